@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs'
+import { defineConfig } from 'vitest/config'
+
+/*
+ * Every test of behaviour runs twice: on the native path and on the pure-JS path. Where the addon was not
+ * built the native project is left out, loudly; DREY_NATIVE=0 asks for the js path alone and DREY_NATIVE=1
+ * insists on the native one.
+ */
+const forced = process.env['DREY_NATIVE']
+const built = existsSync(new URL('./build/Release/drey.node', import.meta.url))
+const paths: Array<'native' | 'js'> = []
+if (forced !== '0') {
+  if (built || forced === '1') paths.push('native')
+  else console.warn('vitest: no addon in build/Release: the native project is left out')
+}
+if (forced !== '1') paths.push('js')
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    projects: paths.map((path) => ({
+      test: {
+        name: path,
+        include: ['test/{unit,conformance,differential,crash,threads}/**/*.test.ts'],
+        env: { DREY_NATIVE: path === 'native' ? '1' : '0' },
+        testTimeout: 30_000,
+      },
+    })),
+  },
+})
