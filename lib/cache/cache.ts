@@ -1,0 +1,119 @@
+import type { Writable } from 'node:stream'
+import type { FreshnessOptions } from '../config/schema.js'
+import type { Metadata, StoreStats } from '../store/store.js'
+import type { Answer, Found, NotFound, NotModified } from './answer.js'
+import type { CacheEvents } from './events.js'
+import type { Body, EntryOptions, Fetcher } from './fetcher.js'
+
+/*
+ * The public face of a cache. `create.ts` makes one.
+ */
+
+/** Options of `get`. */
+export interface GetOptions {
+  /** Give an entry that is no longer fresh, too. Default false. */
+  readonly allowStale?: boolean | undefined
+  /** Entity tags that the caller has, as in HTTP: a list, weak tags, or `*`. A value that one of them names answers `NotModified`. */
+  readonly ifNoneMatch?: string | undefined
+  /** Ends this caller's wait, and its body. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of `fetch`. */
+export interface FetchOptions<User = unknown> {
+  /** As for `get`. */
+  readonly ifNoneMatch?: string | undefined
+  /** Ends this caller's wait, and its body. The origin goes on while others want the value. */
+  readonly signal?: AbortSignal | undefined
+  /** Freshness of what this call fetches, and what it takes for fresh. */
+  readonly freshness?:
+    | (FreshnessOptions & {
+        /** Decides in place of `freshUntil` whether an entry may answer by itself. `now` is epoch milliseconds. */
+        readonly fresh?: ((meta: Metadata<User>, now: number) => boolean) | undefined
+      })
+    | undefined
+}
+
+/** What a cache counts since it was made. */
+export interface CacheStats {
+  /** Answered by a fresh entry. */
+  readonly hits: number
+  /** No fresh entry: the origin was asked, or, by `get`, nothing was found. */
+  readonly misses: number
+  /** Answered by a fill that another call had begun. */
+  readonly joined: number
+  /** Answered by a stale entry that the origin confirmed. */
+  readonly revalidated: number
+  /** Answered by a stale entry because the origin failed. */
+  readonly stale: number
+  /** Answers, of all these, that said "not found". */
+  readonly negative: number
+  /** Calls of a fetcher. */
+  readonly fills: number
+  /** Fills under way now. */
+  readonly filling: number
+  /** Bodies that hold resources now. */
+  readonly openBodies: number
+  /** Bodies that were closed because they lay unread. */
+  readonly leaks: number
+  /** Values that fills did not keep, by reason. */
+  readonly notStored: Readonly<Record<string, number>>
+  /** The tiers, fastest first. */
+  readonly tiers: ReadonlyArray<StoreStats & { readonly name: string; readonly failures: number }>
+}
+
+/**
+ * A streaming cache of bytes.
+ *
+ * Every call rejects with `ERR_DREY_KEY` for what is no key and with `ERR_DREY_CLOSED` after `close()`.
+ */
+export interface Cache<User = unknown> {
+  /**
+   * Reads through: answers from the tiers while the entry is fresh, else from the origin, which is asked once
+   * however many wait. Resolves as soon as the origin answers; the body streams.
+   *
+   * @throws `ERR_DREY_ORIGIN` when the fetcher fails and no stale value may answer; `ERR_DREY_TIMEOUT` when it
+   * passes `timeouts`; `ERR_DREY_ABORTED` by the caller's signal; `ERR_DREY_CONFIG` for a wrong option.
+   */
+  fetch(
+    key: string,
+    fetcher: Fetcher<User>,
+    options: FetchOptions<User> & { readonly ifNoneMatch: string },
+  ): Promise<Answer<User>>
+  fetch(key: string, fetcher: Fetcher<User>, options?: FetchOptions<User>): Promise<Found<User> | NotFound>
+  /** The same without an origin: undefined when there is no fresh entry. */
+  get(
+    key: string,
+    options: GetOptions & { readonly ifNoneMatch: string },
+  ): Promise<Found<User> | NotFound | NotModified<User> | undefined>
+  get(key: string, options?: GetOptions): Promise<Found<User> | NotFound | undefined>
+  /** The value, copied, when it is fresh, in memory and at most 64 KiB; else undefined. Costs no turn of the event loop. */
+  getSync(key: string): { readonly value: Buffer; readonly meta: Metadata<User> } | undefined
+  /**
+   * Stores a value. Bytes are taken before the call returns; a stream that fails rejects and leaves the old value. Of two
+   * writes the one that commits last wins; a delete during the write wins over it.
+   *
+   * @throws `ERR_DREY_TOO_LARGE` when no tier keeps values of this size, `ERR_DREY_NO_SPACE` when what the tier holds
+   * is all in use, `ERR_DREY_TRUNCATED` when the body does not have the size declared, `ERR_DREY_CONFIG` for a wrong option.
+   */
+  set(key: string, body: Body, options?: EntryOptions<User>): Promise<Metadata<User>>
+  /** A stream that stores what is written to it: visible on finish, gone on destroy. Fails as `set` does. */
+  writer(key: string, options?: EntryOptions<User>): Writable
+  /** Metadata of the entry, fresh or not; undefined when there is none. No use in the sense of eviction. */
+  stat(key: string): Promise<Metadata<User> | undefined>
+  /** Whether `get` would find a value. */
+  has(key: string): Promise<boolean>
+  /** Removes the entry and keeps older fills and writes from bringing it back; says whether there was one. */
+  delete(key: string): Promise<boolean>
+  /** Removes all entries, in the same sense. */
+  clear(): Promise<void>
+  /** All keys and metadata, as a scan that takes no snapshot. */
+  entries(): AsyncIterable<readonly [key: string, meta: Metadata<User>]>
+  /** What the cache counts. */
+  stats(): CacheStats
+  on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this
+  off<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this
+  /** Lets fills and bodies finish for up to `timeouts.shutdown`, then aborts them; then gives everything back. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

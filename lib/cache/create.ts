@@ -1,0 +1,31 @@
+import type { Clock } from '../clock.js'
+import { systemClock } from '../clock.js'
+import type { Cache } from './cache.js'
+import { type CacheOptions, readCacheOptions } from './options.js'
+import { StreamingCache } from './streaming-cache.js'
+
+/** What a test may replace. */
+export interface Seams {
+  readonly clock: Clock
+}
+
+/**
+ * Makes a cache. Without options: one memory store of a quarter of the memory there is, at most 512 MiB, whose
+ * entries are fresh until they are evicted.
+ *
+ * @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do.
+ */
+export function createCache<User = unknown>(options: CacheOptions = {}): Promise<Cache<User>> {
+  return createCacheWith<User>(options, { clock: systemClock })
+}
+
+/** As `createCache`, with the clock given. */
+export async function createCacheWith<User = unknown>(
+  options: CacheOptions,
+  seams: Seams,
+): Promise<Cache<User>> {
+  const config = readCacheOptions(options)
+  const cache = new StreamingCache(config, seams.clock)
+  await cache.open()
+  return cache as Cache<unknown> as Cache<User>
+}

@@ -1,0 +1,48 @@
+/*
+ * What keeps older work in flight from committing over newer (I5).
+ *
+ * Each fill and each write takes a pass when it begins and shows it when it wants to commit. A delete or clear
+ * fences every pass of its keys that was taken before; a write that commits fences the fills, not the other
+ * writes: of two writes the one that commits last wins. No counter is kept per key: the table holds only what
+ * is in flight.
+ */
+
+/** The right to commit under a key. Lost for good once `fenced`. */
+export interface Pass {
+  readonly key: string
+  readonly kind: 'fill' | 'write'
+  fenced: boolean
+}
+
+/** Invariant: a pass is in the table from `enter` until `leave`. */
+export class FenceTable {
+  readonly #passes = new Map<string, Set<Pass>>()
+
+  enter(key: string, kind: Pass['kind']): Pass {
+    const pass: Pass = { key, kind, fenced: false }
+    const there = this.#passes.get(key)
+    if (there === undefined) this.#passes.set(key, new Set([pass]))
+    else there.add(pass)
+    return pass
+  }
+
+  leave(pass: Pass): void {
+    const there = this.#passes.get(pass.key)
+    if (there?.delete(pass) && there.size === 0) this.#passes.delete(pass.key)
+  }
+
+  /** A write commits: older fills of its key may not. */
+  fenceFills(key: string): void {
+    for (const pass of this.#passes.get(key) ?? []) if (pass.kind === 'fill') pass.fenced = true
+  }
+
+  /** A delete: nothing of `key` that began before may commit. */
+  fenceAll(key: string): void {
+    for (const pass of this.#passes.get(key) ?? []) pass.fenced = true
+  }
+
+  /** A clear: nothing that began before may commit. */
+  fenceEverything(): void {
+    for (const passes of this.#passes.values()) for (const pass of passes) pass.fenced = true
+  }
+}

@@ -1,0 +1,102 @@
+import type { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import type { Duration } from '../config/units.js'
+import type { Metadata } from '../store/store.js'
+
+/** What a value can be made of. Bytes are copied before the call returns; streams are read once, in order. */
+export type Body =
+  | Uint8Array
+  | ArrayBuffer
+  | string
+  | { readonly json: unknown }
+  | Readable
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array | string>
+
+/** What is kept beside a value. */
+export interface EntryOptions<User = unknown> {
+  /** Size of the body in bytes, when known beforehand; a body of another size is refused as truncated. */
+  readonly size?: number | undefined
+  /** Validator of this representation, given back to the fetcher when the entry is stale. No control characters. */
+  readonly etag?: string | null | undefined
+  /** How long the entry is fresh. Default: the cache's `freshness.ttl`. */
+  readonly ttl?: Duration | undefined
+  /** For how long after that it may answer an error of the origin. Default: the cache's `freshness.staleIfError`. */
+  readonly staleIfError?: Duration | undefined
+  /** The user's own: JSON, at most 64 KiB. */
+  readonly user?: User | undefined
+}
+
+/** A value from the origin. */
+export interface FetchedBody<User = unknown> extends EntryOptions<User> {
+  readonly body: Body
+  /** False: for this caller alone, never kept and not shared with callers who wait. Default true. */
+  readonly store?: boolean | undefined
+}
+
+const kind = Symbol('drey.result')
+
+/** "There is no such thing", as `notFound()` makes it. Kept as a negative entry. */
+export interface NotFoundResult {
+  readonly [kind]: 'not-found'
+  readonly ttl?: Duration | undefined
+}
+
+/** "What you have is still right", as `notModified()` makes it. */
+export interface NotModifiedResult<User = unknown> {
+  readonly [kind]: 'not-modified'
+  readonly ttl?: Duration | undefined
+  readonly staleIfError?: Duration | undefined
+  readonly user?: User | undefined
+}
+
+export type FetchResult<User = unknown> = FetchedBody<User> | NotFoundResult | NotModifiedResult<User>
+
+/** What a fetcher is told. */
+export interface FetcherContext<User = unknown> {
+  readonly key: string
+  /** Validator of the stale entry that the cache still has, to ask the origin conditionally. */
+  readonly etag?: string
+  /** Metadata of that entry. */
+  readonly meta?: Metadata<User>
+  /** Ends when nobody waits for the answer any more, on a timeout, and when the cache closes. */
+  readonly signal: AbortSignal
+}
+
+/** Asks the origin. What it throws reaches the caller as `ERR_DREY_ORIGIN` and is never kept. */
+export type Fetcher<User = unknown> = (
+  context: FetcherContext<User>,
+) => FetchResult<User> | Promise<FetchResult<User>>
+
+/**
+ * The origin has no such thing. The answer is kept for `ttl`, by default the cache's `freshness.negativeTtl`.
+ */
+export function notFound(options: { readonly ttl?: Duration } = {}): NotFoundResult {
+  return { [kind]: 'not-found', ttl: options.ttl }
+}
+
+/**
+ * The entry that the cache has is confirmed: it becomes fresh again for `ttl`, its body is not rewritten. `user`
+ * and `staleIfError` replace what was kept beside it. Only an answer to a fetcher that was given `meta`.
+ */
+export function notModified<User = unknown>(
+  options: {
+    readonly ttl?: Duration | undefined
+    readonly staleIfError?: Duration | undefined
+    readonly user?: User | undefined
+  } = {},
+): NotModifiedResult<User> {
+  return {
+    [kind]: 'not-modified',
+    ttl: options.ttl,
+    staleIfError: options.staleIfError,
+    user: options.user,
+  }
+}
+
+/** Which of the three a result is; undefined when a fetcher returned something else. */
+export function resultKind(result: unknown): 'body' | 'not-found' | 'not-modified' | undefined {
+  if (typeof result !== 'object' || result === null) return undefined
+  const known = (result as Partial<NotFoundResult | NotModifiedResult>)[kind]
+  return known ?? ('body' in result ? 'body' : undefined)
+}

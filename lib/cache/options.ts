@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import { freshnessOptions, timeoutOptions, validate } from '../config/schema.js'
+import { parseDuration } from '../config/units.js'
+import { memoryStore } from '../store/memory/index.js'
+import type { Store } from '../store/store.js'
+import type { Freshness } from './metadata.js'
+
+const STORE_CALLS = [
+  'open',
+  'find',
+  'draft',
+  'revise',
+  'delete',
+  'clear',
+  'entries',
+  'stats',
+  'close',
+] as const
+
+function isStore(value: unknown): value is Store {
+  if (typeof value !== 'object' || value === null) return false
+  const store = value as Record<string, unknown>
+  return typeof store['name'] === 'string' && STORE_CALLS.every((call) => typeof store[call] === 'function')
+}
+
+const cacheOptions = z.strictObject({
+  /** The tiers, fastest first; one for now. Default: one memory store. */
+  tiers: z
+    .array(z.custom<Store>(isStore, 'want a store, such as memoryStore()'))
+    .min(1, 'want at least one store')
+    .max(1, 'want one store: several tiers are not supported yet')
+    .optional(),
+  /** How long entries are fresh and of use. */
+  freshness: freshnessOptions.optional(),
+  /** How long things may take. */
+  timeouts: timeoutOptions.optional(),
+})
+
+/** Options of `createCache`. */
+export type CacheOptions = z.input<typeof cacheOptions>
+
+/** What a cache runs on: checked, with defaults, in milliseconds. */
+export interface CacheConfig {
+  readonly store: Store
+  readonly freshness: Freshness
+  readonly timeouts: {
+    readonly firstByte: number
+    readonly fill: number
+    readonly idle: number
+    readonly shutdown: number
+  }
+}
+
+/** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
+export function readCacheOptions(options: unknown): CacheConfig {
+  const { tiers, freshness, timeouts } = validate(cacheOptions, options, '')
+  return {
+    store: tiers?.[0] ?? memoryStore(),
+    freshness: withFreshness(freshness, {
+      ttl: Number.POSITIVE_INFINITY,
+      staleIfError: 0,
+      negativeTtl: 10_000,
+    }),
+    timeouts: {
+      firstByte: parseDuration(timeouts?.firstByte) ?? 30_000,
+      fill: parseDuration(timeouts?.fill) ?? 600_000,
+      idle: parseDuration(timeouts?.idle) ?? 30_000,
+      shutdown: parseDuration(timeouts?.shutdown) ?? 10_000,
+    },
+  }
+}
+
+/** `freshness` as given, and `defaults` where it says nothing. */
+export function withFreshness(
+  freshness: z.output<typeof freshnessOptions> | undefined,
+  defaults: Freshness,
+): Freshness {
+  if (freshness === undefined) return defaults
+  return {
+    ttl: parseDuration(freshness.ttl) ?? defaults.ttl,
+    staleIfError: parseDuration(freshness.staleIfError) ?? defaults.staleIfError,
+    negativeTtl: parseDuration(freshness.negativeTtl) ?? defaults.negativeTtl,
+  }
+}

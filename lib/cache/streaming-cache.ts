@@ -1,0 +1,195 @@
+import type { Writable } from 'node:stream'
+import type { Clock } from '../clock.js'
+import { ClosedError } from '../errors.js'
+import { assertKey } from '../keys.js'
+import type { Metadata } from '../store/store.js'
+import type { Cache, CacheStats, FetchOptions, GetOptions } from './cache.js'
+import { Counters } from './counters.js'
+import { type CacheEvents, Events } from './events.js'
+import { FenceTable } from './fence.js'
+import type { Body, EntryOptions, Fetcher } from './fetcher.js'
+import type { FoundContext } from './found.js'
+import { IdleWatch } from './idle.js'
+import { InFlight } from './in-flight.js'
+import { isFresh } from './metadata.js'
+import type { CacheConfig } from './options.js'
+import { ReadPath } from './read-path.js'
+import { Tier } from './tier.js'
+import { WritePath } from './write-path.js'
+
+/** The cache: a read path and a write path over one tier, with the fences between them. */
+export class StreamingCache implements Cache {
+  readonly #config: CacheConfig
+  readonly #clock: Clock
+  readonly #tier: Tier
+  readonly #fences = new FenceTable()
+  readonly #counters = new Counters()
+  readonly #events = new Events()
+  readonly #inFlight = new InFlight()
+  readonly #found: FoundContext
+  readonly #reads: ReadPath
+  readonly #writes: WritePath
+  #closing: Promise<void> | undefined
+
+  constructor(config: CacheConfig, clock: Clock) {
+    this.#config = config
+    this.#clock = clock
+    this.#tier = new Tier(config.store)
+    this.#found = {
+      idle: new IdleWatch(clock, config.timeouts.idle),
+      inFlight: this.#inFlight,
+      onLeak: (key) => {
+        this.#counters.leaks += 1
+        this.#events.emit('leak', { key })
+      },
+    }
+    this.#reads = new ReadPath({
+      config,
+      clock,
+      tier: this.#tier,
+      fences: this.#fences,
+      counters: this.#counters,
+      inFlight: this.#inFlight,
+      found: this.#found,
+      isClosed: () => this.#closing !== undefined,
+    })
+    this.#writes = new WritePath(
+      {
+        tier: this.#tier,
+        fences: this.#fences,
+        now: () => clock.now(),
+        onCommit: (key) => this.#reads.detach(key),
+      },
+      config.freshness,
+      this.#inFlight,
+    )
+  }
+
+  async open(): Promise<void> {
+    const { store } = this.#config
+    await store.open({
+      now: () => this.#clock.now(),
+      onEvict: (key, reason) => this.#events.emit('evict', { key, tier: store.name, reason }),
+    })
+  }
+
+  // One signature stands for the overloads of `Cache`: which answers are possible depends on `ifNoneMatch`.
+  fetch(key: string, fetcher: Fetcher, options: FetchOptions = {}): Promise<never> {
+    return this.#run(() => this.#reads.fetch(key, fetcher, options)) as Promise<unknown> as Promise<never>
+  }
+
+  get(key: string, options: GetOptions = {}): Promise<never> {
+    return this.#run(() => this.#reads.get(key, options)) as Promise<unknown> as Promise<never>
+  }
+
+  getSync(key: string): { readonly value: Buffer; readonly meta: Metadata } | undefined {
+    this.#assertOpen()
+    return this.#reads.getSync(key)
+  }
+
+  set(key: string, body: Body, options: EntryOptions = {}): Promise<Metadata> {
+    return this.#run(() => this.#writes.set(key, body, options))
+  }
+
+  writer(key: string, options: EntryOptions = {}): Writable {
+    this.#assertOpen()
+    return this.#writes.writer(key, options)
+  }
+
+  stat(key: string): Promise<Metadata | undefined> {
+    return this.#run(async () => {
+      assertKey(key)
+      const entry = await this.#tier.find(key, true)
+      entry?.release()
+      return entry?.metadata
+    })
+  }
+
+  async has(key: string): Promise<boolean> {
+    const meta = await this.stat(key)
+    return meta !== undefined && !meta.negative && isFresh(meta, this.#clock.now())
+  }
+
+  delete(key: string): Promise<boolean> {
+    return this.#run(() => {
+      assertKey(key)
+      this.#fences.fenceAll(key)
+      this.#reads.detach(key)
+      return this.#tier.change(key, () => this.#tier.store.delete(key))
+    })
+  }
+
+  clear(): Promise<void> {
+    return this.#run(() => {
+      this.#fences.fenceEverything()
+      this.#reads.detachAll()
+      return this.#tier.clear()
+    })
+  }
+
+  async *entries(): AsyncGenerator<readonly [string, Metadata], void, undefined> {
+    this.#assertOpen()
+    for await (const entry of this.#tier.store.entries()) {
+      this.#assertOpen()
+      yield entry
+    }
+  }
+
+  stats(): CacheStats {
+    const { store, failures } = this.#tier
+    const { hits, misses, joined, revalidated, stale, negative, fills, leaks, notStored } = this.#counters
+    return {
+      hits,
+      misses,
+      joined,
+      revalidated,
+      stale,
+      negative,
+      fills,
+      filling: this.#reads.filling,
+      openBodies: this.#found.idle.size,
+      leaks,
+      notStored: { ...notStored },
+      tiers: [{ name: store.name, failures, ...store.stats() }],
+    }
+  }
+
+  on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this {
+    this.#events.on(event, listener)
+    return this
+  }
+
+  off<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this {
+    this.#events.off(event, listener)
+    return this
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#inFlight.quiet(this.#clock, this.#config.timeouts.shutdown)
+    this.#inFlight.endAll(new ClosedError('the cache was closed'))
+    await this.#tier.store.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError('the cache is closed; make a new one')
+  }
+
+  /** The result of `call` as a promise, whether it throws, rejects or answers at once. */
+  #run<T>(call: () => T | Promise<T>): Promise<T> {
+    try {
+      this.#assertOpen()
+      return Promise.resolve(call())
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/*
+ * Time, behind a seam. Epoch time says when an entry is fresh; it may jump and orders nothing. Timers are
+ * relative and unaffected by such jumps. Tests put a clock of their own here, and no test waits for the real one.
+ */
+
+/** A timer that was set. */
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Epoch milliseconds. */
+  now(): number
+  /** Calls `fn` once, `ms` from now, unless cancelled. Never keeps the process alive. */
+  after(ms: number, fn: () => void): Timer
+}
+
+// The longest delay that Node's timers take; longer ones would fire at once.
+const MAX_DELAY = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  now: Date.now,
+  after(ms, fn) {
+    const handle = setTimeout(fn, Math.min(ms, MAX_DELAY))
+    handle.unref()
+    return { cancel: () => clearTimeout(handle) }
+  },
+}

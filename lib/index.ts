@@ -1,0 +1,32 @@
+export type { Answer, ByteRange, Found, NotFound, NotModified, NotStored, Outcome } from './cache/answer.js'
+export type { Cache, CacheStats, FetchOptions, GetOptions } from './cache/cache.js'
+export { createCache } from './cache/create.js'
+export type { CacheEvents } from './cache/events.js'
+export {
+  type Body,
+  type EntryOptions,
+  type FetchedBody,
+  type Fetcher,
+  type FetcherContext,
+  type FetchResult,
+  type NotFoundResult,
+  type NotModifiedResult,
+  notFound,
+  notModified,
+} from './cache/fetcher.js'
+export type { CacheOptions } from './cache/options.js'
+export type { FreshnessOptions, MemoryStoreOptions, TimeoutOptions } from './config/schema.js'
+export type { Duration, Size } from './config/units.js'
+export * from './errors.js'
+export { memoryStore } from './store/memory/index.js'
+export type {
+  Draft,
+  EvictReason,
+  GrowingReads,
+  Later,
+  Metadata,
+  Store,
+  StoreContext,
+  StoredEntry,
+  StoreStats,
+} from './store/store.js'

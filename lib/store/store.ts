@@ -1,0 +1,133 @@
+/*
+ * The contract between the cache and what its tiers are made of.
+ *
+ * A store keeps entries: a key, a value of bytes, metadata. It may be near (answers at once, entries can be
+ * read while they grow) or far (answers later, no growing reads, no locks, failures). The cache is written
+ * against the far kind and takes the short way where a store offers it:
+ *
+ *  - Whatever returns `Later<T>` may answer at once or with a promise. The cache looks before it awaits, so
+ *    that a hit in a near store costs no turn of the event loop.
+ *  - `Draft.read` is optional. With it, readers of a fill read from the store while the entry grows; without
+ *    it, the cache keeps a bounded window of its own beside the draft.
+ *  - A store needs no lock. Which fill may run, and which may still commit, is the cache's business.
+ *
+ * What a store MUST do, and the conformance suite checks:
+ *
+ *  S1  A draft is invisible to `find`, `entries` and `delete` until `commit` returns true, and leaves no trace
+ *      after `abort`.
+ *  S2  A commit replaces what the key had before in one step: `find` gives the old entry or the new one.
+ *  S3  An open entry stays readable, unchanged, until `release`, whatever happens to its key meanwhile.
+ *  S4  `read` copies into the caller's memory. Only `view` lends the store's own, until `release`.
+ *  S5  Bytes given to `Draft.write` are taken before it returns (or before its promise settles).
+ *  S6  The store never holds more than its bound, drafts and open entries included; it refuses instead.
+ *  S7  An entry of at most IN_HAND bytes holds nothing: forgetting to release it leaks nothing.
+ */
+
+/** A value, now or later. The cache never awaits what is already there. */
+export type Later<T> = T | Promise<T>
+
+/** Values up to this size are handed over whole with the answer and need no release: 64 KiB. */
+export const IN_HAND = 64 * 1024
+
+/** What a store keeps beside the bytes. All times are epoch milliseconds; `Infinity` is never. */
+export interface Metadata<User = unknown> {
+  /** Size of the value in bytes. */
+  readonly size: number
+  /** Validator of this representation, as the origin gave it. */
+  readonly etag?: string
+  /** When the value was stored, or last confirmed by its origin. */
+  readonly cachedAt: number
+  /** The entry answers by itself until then. */
+  readonly freshUntil: number
+  /** The entry may answer an error of the origin until then. */
+  readonly staleIfErrorUntil: number
+  /** True for a remembered "there is no such thing". Its value is empty. */
+  readonly negative: boolean
+  /** The user's own: JSON, at most 64 KiB. Frozen. */
+  readonly user?: User
+}
+
+/** An entry opened for reading. Unchanged until `release`, whatever happens to its key. */
+export interface StoredEntry {
+  readonly metadata: Metadata
+  /** Copies bytes from `position` into `target`; returns how many: fewer than asked for only before a border of the store's own, 0 only at the end. */
+  read(target: Uint8Array, position: number): Later<number>
+  /** Lends bytes from `position` on, without a copy, valid until `release` and not to be written to; empty at the end. Near stores only. */
+  view?(position: number): Uint8Array
+  /** Ends the reading. Calling it again does nothing. */
+  release(): void
+}
+
+/** An entry that is being written and that nobody finds yet. */
+export interface Draft {
+  /** Takes all of `chunk` and says true, or none of it and says false: the store has no room, or the entry would pass `maxItemBytes`. The draft stays readable and can still be aborted. */
+  write(chunk: Uint8Array): Later<boolean>
+  /** Makes the entry visible under its key. False when the store gave it up; then it is aborted. */
+  commit(metadata: Metadata): Later<boolean>
+  /** Drops what was written, once open readers of the draft have released it. Calling it after commit, or again, does nothing. */
+  abort(): void
+  /** Bytes written so far can be read while the draft grows. Near stores only. */
+  readonly growing?: GrowingReads
+}
+
+/** Reading of a draft while it grows; positions up to what was written. */
+export interface GrowingReads {
+  /** As `StoredEntry.read`, and always at once. */
+  read(target: Uint8Array, position: number): number
+  /** As `StoredEntry.view`; the bytes stay valid until the draft is committed or aborted and `hold` was given back. */
+  view(position: number): Uint8Array
+  /** Keeps the bytes readable past commit and abort until the returned function is called. */
+  hold(): () => void
+}
+
+/** What a store says of itself. */
+export interface StoreStats {
+  /** Committed entries. */
+  readonly entries: number
+  /** Bytes held now: values, keys, metadata, index, drafts and open entries. */
+  readonly bytes: number
+  /** Of `bytes`, those of drafts and of removed entries that are still open. */
+  readonly pinnedBytes: number
+  readonly maxBytes: number
+  readonly maxItemBytes: number
+  /** Entries removed to make room, since the store was opened. */
+  readonly evictions: number
+  /** Drafts refused or given up for want of room or for size. */
+  readonly refusals: number
+}
+
+/** Why an entry left a store by the store's own doing. */
+export type EvictReason = 'size'
+
+/** What the cache gives to a store when it opens it. */
+export interface StoreContext {
+  /** Epoch milliseconds now. */
+  now(): number
+  /** To be called for each entry that leaves by the store's own doing. Must not throw. */
+  onEvict(key: string, reason: EvictReason): void
+}
+
+/** What a tier is made of. */
+export interface Store {
+  /** Said in `Found.tier`, statistics and errors. */
+  readonly name: string
+  /** Values larger than this are not kept, in bytes. */
+  readonly maxItemBytes: number
+  /** Called once, before anything else. A store belongs to one cache. */
+  open(context: StoreContext): Later<void>
+  /** Opens the entry of `key`, counting as a use of it for eviction unless `peek`. Expired entries are given too: the cache decides what is fresh. */
+  find(key: string, peek?: boolean): Later<StoredEntry | undefined>
+  /** Begins an entry of `size` bytes, if known. Undefined when the store cannot hold it. */
+  draft(key: string, size: number | undefined): Later<Draft | undefined>
+  /** Replaces the metadata of the entry that `entry` opened, if the key still has that one; false otherwise. The value stays. */
+  revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
+  /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */
+  delete(key: string): Later<boolean>
+  /** Removes all entries. */
+  clear(): Later<void>
+  /** Keys and metadata, as a scan: what changes meanwhile may be missed, and an entry is given once unless it was removed and set anew. */
+  entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]>
+  stats(): StoreStats
+  /** Gives everything back. */
+  close(): Later<void>
+}
