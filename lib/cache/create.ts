@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import { systemClock } from '../clock.js'
+import { native } from '../native/loader.js'
 import type { Cache } from './cache.js'
 import { type CacheOptions, readCacheOptions } from './options.js'
 import { StreamingCache } from './streaming-cache.js'
@@ -13,7 +14,8 @@ export interface Seams {
  * Makes a cache. Without options: one memory store of a quarter of the memory there is, at most 512 MiB, whose
  * entries are fresh until they are evicted.
  *
- * @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do.
+ * @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do;
+ * `ERR_DREY_NATIVE` when `DREY_NATIVE=1` demands the addon and there is none.
  */
 export function createCache<User = unknown>(options: CacheOptions = {}): Promise<Cache<User>> {
   return createCacheWith<User>(options, { clock: systemClock })
@@ -24,6 +26,8 @@ export async function createCacheWith<User = unknown>(
   options: CacheOptions,
   seams: Seams,
 ): Promise<Cache<User>> {
+  // With DREY_NATIVE=1 and no addon this is the place to say so, before anything is served by the js path.
+  native()
   const config = readCacheOptions(options)
   const cache = new StreamingCache(config, seams.clock)
   await cache.open()

@@ -1,0 +1,53 @@
+/*
+ * Micro-benchmarks: `npm run bench:micro -- [SUITE …] [--quick] [--assert]`
+ *
+ * Every file of suites/ is a suite and exports `suite`: see run.mjs for what it has to give. They run against
+ * dist/, which is what users run: build first.
+ *
+ *   --quick    shorter rounds, fewer of them
+ *   --assert   exit 1 when a claim of a suite does not hold
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+import { runSuite } from './run.mjs'
+
+const here = new URL('./suites/', import.meta.url)
+const known = readdirSync(here).map((file) => basename(file, '.mjs'))
+
+function usage(problem) {
+  console.error(
+    `bench: ${problem}; usage: npm run bench:micro -- [${known.join('|')} …] [--quick] [--assert]`,
+  )
+  process.exit(2)
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { quick: { type: 'boolean', default: false }, assert: { type: 'boolean', default: false } },
+    })
+  } catch (error) {
+    return usage(error.message.split('. ')[0])
+  }
+}
+
+const { values, positionals } = parse()
+const unknown = positionals.filter((name) => !known.includes(name))
+if (unknown.length > 0) usage(`there is no suite ${unknown.join(', ')}`)
+if (!existsSync(new URL('../../dist/native/loader.js', import.meta.url)))
+  usage('there is no dist/: run npm run build:ts')
+
+const [cpu] = cpus()
+console.log(
+  `${cpu?.model.trim()} × ${cpus().length}, ${process.platform}-${process.arch}, Node ${process.versions.node}`,
+)
+
+let broken = 0
+for (const name of positionals.length > 0 ? positionals : known) {
+  const { suite } = await import(new URL(`${name}.mjs`, here).href)
+  broken += runSuite(name, await suite(), values)
+}
+if (values.assert && broken > 0) process.exitCode = 1

@@ -1,0 +1,57 @@
+#include <napi.h>
+
+#include "node/environment.h"
+#include "node/functions.h"
+
+#if !defined(DREY_VERSION)
+#error "DREY_VERSION is the version of the package, which binding.gyp defines"
+#endif
+
+namespace drey::node {
+namespace {
+
+struct Export {
+  const char* name;
+  napi_callback callback;
+};
+
+constexpr Export kExports[] = {
+    {"crc32c", Crc32c},
+    {"crc32cBy", Crc32cBy},
+    {"hash128", Hash128},
+};
+
+Napi::Array Crc32cImplementations(Napi::Env env) {
+  const auto implementations = crc32c::Implementations();
+  Napi::Array names = Napi::Array::New(env, implementations.size());
+  for (size_t at = 0; at < implementations.size(); at++) {
+    names.Set(static_cast<uint32_t>(at), implementations[at].name);
+  }
+  return names;
+}
+
+// Runs once in every environment that loads the addon.
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto* environment = new Environment{crc32c::Fastest()};
+  env.SetInstanceData(
+      environment);  // From here on it is Node's, to be deleted with the environment.
+
+  // What the loader compares with the version of the package: a binary of another version is
+  // refused.
+  exports.Set("version", DREY_VERSION);
+  exports.Set("crc32cImplementations", Crc32cImplementations(env));
+  for (const Export& entry : kExports) {
+    napi_value function = nullptr;
+    const napi_status status = napi_create_function(env, entry.name, NAPI_AUTO_LENGTH,
+                                                    entry.callback, environment, &function);
+    NAPI_THROW_IF_FAILED(env, status, exports);
+    exports.Set(entry.name, Napi::Value(env, function));
+  }
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(drey, Init)
+
+}  // namespace drey::node
