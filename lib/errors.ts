@@ -1,3 +1,5 @@
+import { inspect } from 'node:util'
+
 /*
  * Every error that drey raises, one class per kind. Match on `code`, which is stable; messages are for
  * people and say what was given, what is allowed and what to do.
@@ -95,4 +97,9 @@ export class BodyUsedError extends DreyError {
 /** The error of a caller's own abort, as every waiting place raises it. */
 export function abortedBy(signal: AbortSignal, what: string): AbortedError {
   return new AbortedError(`${what} was aborted by the caller's signal`, { cause: signal.reason })
+}
+
+/** What `cause`, which may be anything that can be thrown, says of itself. Never throws. */
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : inspect(cause)
 }

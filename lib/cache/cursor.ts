@@ -4,85 +4,88 @@ import type { Later } from '../store/store.js'
 import type { ByteRange } from './answer.js'
 import { type BodyReader, PIECE_BYTES } from './reader.js'
 
-/** The one place in a body that a reading is at, between the first and the last byte of its range. */
+/**
+ * The one place in a body that a reading is at, between the first and the last byte of its range.
+ *
+ * Invariant: `#position` is in [#start, #limit], and never decreases.
+ */
 export class Cursor {
   readonly #reader: BodyReader
   readonly #key: string
   readonly #start: number
   #position: number
-  /** One past the last byte wanted; undefined for all there is. */
-  #end: number | undefined
+  /** The last byte wanted; infinite for all there is. */
+  readonly #last: number
 
   /** @throws `ERR_DREY_RANGE` for a range outside the value, as far as its size is known. */
   constructor(reader: BodyReader, key: string, range: ByteRange | undefined) {
     this.#reader = reader
     this.#key = key
     const start = range?.start ?? 0
-    const last = range?.end
-    if (!isPosition(start) || (last !== undefined && (!isPosition(last) || last < start))) {
-      throw this.#outside(start, last, 'want whole numbers from 0 on, the end not before the start')
-    }
-    const size = reader.size
-    if (range !== undefined && size !== undefined && start >= size && start > 0) {
-      throw this.#outside(start, last, `the value has ${size} bytes`)
-    }
+    const last = range?.end ?? Number.POSITIVE_INFINITY
     this.#start = start
     this.#position = start
-    this.#end = last === undefined ? size : Math.min(last + 1, size ?? Number.POSITIVE_INFINITY)
+    this.#last = last
+    if (!isPosition(start) || (last !== Number.POSITIVE_INFINITY && (!isPosition(last) || last < start))) {
+      throw this.#outside('want whole numbers from 0 on, the end not before the start')
+    }
+    const { size } = reader
+    if (size !== undefined && start >= size && start > 0) throw this.#outside(`the value has ${size} bytes`)
   }
 
-  /** Bytes that are still to come, if known. */
+  /** Bytes that are still to come; undefined while the size of the value is not known. */
   get left(): number | undefined {
-    const end = this.#end
-    return end === undefined || this.#reader.size === undefined
-      ? undefined
-      : Math.max(0, end - this.#position)
+    return this.#reader.size === undefined ? undefined : this.#limit - this.#position
   }
 
   /** The next bytes in memory of the caller's own; empty at the end. */
   next(max = PIECE_BYTES): Later<Buffer> {
-    const want = Math.min(max, this.#wanted())
-    if (want <= 0) return EMPTY
+    const want = Math.min(max, this.#limit - this.#position)
+    if (want <= 0) return this.#atEnd()
     const piece = this.#reader.pull(this.#position, want)
     return piece instanceof Promise ? piece.then((bytes) => this.#advance(bytes)) : this.#advance(piece)
   }
 
-  /** The next bytes in lent memory where the reader can lend, else as `next`; empty at the end. */
+  /** The next bytes in lent memory, until `returned`; empty, and not on loan, at the end. */
   lend(): Later<Uint8Array> {
-    const want = this.#wanted()
-    if (want <= 0) return EMPTY
-    if (this.#reader.lend === undefined) return this.next()
+    if (this.#limit <= this.#position) return this.#atEnd()
     const view = this.#reader.lend(this.#position)
     return view instanceof Promise ? view.then((bytes) => this.#clip(bytes)) : this.#clip(view)
   }
 
   /** The memory of one `lend` is not used any more. */
   returned(): void {
-    this.#reader.returned?.()
+    this.#reader.returned()
   }
 
-  #wanted(): number {
-    return this.#end === undefined ? Number.POSITIVE_INFINITY : this.#end - this.#position
+  /** One past the last byte that will come. */
+  get #limit(): number {
+    return Math.min(this.#last + 1, this.#reader.size ?? Number.POSITIVE_INFINITY)
   }
 
   #clip(view: Uint8Array): Uint8Array {
-    const want = this.#wanted()
+    const want = this.#limit - this.#position
     return this.#advance(view.length > want ? view.subarray(0, want) : view)
   }
 
   #advance<T extends Uint8Array>(bytes: T): T {
     if (bytes.length === 0 && this.#position === this.#start && this.#start > 0) {
       // The size was not known when the reading began: only now is it clear that there is no such part.
-      throw this.#outside(this.#start, undefined, `the value has ${this.#reader.size ?? 'fewer'} bytes`)
+      throw this.#outside(`the value has ${this.#reader.size ?? 'fewer'} bytes`)
     }
     this.#position += bytes.length
-    if (bytes.length === 0 || this.#wanted() <= 0) this.#reader.satisfied?.()
+    if (bytes.length === 0 || this.#position >= this.#limit) this.#reader.satisfied()
     return bytes
   }
 
-  #outside(start: number, end: number | undefined, why: string): OutOfRangeError {
-    const range = `{ start: ${start}${end === undefined ? '' : `, end: ${end}`} }`
-    return new OutOfRangeError(`range ${range} of ${showKey(this.#key)}: ${why}`)
+  #atEnd(): Buffer {
+    this.#reader.satisfied()
+    return EMPTY
+  }
+
+  #outside(why: string): OutOfRangeError {
+    const end = this.#last === Number.POSITIVE_INFINITY ? '' : `, end: ${this.#last}`
+    return new OutOfRangeError(`range { start: ${this.#start}${end} } of ${showKey(this.#key)}: ${why}`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { NoSpaceError, TooLargeError, TruncatedError } from '../errors.js'
+import { AbortedError, NoSpaceError, TooLargeError, TruncatedError } from '../errors.js'
 import { showKey } from '../keys.js'
 import type { Draft, Later, Metadata } from '../store/store.js'
 import type { FenceTable, Pass } from './fence.js'
@@ -9,103 +9,119 @@ import type { Tier } from './tier.js'
 export interface WriteContext {
   readonly tier: Tier
   readonly fences: FenceTable
+  readonly freshness: Freshness
   now(): number
-  /** A write of `key` is about to be committed: fills that are older may not be joined any more. */
+  /** A write of `key` is being committed, or was: fills that are older may not be joined any more. */
   onCommit(key: string): void
 }
 
 /**
  * One value on its way into the tier, from `set` or `writer`.
  *
- * Invariants: nothing is visible before `finish` answers; after `finish` or `abort` the pass has left the
- * fence table and the draft is committed or aborted.
+ * Invariants: nothing is visible before `finish` answers; after `finish` has answered, or `abort`, the writer is `#over`:
+ * its pass has left the fence table, its draft is committed or aborted, and nothing more is written.
  */
 export class EntryWriter {
   readonly #key: string
   readonly #head: EntryHead
-  readonly #freshness: Freshness
   readonly #context: WriteContext
   readonly #pass: Pass
-  #draft: Later<Draft | undefined>
+  readonly #draft: Later<Draft | undefined>
   #size = 0
   #over = false
 
-  constructor(key: string, head: EntryHead, freshness: Freshness, context: WriteContext) {
+  /** @throws what the store throws. */
+  constructor(key: string, head: EntryHead, context: WriteContext) {
+    const { tier, fences } = context
     this.#key = key
     this.#head = head
-    this.#freshness = freshness
     this.#context = context
-    this.#draft = context.tier.store.draft(key, head.size)
+    this.#draft = tier.ask(() => tier.store.draft(key, head.size))
     // Whoever writes or finishes learns of a failure; until then it must not count as unhandled.
-    if (this.#draft instanceof Promise) this.#draft.catch(() => undefined)
-    this.#pass = context.fences.enter(key, 'write')
+    if (this.#draft instanceof Promise) this.#draft.catch(toldLater)
+    this.#pass = fences.enter(key, 'write')
   }
 
-  /** Takes `bytes`, in order. Throws or rejects when the tier cannot hold them; then `abort`. */
+  /** Takes `bytes`, in order; before it returns where `takesAtOnce`. Throws or rejects when the tier cannot hold them; then `abort`. */
   write(bytes: Uint8Array): Later<void> {
     this.#size += bytes.length
     const { size } = this.#head
     if (size !== undefined && this.#size > size) throw this.#wrongSize('more')
-    const draft = this.#draft
-    if (draft instanceof Promise) return draft.then((got) => this.#writeTo(got, bytes))
-    return this.#writeTo(draft, bytes)
+    return this.#with((draft) => {
+      const { tier } = this.#context
+      const taken = draft === undefined ? false : tier.ask(() => draft.write(bytes))
+      return taken instanceof Promise ? taken.then((ok) => this.#assertTaken(ok)) : this.#assertTaken(taken)
+    })
+  }
+
+  /** Whether the store is near, so that bytes given to `write` may change as soon as it has returned. */
+  get takesAtOnce(): boolean {
+    return !(this.#draft instanceof Promise) && this.#draft?.growing !== undefined
   }
 
   /** Commits; answers with the metadata. A value that a newer delete fenced counts as written and removed again. */
   finish(): Later<Metadata> {
     const { size } = this.#head
     if (size !== undefined && this.#size < size) throw this.#wrongSize('fewer')
-    const metadata = metadataOf(this.#head, this.#size, this.#freshness, this.#context.now())
-    const draft = this.#draft
-    const kept = this.#context.tier.change(this.#key, () =>
-      draft instanceof Promise
-        ? draft.then((got) => this.#commit(got, metadata))
-        : this.#commit(draft, metadata),
-    )
-    return kept instanceof Promise ? kept.then(() => this.#done(metadata)) : this.#done(metadata)
+    const { tier, freshness, now } = this.#context
+    const metadata = metadataOf(this.#head, this.#size, freshness, now())
+    const kept = this.#with((draft) => tier.change(this.#key, () => this.#commit(draft, metadata)))
+    const done = (): Metadata => {
+      this.#close()
+      return metadata
+    }
+    return kept instanceof Promise ? kept.then(done) : done()
   }
 
-  /** Leaves no trace. Calling it again, or after `finish`, does nothing. */
+  /** Leaves no trace. Calling it again, or after `finish` has answered, does nothing. */
   abort(): void {
     if (this.#over) return
-    this.#over = true
-    this.#context.fences.leave(this.#pass)
+    this.#close()
+    const { tier } = this.#context
     const draft = this.#draft
-    if (draft instanceof Promise) {
-      draft.then(
-        (got) => got?.abort(),
-        () => undefined, // The draft was never had; the write has rejected with the reason.
-      )
-    } else draft?.abort()
-  }
-
-  #writeTo(draft: Draft | undefined, bytes: Uint8Array): Later<void> {
-    const ok = draft === undefined ? false : draft.write(bytes)
-    if (ok instanceof Promise) {
-      return ok.then((taken) => {
-        if (!taken) throw this.#noRoom()
-      })
-    }
-    if (!ok) throw this.#noRoom()
+    if (draft instanceof Promise) draft.then((got) => tier.abort(got), toldLater)
+    else tier.abort(draft)
   }
 
   #commit(draft: Draft | undefined, metadata: Metadata): Later<void> {
-    if (this.#pass.fenced) return draft?.abort()
-    this.#context.fences.fenceFills(this.#key)
-    this.#context.onCommit(this.#key)
-    const ok = draft === undefined ? false : draft.commit(metadata)
-    if (ok instanceof Promise) {
-      return ok.then((kept) => {
-        if (!kept) throw this.#noRoom()
-      })
-    }
-    if (!ok) throw this.#noRoom()
+    const { tier, fences, onCommit } = this.#context
+    this.#assertOpen()
+    if (this.#pass.fenced) return tier.abort(draft)
+    if (draft === undefined) throw this.#noRoom()
+    fences.fenceFills(this.#key)
+    onCommit(this.#key)
+    const ok = tier.ask(() => draft.commit(metadata))
+    if (!(ok instanceof Promise)) return this.#assertTaken(ok)
+    return ok.then((kept) => {
+      // Who looked the key up meanwhile may have found the old value, and begun a fill that knows only that.
+      fences.fenceLookups(this.#key)
+      onCommit(this.#key)
+      this.#assertTaken(kept)
+    })
   }
 
-  #done(metadata: Metadata): Metadata {
+  /** Runs `step` with the draft, at once where it is there. */
+  #with<T>(step: (draft: Draft | undefined) => Later<T>): Later<T> {
+    this.#assertOpen()
+    const draft = this.#draft
+    if (!(draft instanceof Promise)) return step(draft)
+    return draft.then((got) => {
+      this.#assertOpen()
+      return step(got)
+    })
+  }
+
+  #close(): void {
     this.#over = true
     this.#context.fences.leave(this.#pass)
-    return metadata
+  }
+
+  #assertOpen(): void {
+    if (this.#over) throw new AbortedError(`writing ${showKey(this.#key)} was given up`)
+  }
+
+  #assertTaken(ok: boolean): void {
+    if (!ok) throw this.#noRoom()
   }
 
   #noRoom(): TooLargeError | NoSpaceError {
@@ -127,3 +143,6 @@ export class EntryWriter {
     )
   }
 }
+
+// The draft was never had: whoever writes or finishes is told why.
+const toldLater = (): void => undefined

@@ -1,5 +1,8 @@
+import { inspect } from 'node:util'
+
 /*
- * Typed events. A listener that throws harms neither the cache nor the other listeners: it is reported as a
+ * Typed events. They are told after the work that caused them, so that a listener which calls the cache never
+ * meets it half-way; and a listener that fails harms neither the cache nor the others: it is reported as a
  * warning of the process.
  */
 
@@ -11,8 +14,12 @@ export interface CacheEvents {
   leak: { readonly key: string }
 }
 
+type Listener = (event: never) => unknown
+
+/** Invariant: a drain of `#untold` is scheduled exactly while there is something in it. */
 export class Events {
-  readonly #listeners = new Map<keyof CacheEvents, Set<(event: never) => void>>()
+  readonly #listeners = new Map<keyof CacheEvents, Set<Listener>>()
+  #untold: Array<readonly [keyof CacheEvents, CacheEvents[keyof CacheEvents]]> = []
 
   on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): void {
     const there = this.#listeners.get(event)
@@ -21,18 +28,33 @@ export class Events {
   }
 
   off<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): void {
-    this.#listeners.get(event)?.delete(listener)
+    const there = this.#listeners.get(event)
+    if (there?.delete(listener) && there.size === 0) this.#listeners.delete(event)
   }
 
+  /** Tells `what` to those who listen, in a microtask. Costs nothing where nobody does. */
   emit<E extends keyof CacheEvents>(event: E, what: CacheEvents[E]): void {
-    for (const listener of this.#listeners.get(event) ?? []) {
-      try {
-        ;(listener as (event: CacheEvents[E]) => void)(what)
-      } catch (error) {
-        process.emitWarning(error instanceof Error ? error : String(error), {
-          code: 'DREY_LISTENER',
-          detail: `thrown by a listener of '${event}'`,
-        })
+    if (!this.#listeners.has(event)) return
+    if (this.#untold.length === 0) queueMicrotask(this.#tell)
+    this.#untold.push([event, what])
+  }
+
+  readonly #tell = (): void => {
+    const untold = this.#untold
+    this.#untold = []
+    for (const [event, what] of untold) {
+      for (const listener of this.#listeners.get(event) ?? []) {
+        const warn = (error: unknown): void => {
+          process.emitWarning(`a listener of '${event}' failed: ${inspect(error)}`, {
+            code: 'DREY_LISTENER',
+          })
+        }
+        try {
+          const told = listener(what as never)
+          if (told instanceof Promise) told.catch(warn)
+        } catch (error) {
+          warn(error)
+        }
       }
     }
   }

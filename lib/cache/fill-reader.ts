@@ -1,5 +1,7 @@
+import { AbortedError } from '../errors.js'
 import { IN_HAND, type Later } from '../store/store.js'
 import type { BodyReader } from './reader.js'
+import { BytesReader } from './reader.js'
 import type { Spool } from './spool.js'
 
 /** What a reader sees of its fill. */
@@ -7,12 +9,17 @@ export interface FillView {
   readonly spool: Spool
   /** Size of the whole value, once known. */
   readonly size: number | undefined
-  /** All bytes are in the spool. */
+  /** Where readers may read to for now. */
+  readonly available: number
+  /** All bytes are in the spool, and available. */
   readonly ended: boolean
   /** Why no more bytes will come. */
   readonly failure: Error | undefined
-  /** A reader went on, or gave back what was lent to it. */
+  /** A reader went on, or waits for more. */
   onAdvance(): void
+  /** A reader was lent a piece, and gave it back. */
+  onLend(): void
+  onReturn(): void
   /** A reader leaves. */
   onLeave(reader: FillReader): void
 }
@@ -24,15 +31,15 @@ interface Pending {
   reject(error: Error): void
 }
 
-const EMPTY = Buffer.alloc(0)
-
-/** One reader of a fill, at its own place. What has arrived before a failure is still read; then it throws. */
+/**
+ * One reader of a fill, at its own place. What has arrived before a failure is still read; then it throws.
+ *
+ * Invariant: there is at most one `#pending` wait, and it is settled when bytes come, when none will, by `fail` and by `release`.
+ */
 export class FillReader implements BodyReader {
   readonly inHand = false
   /** Where the last reading began: all before it may go. */
   position = 0
-  /** Pieces lent and not yet returned. */
-  loans = 0
   /** It had all that it wanted: leaving is not giving up. */
   content = false
   readonly #fill: FillView
@@ -58,14 +65,13 @@ export class FillReader implements BodyReader {
 
   lend(position: number): Later<Uint8Array> {
     return this.#take(position, (view) => {
-      this.loans += 1
+      this.#fill.onLend()
       return view
     })
   }
 
   returned(): void {
-    this.loans -= 1
-    this.#fill.onAdvance()
+    this.#fill.onReturn()
   }
 
   satisfied(): void {
@@ -82,14 +88,13 @@ export class FillReader implements BodyReader {
   release(): void {
     if (this.#left) return
     this.#left = true
+    if (this.waiting) this.fail(new AbortedError('the reading was left'))
     this.#fill.onLeave(this)
   }
 
   detach(): BodyReader | undefined {
     const { spool, ended } = this.#fill
-    if (!ended || spool.end > IN_HAND || !spool.whole) return undefined
-    const own = spool.end === 0 ? EMPTY : copyAll(spool)
-    return new BytesReader(own)
+    return ended && spool.end <= IN_HAND && spool.whole ? new BytesReader(copyAll(spool)) : undefined
   }
 
   /** Bytes came, or none will come any more. */
@@ -110,19 +115,27 @@ export class FillReader implements BodyReader {
   #take<T extends Uint8Array>(position: number, give: (view: Uint8Array) => T): Later<T> {
     const attempt = (): T | undefined => {
       if (this.#failure !== undefined) throw this.#failure
-      const { spool, failure, ended } = this.#fill
-      if (position < spool.end) return give(spool.view(position))
+      const { spool, available, failure, ended } = this.#fill
+      if (position < available) return give(upTo(available - position, spool.view(position)))
       if (failure !== undefined) throw failure
       return ended ? (EMPTY as Uint8Array as T) : undefined
     }
     this.position = position
-    this.#fill.onAdvance()
     const now = attempt()
-    if (now !== undefined) return now
-    return new Promise<T>((resolve, reject) => {
-      this.#pending = { attempt, resolve: resolve as Pending['resolve'], reject }
-    })
+    const later =
+      now ??
+      new Promise<T>((resolve, reject) => {
+        this.#pending = { attempt, resolve: resolve as Pending['resolve'], reject }
+      })
+    this.#fill.onAdvance()
+    return later
   }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function upTo(max: number, view: Uint8Array): Uint8Array {
+  return view.length > max ? view.subarray(0, max) : view
 }
 
 function copyAll(spool: Spool): Buffer {
@@ -133,34 +146,4 @@ function copyAll(spool: Spool): Buffer {
     at += view.length
   }
   return own
-}
-
-/** Reads bytes that are the reader's own. */
-export class BytesReader implements BodyReader {
-  readonly inHand = true
-  readonly size: number
-  readonly #bytes: Buffer
-  #failure: Error | undefined
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes
-    this.size = bytes.length
-  }
-
-  pull(position: number, max: number): Buffer {
-    if (this.#failure !== undefined) throw this.#failure
-    return this.#bytes.subarray(position, position + max)
-  }
-
-  lend(position: number): Buffer {
-    return this.pull(position, this.size)
-  }
-
-  fail(error: Error): void {
-    this.#failure ??= error
-  }
-
-  release(): void {
-    // Its memory is nobody else's: there is nothing to give back.
-  }
 }

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.js'
-import { AbortedError, abortedBy, type DreyError, OriginError, TimeoutError } from '../errors.js'
+import { AbortedError, abortedBy, type DreyError, messageOf, OriginError, TimeoutError } from '../errors.js'
 import { showKey } from '../keys.js'
-import { IN_HAND, type Metadata, type StoredEntry } from '../store/store.js'
+import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
 import type { NotStored } from './answer.js'
 import type { Pass } from './fence.js'
 import {
@@ -12,7 +12,6 @@ import {
   type NotModifiedResult,
   resultKind,
 } from './fetcher.js'
-import { BytesReader } from './fill-reader.js'
 import { Flow } from './flow.js'
 import type { Provenance } from './found.js'
 import {
@@ -25,9 +24,9 @@ import {
   readHead,
   readUser,
 } from './metadata.js'
-import type { BodyReader } from './reader.js'
+import { type BodyReader, BytesReader } from './reader.js'
 import { SharedEntry } from './shared-entry.js'
-import { cancelBody, onePiece, type Source, sourceOf } from './source.js'
+import { BODY_FORMS, cancelBody, type Source, sourceOf } from './source.js'
 import type { Tier } from './tier.js'
 
 /** What a fill tells those who wait for it. */
@@ -48,8 +47,8 @@ export interface FillContext {
   readonly tier: Tier
   readonly clock: Clock
   readonly timeouts: { readonly firstByte: number; readonly fill: number }
-  /** Nobody may join `fill` any more. */
-  onUnjoinable(fill: Fill): void
+  /** What the fill brought is in the tier now, in place of what its key had. */
+  onCommit(fill: Fill): void
   /** The fill came to its end. `stored` is the tier's name, or why the value was not kept; undefined where there was none. */
   onDone(fill: Fill, stored: string | undefined): void
 }
@@ -59,6 +58,8 @@ export interface FillRequest {
   readonly key: string
   readonly fetcher: Fetcher
   readonly freshness: Freshness
+  /** What of that the call itself asked for. */
+  readonly asked: Partial<Freshness>
   /** The stale entry that the cache has; the fill releases it. */
   readonly stale: StoredEntry | undefined
   readonly pass: Pass
@@ -76,7 +77,7 @@ interface Waiter {
  * delivered in the same turn, and a body goes on in a `Flow`, which late callers join while it can be joined.
  *
  * Invariants: the fetcher is called once; its signal is aborted exactly when the fill fails; `onDone` is called
- * once, after which no timer is set; the stale entry is released once.
+ * once, after which no timer is set and nobody waits; the stale entry is released once.
  */
 export class Fill {
   readonly pass: Pass
@@ -86,7 +87,8 @@ export class Fill {
   readonly #waiters = new Set<Waiter>()
   readonly #stale: SharedEntry | undefined
   #flow: Flow | undefined
-  #answered = false
+  /** The answer for who comes after it was given, if there is one for them. Set once the origin has answered or failed. */
+  #late: (() => FillAnswer | undefined) | undefined
   #done = false
   #firstByteTimer: Timer | undefined
   #fillTimer: Timer | undefined
@@ -95,7 +97,7 @@ export class Fill {
     this.#request = request
     this.#context = context
     this.pass = request.pass
-    this.#stale = request.stale && new SharedEntry(request.stale)
+    this.#stale = request.stale && new SharedEntry(request.stale, context.tier)
   }
 
   get key(): string {
@@ -108,16 +110,19 @@ export class Fill {
     this.#firstByteTimer = this.#limit(clock, timeouts.firstByte, 'firstByte')
     this.#fillTimer = this.#limit(clock, timeouts.fill, 'fill')
     const ask = async (): Promise<FetchResult> => this.#request.fetcher(this.#fetcherContext())
-    ask().then(this.#onResult, (error) => this.end(this.#originError(error)))
+    ask().then(this.#onResult, (error) => this.#fail(this.#originError(error)))
   }
 
-  /** The answer for one more caller; undefined when it is too late to join. */
-  wait(signal: AbortSignal | undefined): Promise<FillAnswer> | undefined {
-    if (this.#answered) {
-      const flow = this.#flow
-      return flow?.joinable ? Promise.resolve({ kind: 'body', reader: flow.join(), from: flow }) : undefined
+  /**
+   * What `accept` makes of the answer, for one more caller; undefined when it is too late to join. `accept` is called in
+   * the turn in which the answer is given, so that nothing on its way to a caller is ever without an owner.
+   */
+  wait<T>(signal: AbortSignal | undefined, accept: (answer: FillAnswer) => Later<T>): Promise<T> | undefined {
+    if (this.#late !== undefined) {
+      const answer = this.#late()
+      return answer && Promise.resolve(accept(answer))
     }
-    return new Promise((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const onAbort = (): void => {
         leave()
         reject(abortedBy(signal!, `fetching ${showKey(this.key)}`))
@@ -130,7 +135,11 @@ export class Fill {
       const waiter: Waiter = {
         deliver: (answer) => {
           leave()
-          resolve(answer)
+          try {
+            resolve(accept(answer))
+          } catch (error) {
+            reject(error)
+          }
         },
         reject: (error) => {
           leave()
@@ -142,30 +151,35 @@ export class Fill {
     })
   }
 
-  /** Ends the fill without its end. Waiters get a stale value where one may answer, else `error`. */
+  /** Ends the fill, because the cache closes: waiters and readers get `error`, and nobody waits for the store any more. */
   end(error: DreyError): void {
-    if (this.#done) return
+    if (this.#flow?.ended) this.#flow.giveUpStoring()
+    else if (this.#late !== undefined && this.#flow === undefined) this.#finish('tier-down')
+    else this.#fail(error, false)
+  }
+
+  /** Ends the fill without its end. Waiters get a stale value where one may answer, else `error`. */
+  #fail(error: DreyError, mayBeStale = true): void {
+    if (this.#done || this.#flow?.ended) return
+    if (this.#flow !== undefined) this.#flow.fail(error)
+    else {
+      const stale = this.#stale
+      const { clock } = this.#context
+      if (mayBeStale && stale !== undefined && clock.now() < stale.metadata.staleIfErrorUntil) {
+        this.#answerAll(() => this.#entryAnswer(stale, stale.metadata, 'stale'))
+      } else {
+        this.#late = nothingForLate
+        for (const waiter of [...this.#waiters]) waiter.reject(error)
+      }
+      this.#finish(undefined)
+    }
+    // Last, because who listens may ask for the key again, and must not meet a fill that is about to end.
     this.#controller.abort(error)
-    if (this.#flow !== undefined) {
-      this.#flow.fail(error)
-      return
-    }
-    const stale = this.#stale
-    const mayAnswer = stale !== undefined && this.#context.clock.now() < stale.metadata.staleIfErrorUntil
-    this.#answered = true
-    for (const waiter of [...this.#waiters]) {
-      if (mayAnswer) waiter.deliver(this.#entryAnswer(stale, stale.metadata, 'stale'))
-      else waiter.reject(error)
-    }
-    this.#finish(undefined)
   }
 
   readonly #onResult = (result: FetchResult): void => {
     if (this.#done) {
-      cancelBody(
-        (result as Partial<FetchedBody> | undefined)?.body,
-        new AbortedError('nobody waits for this body'),
-      )
+      cancelBody(result as Partial<FetchedBody>, new AbortedError('nobody waits for this body'))
       return
     }
     try {
@@ -180,19 +194,15 @@ export class Fill {
           throw new OriginError('want { body, ... }, notFound() or notModified()')
       }
     } catch (error) {
-      cancelBody((result as Partial<FetchedBody> | undefined)?.body, error as Error)
-      this.end(this.#originError(error))
+      cancelBody(result as Partial<FetchedBody>, error as Error)
+      this.#fail(this.#originError(error))
     }
   }
 
   #onBody(result: FetchedBody): void {
     const head = readHead(result)
     const source = sourceOf(result.body)
-    if (source === undefined) {
-      throw new OriginError(
-        'body: want bytes, a string, { json }, a Node or web stream that nobody reads yet, or an async iterable',
-      )
-    }
+    if (source === undefined) throw new OriginError(`body: want ${BODY_FORMS}`)
     const declared = 'bytes' in source ? source.bytes.length : head.size
     if (head.size !== undefined && head.size !== declared) {
       throw new OriginError(`the body has ${declared} bytes, and ${head.size} were declared`)
@@ -213,34 +223,30 @@ export class Fill {
     const { key, freshness, pass } = this.#request
     const now = clock.now()
     const flow = new Flow(
-      {
-        key,
-        pieces: 'bytes' in source ? onePiece(source.bytes) : source.pieces,
-        declared,
-        metadata: (size) => metadataOf(head, size, freshness, now),
-        refused,
-      },
+      { key, source, declared, metadata: (size) => metadataOf(head, size, freshness, now), refused },
       tier,
       pass,
       {
         onFirstPiece: () => this.#firstByteTimer?.cancel(),
-        onUnjoinable: () => this.#context.onUnjoinable(this),
+        onLastPiece: () => this.#stopTimers(),
         onAbandoned: () => this.#abandon(),
+        onCommit: () => this.#context.onCommit(this),
         onSettled: () => this.#finish(flow.kept),
       },
     )
     this.#flow = flow
-    this.#answered = true
-    if (refused !== undefined) this.#context.onUnjoinable(this)
-    const [leader, ...others] = this.#waiters
     const inHand = 'bytes' in source && source.bytes.length <= IN_HAND ? source.bytes : undefined
     const body = (): FillAnswer => ({
       kind: 'body',
       reader: inHand === undefined ? flow.join() : new BytesReader(Buffer.from(inHand)),
       from: flow,
     })
+    this.#late = () => (flow.joinable ? { kind: 'body', reader: flow.join(), from: flow } : undefined)
+    // What is not kept passes at the pace of its reader: two of them would wait for each other.
+    const shared = flow.spool.refused === undefined
+    const [leader, ...others] = this.#waiters
     leader?.deliver(body())
-    for (const waiter of others) waiter.deliver(refused === undefined ? body() : { kind: 'alone' })
+    for (const waiter of others) waiter.deliver(shared ? body() : { kind: 'alone' })
     void flow.run()
   }
 
@@ -250,9 +256,16 @@ export class Fill {
     const metadata = negativeMetadata(ttl, this.#request.freshness, clock.now())
     this.#answerAll(() => ({ kind: 'not-found', metadata }))
     this.#keep(() => {
+      const commit = (draft: Awaited<ReturnType<Tier['draft']>>): Later<boolean> => {
+        if (typeof draft === 'string') return false
+        const failed = (error: unknown): never => {
+          tier.abort(draft)
+          throw error
+        }
+        const ok = tier.ask(() => draft.commit(metadata))
+        return ok instanceof Promise ? ok.catch(failed) : ok
+      }
       const draft = tier.draft(this.key, 0)
-      const commit = (got: Awaited<typeof draft>): ReturnType<NonNullable<typeof got>['commit']> =>
-        got === undefined ? false : got.commit(metadata)
       return draft instanceof Promise ? draft.then(commit) : commit(draft)
     })
   }
@@ -270,35 +283,37 @@ export class Fill {
       staleIfError: readDuration('staleIfError', result.staleIfError),
       user: readUser(result.user),
     }
-    const metadata = confirmedMetadata(stale.metadata, head, this.#request.freshness, clock.now())
+    const { asked, freshness } = this.#request
+    const metadata = confirmedMetadata(stale.metadata, head, asked, freshness, clock.now())
     this.#answerAll(() => this.#entryAnswer(stale, metadata, 'revalidated'))
-    this.#keep(() => tier.revise(this.key, stale.entry, metadata))
+    this.#keep(() => tier.ask(() => tier.store.revise(this.key, stale.entry, metadata)))
   }
 
   #entryAnswer(stale: SharedEntry, metadata: Metadata, outcome: 'revalidated' | 'stale'): FillAnswer {
     return { kind: 'entry', entry: stale.open(), metadata, outcome }
   }
 
+  /** The same answer for all, also for who comes while it is being kept. */
   #answerAll(answer: () => FillAnswer): void {
-    this.#answered = true
+    this.#stopTimers()
+    this.#late = answer
     for (const waiter of [...this.#waiters]) waiter.deliver(answer())
   }
 
   /** Puts something without a body into the tier, unless a newer change forbids it; then the fill is done. */
-  #keep(change: () => ReturnType<Tier['revise']>): void {
+  #keep(change: () => Later<boolean>): void {
     const { tier } = this.#context
-    const done = (ok: boolean): void =>
+    const done = (ok: boolean): void => {
+      if (ok) this.#context.onCommit(this)
       this.#finish(ok ? tier.store.name : this.pass.fenced ? 'fenced' : 'no-room')
-    const failed = (): void => {
-      tier.failures += 1
-      this.#finish('tier-down')
     }
+    const failed = (): void => this.#finish('tier-down')
     try {
       const kept = tier.change(this.key, () => !this.pass.fenced && change())
       if (kept instanceof Promise) kept.then(done, failed)
       else done(kept)
     } catch {
-      // Counted in `failed`: a store that fails costs the hit, not the answer (I3).
+      // Counted by the tier: a store that fails costs the hit, not the answer (I3).
       failed()
     }
   }
@@ -316,27 +331,32 @@ export class Fill {
   #limit(clock: Clock, ms: number, option: 'firstByte' | 'fill'): Timer {
     return clock.after(ms, () => {
       const what = option === 'firstByte' ? 'the first byte' : 'the whole value'
-      this.end(
+      this.#fail(
         new TimeoutError(`${what} of ${showKey(this.key)} did not come within timeouts.${option}, ${ms} ms`),
       )
     })
   }
 
   #abandon(): void {
-    this.end(new AbortedError(`nobody waits for ${showKey(this.key)} any more`))
+    this.#fail(new AbortedError(`nobody waits for ${showKey(this.key)} any more`))
   }
 
   #originError(cause: unknown): OriginError {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    return new OriginError(`the fetcher of ${showKey(this.key)} failed: ${message}`, { cause })
+    return new OriginError(`the fetcher of ${showKey(this.key)} failed: ${messageOf(cause)}`, { cause })
+  }
+
+  #stopTimers(): void {
+    this.#firstByteTimer?.cancel()
+    this.#fillTimer?.cancel()
   }
 
   #finish(stored: string | undefined): void {
     if (this.#done) return
     this.#done = true
-    this.#firstByteTimer?.cancel()
-    this.#fillTimer?.cancel()
+    this.#stopTimers()
     this.#stale?.letGo()
     this.#context.onDone(this, stored)
   }
 }
+
+const nothingForLate = (): undefined => undefined

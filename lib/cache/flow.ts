@@ -1,29 +1,31 @@
-import { OriginError, TruncatedError } from '../errors.js'
+import { messageOf, OriginError, TruncatedError } from '../errors.js'
 import { showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
 import type { NotStored } from './answer.js'
 import type { Pass } from './fence.js'
 import { FillReader, type FillView } from './fill-reader.js'
 import type { Provenance } from './found.js'
-import { type Pieces, pieceBytes } from './source.js'
+import { type Pieces, pieceBytes, type Source } from './source.js'
 import { Spool } from './spool.js'
 import type { Tier } from './tier.js'
 
 /** What a flow reports to its fill. */
 export interface FlowEvents {
   onFirstPiece(): void
-  /** No reader can begin at byte 0 any more. */
-  onUnjoinable(): void
+  /** All bytes came; whether the value is kept may not be settled yet. */
+  onLastPiece(): void
   /** Every reader left before it had what it wanted, or nobody reads what cannot be kept. */
   onAbandoned(): void
-  /** All bytes came, or none will come any more, and it is settled whether the value is kept. */
+  /** No more bytes will come, and it is settled whether the value is kept. */
   onSettled(): void
+  /** The value is in the tier now, in place of what the key had. */
+  onCommit(): void
 }
 
 /** A body as its origin described it. */
 export interface Arriving {
   readonly key: string
-  readonly pieces: Pieces
+  readonly source: Source
   /** Size that the origin declared. */
   readonly declared: number | undefined
   /** Metadata of the value, once its size is known. */
@@ -35,26 +37,30 @@ export interface Arriving {
 /**
  * One body on its way from the origin to its readers and into the tier.
  *
- * Invariants: after `ended` or `failure` is set `spool.end` does not change, and only one of them is ever set;
- * the value is committed only when all declared bytes came, no pass was fenced and the spool refused nothing;
- * the spool is released when the flow is settled and the last reader left.
+ * Invariants: after `ended` or `failure` is set `spool.end` does not change, and only one of them is ever set; the value
+ * is committed only when all declared bytes came, its pass was not fenced and the spool refused nothing; `kept` is
+ * set once, and then the flow is settled; the spool is released when the flow is settled, the last reader left and
+ * nothing is on loan.
  */
 export class Flow implements FillView, Provenance {
   readonly tier = undefined
   readonly spool: Spool
   ended = false
   failure: Error | undefined
-  /** The tier that keeps the value, or why none does; undefined until that is known. */
+  /** The tier that keeps the value, or why none does; undefined until that is settled. */
   kept: string | undefined
   readonly #arriving: Arriving
   readonly #to: Tier
   readonly #pass: Pass
   readonly #events: FlowEvents
   readonly #readers = new Set<FillReader>()
+  /** Pieces that readers lent out and that were not given back, also by readers that left. */
+  #loans = 0
+  /** Where the last piece begins. */
+  #lastPiece = 0
   /** Some reader had all that it wanted, so that the fill goes on without readers. */
   #wanted = false
-  #settled = false
-  /** Lets the pump go on when readers have made room. */
+  /** Lets the pump go on when there may be room; set while it waits for that. */
   #onRoom: (() => void) | undefined
 
   constructor(arriving: Arriving, tier: Tier, pass: Pass, events: FlowEvents) {
@@ -63,23 +69,33 @@ export class Flow implements FillView, Provenance {
     this.#pass = pass
     this.#events = events
     const { key, declared, refused } = arriving
-    const draft = refused === undefined ? tier.draft(key, declared) : undefined
-    this.spool = new Spool(draft, refused, tier.store.maxItemBytes)
+    this.spool = new Spool(tier, key, declared, refused, () => this.#onRoom?.())
   }
 
   get size(): number | undefined {
-    return this.#arriving.declared ?? (this.ended ? this.spool.end : undefined)
+    if (this.ended) return this.spool.end
+    // Nobody could be kept from the end of a body that is declared empty, but by not being told.
+    return this.#arriving.declared === 0 ? undefined : this.#arriving.declared
+  }
+
+  /**
+   * Where readers may read to. The piece that completes a declared size is kept back until the origin has ended: who
+   * counts bytes takes having them all for the end, and the origin may still send too many or break off (I1).
+   */
+  get available(): number {
+    const { end } = this.spool
+    return !this.ended && end === this.#arriving.declared ? this.#lastPiece : end
   }
 
   get metadata(): Metadata {
     return this.#arriving.metadata(this.size ?? -1)
   }
 
-  get stored(): string | NotStored | undefined {
+  get stored(): string | undefined {
     return this.kept ?? this.spool.refused
   }
 
-  /** Whether a reader that comes now sees the whole value at the origin's pace. */
+  /** Whether one more reader can have the whole value without slowing others down. */
   get joinable(): boolean {
     return this.failure === undefined && this.spool.refused === undefined && this.spool.whole
   }
@@ -90,26 +106,15 @@ export class Flow implements FillView, Provenance {
     return reader
   }
 
-  /** Moves the body. Never rejects: what goes wrong fails the flow. */
+  /** Moves the body. Never rejects: what goes wrong fails the flow. Bytes that are there are taken before it returns. */
   async run(): Promise<void> {
-    const { pieces, declared } = this.#arriving
+    const { source, declared } = this.#arriving
     try {
-      for (;;) {
-        const piece = await pieces.next()
-        if (this.failure !== undefined) return
-        if (piece.done === true) break
-        const bytes = pieceBytes(piece.value)
-        if (bytes === undefined)
-          throw new OriginError(`a body is made of bytes or strings; got ${typeof piece.value}`)
-        if (bytes.length === 0) continue
-        if (this.spool.end === 0) this.#events.onFirstPiece()
-        if (declared !== undefined && this.spool.end + bytes.length > declared) {
-          throw new OriginError(`the body is longer than the ${declared} bytes that were declared`)
-        }
-        await this.#take(bytes)
-        if (this.failure !== undefined) return
-        this.#wake()
-      }
+      if ('bytes' in source) {
+        const taken = source.bytes.length > 0 ? this.#take(source.bytes) : undefined
+        if (taken instanceof Promise) await taken
+      } else await this.#pump(source.pieces)
+      if (this.failure !== undefined) return
       if (declared !== undefined && this.spool.end < declared) {
         throw new OriginError(
           `the body ended after ${this.spool.end} of the ${declared} bytes that were declared`,
@@ -124,97 +129,163 @@ export class Flow implements FillView, Provenance {
   /** Ends the flow without its end: readers get what has arrived, then `ERR_DREY_TRUNCATED`. */
   fail(cause: Error): void {
     if (this.ended || this.failure !== undefined) return
-    const { key, pieces } = this.#arriving
+    const { key, source } = this.#arriving
     this.failure = new TruncatedError(
-      `the body of ${showKey(key)} broke off after ${this.spool.end} bytes: ${cause.message}`,
+      `the body of ${showKey(key)} broke off after ${this.spool.end} bytes: ${messageOf(cause)}`,
       { cause },
     )
     this.spool.refuse('truncated')
-    this.kept = 'truncated'
-    pieces.cancel(cause)
+    if ('pieces' in source) source.pieces.cancel(cause)
     this.#onRoom?.()
-    this.#events.onUnjoinable()
     this.#wake()
-    this.#settle()
+    this.#settle('truncated')
+  }
+
+  /** All bytes are there, and the store may take for ever to keep them: nobody waits for that any more. */
+  giveUpStoring(): void {
+    this.spool.refuse('tier-down')
+    this.#settle('tier-down')
   }
 
   onAdvance(): void {
-    if (this.spool.passing) this.#discard()
+    if (this.spool.refused !== undefined) this.#discard()
+    this.#onRoom?.()
+  }
+
+  onLend(): void {
+    this.#loans += 1
+  }
+
+  onReturn(): void {
+    this.#loans -= 1
+    this.onAdvance()
+    this.#releaseIfDone()
   }
 
   onLeave(reader: FillReader): void {
     this.#readers.delete(reader)
     if (reader.content) this.#wanted = true
-    if (this.#readers.size > 0) return this.onAdvance()
-    if (this.ended || this.failure !== undefined) {
-      if (this.#settled) this.spool.release()
-    } else if (!this.#wanted || this.spool.refused !== undefined) {
-      this.#events.onAbandoned()
-    } else {
-      this.onAdvance()
+    if (this.ended || this.failure !== undefined) this.#releaseIfDone()
+    else if (this.#readers.size === 0 && (!this.#wanted || this.spool.refused !== undefined)) {
+      return this.#events.onAbandoned()
+    }
+    this.onAdvance()
+  }
+
+  async #pump(pieces: Pieces): Promise<void> {
+    const { declared } = this.#arriving
+    for (;;) {
+      const piece = await pieces.next()
+      if (this.failure !== undefined || piece.done === true) return
+      const bytes = pieceBytes(piece.value)
+      if (bytes === undefined) {
+        throw new OriginError(`a body is made of bytes or strings; got ${typeof piece.value}`)
+      }
+      if (bytes.length === 0) continue
+      if (declared !== undefined && this.spool.end + bytes.length > declared) {
+        throw new OriginError(`the body is longer than the ${declared} bytes that were declared`)
+      }
+      if (this.spool.end === 0) this.#events.onFirstPiece()
+      const taken = this.#take(bytes)
+      if (taken instanceof Promise) await taken
+      if (this.failure !== undefined) return
+      if (this.#readers.size === 0 && this.spool.refused !== undefined) return this.#events.onAbandoned()
     }
   }
 
-  async #take(bytes: Uint8Array): Promise<void> {
-    const before = this.joinable
-    for (;;) {
-      const taken = this.spool.take(bytes)
-      if (taken instanceof Promise ? await taken : taken) break
-      if (this.#readers.size === 0 && this.spool.refused !== undefined) return this.#events.onAbandoned()
+  /** Puts `bytes` into the spool, as soon as there is room for them. */
+  #take(bytes: Uint8Array): Later<void> {
+    const before = this.spool.end
+    const taken = this.spool.take(bytes, this.#slowest())
+    return taken === true ? this.#taken(before) : this.#takeLater(bytes, before, taken)
+  }
+
+  async #takeLater(bytes: Uint8Array, before: number, first: Later<boolean>): Promise<void> {
+    for (let taken = first; ; taken = this.spool.take(bytes, this.#slowest())) {
+      if (taken === true || (taken instanceof Promise && (await taken))) break
+      if (this.failure !== undefined) return
+      // After an `await` there may be room again. Between a look that found none and the wait there is none.
+      if (taken instanceof Promise) continue
+      if (this.spool.lagsBehind(this.#slowest()) && this.#isAwaited()) {
+        // A store that is slow costs the hit, not the readers' time (I3).
+        this.spool.refuse('tier-down')
+        continue
+      }
       await new Promise<void>((resolve) => {
         this.#onRoom = resolve
-        this.#discard()
       })
       this.#onRoom = undefined
       if (this.failure !== undefined) return
     }
-    if (before && !this.joinable) this.#events.onUnjoinable()
+    if (this.failure === undefined) this.#taken(before)
+  }
+
+  #taken(before: number): void {
+    this.#lastPiece = before
+    this.#wake()
+  }
+
+  /** Some reader has all that there is, and waits for more. */
+  #isAwaited(): boolean {
+    for (const reader of this.#readers) if (reader.waiting) return true
+    return false
+  }
+
+  #slowest(): number {
+    let slowest = this.spool.end
+    for (const reader of this.#readers) slowest = Math.min(slowest, reader.position)
+    return slowest
   }
 
   #discard(): void {
-    let slowest = this.spool.end
-    let onLoan = false
-    for (const reader of this.#readers) {
-      slowest = Math.min(slowest, reader.position)
-      onLoan ||= reader.loans > 0
-    }
-    this.spool.discardBefore(slowest, onLoan)
-    this.#onRoom?.()
+    this.spool.discardBefore(this.#slowest(), this.#loans > 0)
   }
 
   async #end(): Promise<void> {
-    const committed = this.#commit()
     this.ended = true
+    this.#events.onLastPiece()
     this.#wake()
+    const drained = this.spool.drained()
+    if (drained instanceof Promise) await drained
+    if (this.kept !== undefined) return
+    const committed = this.#commit()
     const ok = committed instanceof Promise ? await committed : committed
-    this.kept = ok ? this.#to.store.name : (this.spool.refused ?? 'no-room')
-    this.#settle()
+    this.#settle(ok ? this.#to.store.name : (this.spool.refused ?? 'no-room'))
   }
 
   /** Says whether the tier has the value now. A store that fails to commit costs the hit, not the answer (I3). */
   #commit(): Later<boolean> {
     const { key, metadata } = this.#arriving
     const failed = (): false => {
-      this.#to.failures += 1
       this.spool.refuse('tier-down')
       return false
+    }
+    const done = (ok: boolean): boolean => {
+      if (ok) this.#events.onCommit()
+      return ok
     }
     try {
       const committed = this.#to.change(key, () => {
         if (this.#pass.fenced) this.spool.refuse('fenced')
-        return this.spool.commit(metadata(this.spool.end))
+        const ok = this.spool.commit(metadata(this.spool.end))
+        return ok instanceof Promise ? ok.then(done) : done(ok)
       })
       return committed instanceof Promise ? committed.catch(failed) : committed
     } catch {
-      // Counted in `failed`.
+      // Counted by the tier.
       return failed()
     }
   }
 
-  #settle(): void {
-    this.#settled = true
+  #settle(kept: string): void {
+    if (this.kept !== undefined) return
+    this.kept = kept
     this.#events.onSettled()
-    if (this.#readers.size === 0) this.spool.release()
+    this.#releaseIfDone()
+  }
+
+  #releaseIfDone(): void {
+    if (this.kept !== undefined && this.#readers.size === 0 && this.#loans === 0) this.spool.release()
   }
 
   #wake(): void {

@@ -1,13 +1,23 @@
-import { Readable, type Writable } from 'node:stream'
-import { ReadableStream } from 'node:stream/web'
-import { AbortedError, abortedBy, BodyUsedError, TimeoutError } from '../errors.js'
+import { constants } from 'node:buffer'
+import { OutgoingMessage } from 'node:http'
+import type { Readable, Writable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import {
+  AbortedError,
+  abortedBy,
+  BodyUsedError,
+  ConfigError,
+  TimeoutError,
+  TooLargeError,
+} from '../errors.js'
 import { showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
 import type { ByteRange, Found, NotStored, Outcome } from './answer.js'
 import { Cursor } from './cursor.js'
 import type { IdleWatch, Watched } from './idle.js'
 import type { InFlight } from './in-flight.js'
-import { type BodyReader, PIECE_BYTES } from './reader.js'
+import type { BodyReader } from './reader.js'
+import { iteration, nodeStream, type PieceSource, webStream } from './shapes.js'
 import { mayBeLent, writeOut } from './sink.js'
 
 /** What an answer needs of its cache. */
@@ -96,74 +106,29 @@ export class FoundAnswer implements Found, Watched {
   }
 
   stream(range?: ByteRange): Readable {
-    const cursor = this.#begin(range)
-    const answer = this
-    const readable = new Readable({
-      highWaterMark: PIECE_BYTES,
-      read() {
-        answer.#next(cursor).then(
-          (piece) => this.push(piece.length === 0 ? null : piece),
-          (error) => this.destroy(error),
-        )
-      },
-      destroy(error, done) {
-        answer.#release()
-        done(error)
-      },
-    })
-    this.#interrupt = (error) => readable.destroy(error)
-    return readable
+    return nodeStream(this.#pieces(range))
   }
 
   web(range?: ByteRange): ReadableStream<Uint8Array> {
-    const cursor = this.#begin(range)
-    return new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#interrupt = (error) => controller.error(error)
-        },
-        pull: async (controller) => {
-          const piece = await this.#next(cursor).catch((error) => {
-            this.#release()
-            throw error
-          })
-          if (piece.length > 0) return controller.enqueue(piece)
-          this.#release()
-          controller.close()
-        },
-        cancel: () => this.#release(),
-      },
-      { highWaterMark: 0 },
-    )
+    return webStream(this.#pieces(range))
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return iteration(this.#pieces())
   }
 
   async writeTo(writable: Writable, range?: ByteRange): Promise<void> {
+    if (typeof writable?.write !== 'function' || typeof writable.on !== 'function') {
+      throw new ConfigError('writeTo: want a Writable, a socket or an HTTP response')
+    }
     const cursor = this.#begin(range)
     try {
-      if (this.#reader.inHand && !writable.destroyed) {
-        const first = mayBeLent(writable) ? cursor.lend() : cursor.next()
-        const piece = first instanceof Promise ? await first : first
-        if (cursor.left === 0) {
-          // In hand already: one write, and nothing on loan.
-          writable.end(piece)
-          return
-        }
-        writable.write(piece)
+      if (this.#reader.inHand && writable instanceof OutgoingMessage && isOpen(writable)) {
+        return await this.#sendInHand(cursor, writable)
       }
-      await writeOut(cursor, writable, this.#touch)
-    } finally {
-      this.#release()
-    }
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
-    const cursor = this.#begin()
-    try {
-      for (;;) {
-        const piece = await this.#next(cursor)
-        if (piece.length === 0) return
-        yield piece
-      }
+      const outflow = writeOut(cursor, writable, this.#touch)
+      this.#interrupt = outflow.stop
+      await outflow.done
     } finally {
       this.#release()
     }
@@ -208,9 +173,21 @@ export class FoundAnswer implements Found, Watched {
         `the body of ${showKey(this.key)} was read or closed before; it can be read once: fetch again, or keep its bytes()`,
       )
     }
+    if (this.#signal?.aborted === true) throw abortedBy(this.#signal, `reading ${showKey(this.key)}`)
     const cursor = new Cursor(this.#reader, this.key, range)
     this.#used = true
     return cursor
+  }
+
+  #pieces(range?: ByteRange): PieceSource {
+    const cursor = this.#begin(range)
+    return {
+      next: () => this.#next(cursor),
+      release: () => this.#release(),
+      onInterrupt: (interrupt) => {
+        this.#interrupt = interrupt
+      },
+    }
   }
 
   /** The next piece, always as a promise. */
@@ -230,6 +207,11 @@ export class FoundAnswer implements Found, Watched {
 
   async #gather(cursor: Cursor): Promise<Buffer> {
     const size = cursor.left
+    if (size !== undefined && size > constants.MAX_LENGTH) {
+      throw new TooLargeError(
+        `the value of ${showKey(this.key)} has ${size} bytes; a Buffer holds ${constants.MAX_LENGTH}: read it as a stream`,
+      )
+    }
     const first = await this.#next(cursor, size)
     if (first.length === size) return first
     const whole = size === undefined ? undefined : Buffer.allocUnsafeSlow(size)
@@ -241,6 +223,24 @@ export class FoundAnswer implements Found, Watched {
       at += piece.length
     }
     return whole ?? Buffer.concat(pieces, at)
+  }
+
+  /** In hand already, and HTTP tells of failures by closing: one call, and nothing to wait for. */
+  async #sendInHand(cursor: Cursor, response: OutgoingMessage): Promise<void> {
+    try {
+      const lent = mayBeLent(response) ? cursor.lend() : this.#gather(cursor)
+      const first = lent instanceof Promise ? await lent : lent
+      if (cursor.left === 0) response.end(first)
+      else {
+        // A store may lend a small value in parts, too.
+        response.end(Buffer.concat([first, await this.#gather(cursor)]))
+      }
+      // The bytes of a small entry stay as they are without being held (S7).
+      if (first.length > 0) cursor.returned()
+    } catch (error) {
+      response.destroy()
+      throw error
+    }
   }
 
   #track(): void {
@@ -267,4 +267,8 @@ export class FoundAnswer implements Found, Watched {
     this.#context.idle.remove(this)
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
+}
+
+function isOpen(writable: OutgoingMessage): boolean {
+  return !writable.destroyed && !writable.writableEnded
 }

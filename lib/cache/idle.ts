@@ -2,21 +2,28 @@ import type { Clock, Timer } from '../clock.js'
 
 /** Something that holds resources while it is read, and may be forgotten. */
 export interface Watched {
-  /** Epoch milliseconds of the last reading. */
+  /** The sweep after which it was last read; kept by the watch. */
   lastRead: number
   /** Called once it lay unread for the whole period; it is watched no more. */
   onIdle(): void
 }
 
+/** Sweeps that a period is divided into. */
+const SWEEPS = 4
+
 /**
- * Finds bodies that lie unread. One timer for all of them, set only while there are any: a body is found
- * between one and one and a quarter of the period after its last reading.
+ * Finds bodies that lie unread. One timer for all of them, set only while there are any: a body is found between
+ * one and one and a quarter of the period after its last reading. Time is counted in sweeps of the timer, so
+ * that a reading costs no look at a clock, and a clock that is set neither closes bodies nor keeps them.
+ *
+ * Invariant: the timer is set exactly while something is watched.
  */
 export class IdleWatch {
   readonly #clock: Clock
   readonly #period: number
   readonly #watched = new Set<Watched>()
   #timer: Timer | undefined
+  #sweeps = 0
 
   constructor(clock: Clock, period: number) {
     this.#clock = clock
@@ -28,13 +35,13 @@ export class IdleWatch {
   }
 
   add(body: Watched): void {
-    body.lastRead = this.#clock.now()
+    body.lastRead = this.#sweeps
     this.#watched.add(body)
-    this.#timer ??= this.#clock.after(this.#period / 4, this.#sweep)
+    this.#timer ??= this.#clock.after(this.#period / SWEEPS, this.#sweep)
   }
 
   touch(body: Watched): void {
-    body.lastRead = this.#clock.now()
+    body.lastRead = this.#sweeps
   }
 
   remove(body: Watched): void {
@@ -48,12 +55,13 @@ export class IdleWatch {
 
   readonly #sweep = (): void => {
     this.#timer = undefined
-    const before = this.#clock.now() - this.#period
+    this.#sweeps += 1
     for (const body of this.#watched) {
-      if (body.lastRead > before) continue
+      // It was read somewhere between that sweep and the one after: only the later one is sure.
+      if (body.lastRead + 1 + SWEEPS > this.#sweeps) continue
       this.#watched.delete(body)
       body.onIdle()
     }
-    if (this.#watched.size > 0) this.#timer ??= this.#clock.after(this.#period / 4, this.#sweep)
+    if (this.#watched.size > 0) this.#timer ??= this.#clock.after(this.#period / SWEEPS, this.#sweep)
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
-import type { DreyError } from '../errors.js'
+import { abortedBy, type DreyError } from '../errors.js'
+import type { Later } from '../store/store.js'
 
 /** Work that a closing cache lets finish, or ends. */
 export interface Work {
@@ -7,7 +8,25 @@ export interface Work {
   end(error: DreyError): void
 }
 
-/** Fills, bodies and writes under way. Invariant: work is in the set exactly while it may hold resources. */
+/** How a wait for something that may never come is left. */
+export interface Waiting<T, U> {
+  /** Called with what came, unless the wait was left before; the wait gives what it returns. */
+  readonly use: (value: T) => Later<U>
+  /** Gets what came after the wait was left. Must not throw. */
+  readonly late?: (value: T) => void
+  /** Called when the wait is left before its end. Must not throw. */
+  readonly onEnd?: (error: DreyError) => void
+  /** The caller's own way to leave, and what it leaves, for the message. */
+  readonly signal?: AbortSignal | undefined
+  readonly what?: string
+}
+
+/**
+ * Fills, bodies, writes and waits under way.
+ *
+ * Invariants: work is in the set exactly while it may hold resources; what work hands over to (a wait to a fill, a
+ * fill to a body) enters the set before the work itself leaves it, so that the set is empty only when all is quiet.
+ */
 export class InFlight {
   readonly #work = new Set<Work>()
   #onQuiet: (() => void) | undefined
@@ -22,6 +41,44 @@ export class InFlight {
 
   remove(work: Work): void {
     if (this.#work.delete(work) && this.#work.size === 0) this.#onQuiet?.()
+  }
+
+  /** Waits for `coming` as work of its own: closing the cache, or the caller's signal, ends the wait at once. */
+  wait<T, U>(coming: Promise<T>, { use, late, onEnd, signal, what }: Waiting<T, U>): Promise<U> {
+    return new Promise<U>((resolve, reject) => {
+      let over = false
+      const leave = (): void => {
+        over = true
+        signal?.removeEventListener('abort', onAbort)
+        this.remove(work)
+      }
+      const end = (error: DreyError): void => {
+        if (over) return
+        leave()
+        reject(error)
+        onEnd?.(error)
+      }
+      const onAbort = (): void => end(abortedBy(signal!, what ?? 'waiting'))
+      const work: Work = { end }
+      this.add(work)
+      signal?.addEventListener('abort', onAbort)
+      coming.then(
+        (value) => {
+          if (over) return late?.(value)
+          try {
+            resolve(use(value))
+          } catch (error) {
+            reject(error)
+          }
+          leave()
+        },
+        (error) => {
+          if (over) return
+          leave()
+          reject(error)
+        },
+      )
+    })
   }
 
   /** Resolves when there is no work, at the latest after `ms`. */

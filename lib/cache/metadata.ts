@@ -1,5 +1,5 @@
 import { DURATION_FORMS, parseDuration } from '../config/units.js'
-import { ConfigError } from '../errors.js'
+import { ConfigError, messageOf } from '../errors.js'
 import type { Metadata } from '../store/store.js'
 import type { EntryOptions } from './fetcher.js'
 
@@ -69,21 +69,15 @@ export function readUser(value: unknown): unknown {
   let json: string | undefined
   try {
     json = JSON.stringify(value)
+    if (json === undefined) throw new Error(`${typeof value} has no JSON`)
   } catch (error) {
-    throw new ConfigError('user: want JSON', { cause: error })
+    throw new ConfigError(`user: want JSON: ${messageOf(error)}`, { cause: error })
   }
-  if (json === undefined) throw new ConfigError(`user: got ${typeof value}; want JSON`)
   const bytes = Buffer.byteLength(json)
   if (bytes > MAX_USER_BYTES) {
     throw new ConfigError(`user: got ${bytes} bytes of JSON; want at most ${MAX_USER_BYTES}`)
   }
-  return deepFreeze(JSON.parse(json))
-}
-
-function deepFreeze(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  for (const inner of Object.values(value)) deepFreeze(inner)
-  return Object.freeze(value)
+  return JSON.parse(json, (_, inner) => Object.freeze(inner))
 }
 
 /** Metadata of a value of `size` bytes that is stored, or confirmed, now. */
@@ -96,23 +90,32 @@ export function negativeMetadata(ttl: number | undefined, freshness: Freshness, 
   return build({ etag: undefined, user: undefined }, 0, true, now, ttl ?? freshness.negativeTtl, 0)
 }
 
-/** Metadata of an entry that its origin confirmed: fresh again, and all else as it was unless `head` says otherwise. */
+/**
+ * Metadata of an entry that its origin confirmed: fresh again, and all else as it was. How long comes from `head`,
+ * else from the call, else from the entry itself: an origin that gave a lifetime once need not repeat it.
+ */
 export function confirmedMetadata(
   before: Metadata,
   head: Pick<EntryHead, 'ttl' | 'staleIfError' | 'user'>,
+  call: Partial<Freshness>,
   freshness: Freshness,
   now: number,
 ): Metadata {
-  const user = head.user ?? before.user
-  const ttl = head.ttl ?? freshness.ttl
   return build(
-    { etag: before.etag, user },
+    { etag: before.etag, user: head.user === undefined ? before.user : head.user },
     before.size,
     false,
     now,
-    ttl,
-    head.staleIfError ?? freshness.staleIfError,
+    head.ttl ?? call.ttl ?? before.freshUntil - before.cachedAt,
+    head.staleIfError ?? call.staleIfError ?? staleIfErrorOf(before) ?? freshness.staleIfError,
   )
+}
+
+/** For how long an entry may answer errors once it is stale; one that never becomes stale does not say. */
+function staleIfErrorOf(metadata: Metadata): number | undefined {
+  return metadata.freshUntil === Number.POSITIVE_INFINITY
+    ? undefined
+    : metadata.staleIfErrorUntil - metadata.freshUntil
 }
 
 function build(

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { freshnessOptions, timeoutOptions, validate } from '../config/schema.js'
 import { parseDuration } from '../config/units.js'
+import { ConfigError } from '../errors.js'
 import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'
 import type { Freshness } from './metadata.js'
@@ -20,7 +21,9 @@ const STORE_CALLS = [
 function isStore(value: unknown): value is Store {
   if (typeof value !== 'object' || value === null) return false
   const store = value as Record<string, unknown>
-  return typeof store['name'] === 'string' && STORE_CALLS.every((call) => typeof store[call] === 'function')
+  const { name, maxItemBytes } = value as Store
+  if (typeof name !== 'string' || typeof maxItemBytes !== 'number' || !(maxItemBytes >= 0)) return false
+  return STORE_CALLS.every((call) => typeof store[call] === 'function')
 }
 
 const cacheOptions = z.strictObject({
@@ -81,4 +84,10 @@ export function withFreshness(
     staleIfError: parseDuration(freshness.staleIfError) ?? defaults.staleIfError,
     negativeTtl: parseDuration(freshness.negativeTtl) ?? defaults.negativeTtl,
   }
+}
+
+/** @throws `ERR_DREY_CONFIG` unless `options`, of one call, are an object. */
+export function assertOptions(options: unknown): void {
+  if (typeof options === 'object' && options !== null) return
+  throw new ConfigError(`options: got ${options === null ? 'null' : typeof options}; want an object`)
 }

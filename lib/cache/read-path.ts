@@ -1,18 +1,19 @@
 import type { Clock } from '../clock.js'
 import { freshnessOptions, validate } from '../config/schema.js'
+import { parseDuration } from '../config/units.js'
 import { abortedBy, ClosedError, ConfigError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
-import { IN_HAND, type Metadata, type StoredEntry } from '../store/store.js'
+import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
 import type { Answer, Outcome } from './answer.js'
 import type { FetchOptions, GetOptions } from './cache.js'
 import type { Counters } from './counters.js'
 import type { FenceTable } from './fence.js'
 import type { Fetcher } from './fetcher.js'
-import { Fill, type FillAnswer, type FillContext } from './fill.js'
+import { Fill, type FillAnswer, type FillContext, type FillRequest } from './fill.js'
 import { FoundAnswer, type FoundContext, type Provenance } from './found.js'
 import type { InFlight } from './in-flight.js'
 import { isFresh, matchesEtag } from './metadata.js'
-import { type CacheConfig, withFreshness } from './options.js'
+import { assertOptions, type CacheConfig, withFreshness } from './options.js'
 import { type BodyReader, EntryReader } from './reader.js'
 import type { Tier } from './tier.js'
 
@@ -47,9 +48,7 @@ export class ReadPath {
       tier,
       clock,
       timeouts: config.timeouts,
-      onUnjoinable: (fill) => {
-        if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)
-      },
+      onCommit: (fill) => fences.fenceLookups(fill.key),
       onDone: (fill, stored) => {
         if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)
         fences.leave(fill.pass)
@@ -70,58 +69,99 @@ export class ReadPath {
     this.#joinable.clear()
   }
 
-  fetch(key: string, fetcher: Fetcher, options: FetchOptions): Promise<Answer> {
-    if (options.signal?.aborted === true) throw abortedBy(options.signal, `fetching ${showKey(String(key))}`)
-    const entry = this.#context.tier.find(key)
-    if (entry instanceof Promise) {
-      return entry.then((found) => this.#fetchWith(key, found, fetcher, options, false))
-    }
-    return this.#fetchWith(key, entry, fetcher, options, false)
+  fetch(key: string, fetcher: Fetcher, options: FetchOptions): Later<Answer> {
+    assertKey(key)
+    assertReading(options)
+    const { signal } = options
+    if (signal?.aborted === true) throw abortedBy(signal, fetching(key))
+    return this.#fetch(key, fetcher, options, false)
   }
 
-  async get(key: string, options: GetOptions): Promise<Answer | undefined> {
-    const { tier, clock, counters } = this.#context
-    if (options.signal?.aborted === true) throw abortedBy(options.signal, `reading ${showKey(String(key))}`)
+  get(key: string, options: GetOptions): Later<Answer | undefined> {
+    assertKey(key)
+    assertReading(options)
+    const { signal } = options
+    if (signal?.aborted === true) throw abortedBy(signal, `reading ${showKey(key)}`)
+    const { tier, inFlight } = this.#context
     const found = tier.find(key)
-    const entry = found instanceof Promise ? await found : found
-    if (entry === undefined) {
-      assertKey(key)
-      counters.misses += 1
-      return undefined
-    }
-    const fresh = isFresh(entry.metadata, clock.now())
-    if (!fresh && options.allowStale !== true) {
-      entry.release()
-      counters.misses += 1
-      return undefined
-    }
-    return this.#fromEntry(key, entry, entry.metadata, fresh ? 'hit' : 'stale', options)
+    if (!(found instanceof Promise)) return this.#got(key, found, options)
+    return inFlight.wait(found, {
+      use: (entry) => this.#got(key, entry, options),
+      late: (entry) => tier.release(entry),
+      signal,
+      what: `reading ${showKey(key)}`,
+    })
   }
 
   getSync(key: string): { value: Buffer; meta: Metadata } | undefined {
-    const { tier, clock, counters } = this.#context
+    assertKey(key)
+    const { tier, counters } = this.#context
     const entry = tier.find(key)
     if (entry instanceof Promise) {
       // The store answers later: nothing of it is at hand. What it answers is given back.
-      entry.then((late) => late?.release())
+      void entry.then((late) => tier.release(late))
       return undefined
     }
-    if (entry === undefined) {
-      assertKey(key)
-      counters.misses += 1
-      return undefined
-    }
+    const hit = entry === undefined ? undefined : this.#copyOf(entry)
+    tier.release(entry)
+    if (hit === undefined) counters.misses += 1
+    else counters.hits += 1
+    return hit
+  }
+
+  /** The value of `entry` when it is fresh and at hand, in memory of its own. */
+  #copyOf(entry: StoredEntry): { value: Buffer; meta: Metadata } | undefined {
+    const { clock, tier } = this.#context
     const meta = entry.metadata
-    const usable = isFresh(meta, clock.now()) && !meta.negative && meta.size <= IN_HAND
-    const value = usable ? Buffer.allocUnsafe(meta.size) : undefined
-    const read = value === undefined ? undefined : entry.read(value, 0)
-    entry.release()
-    if (value === undefined || read !== meta.size) {
-      counters.misses += 1
+    if (!isFresh(meta, clock.now()) || meta.negative || meta.size > IN_HAND) return undefined
+    const value = Buffer.allocUnsafe(meta.size)
+    try {
+      const read = meta.size === 0 ? 0 : tier.ask(() => entry.read(value, 0))
+      if (read instanceof Promise) read.catch(nobodyWaits)
+      return read === meta.size ? { value, meta } : undefined
+    } catch {
+      // Counted by the tier: a store that fails costs the hit.
       return undefined
     }
-    counters.hits += 1
-    return { value, meta }
+  }
+
+  #got(key: string, entry: StoredEntry | undefined, options: GetOptions): Answer | undefined {
+    const { tier, clock, counters } = this.#context
+    if (entry !== undefined) {
+      const fresh = isFresh(entry.metadata, clock.now())
+      if (fresh || options.allowStale === true) {
+        return this.#fromEntry(key, entry, entry.metadata, fresh ? 'hit' : 'stale', options)
+      }
+      tier.release(entry)
+    }
+    counters.misses += 1
+    return undefined
+  }
+
+  /** `alone`: the answer may neither be joined nor be another's. `again`: a change overtook the lookup before this one. */
+  #fetch(key: string, fetcher: Fetcher, options: FetchOptions, alone: boolean, again = false): Later<Answer> {
+    const { tier, inFlight, fences } = this.#context
+    const entry = tier.find(key)
+    if (!(entry instanceof Promise)) return this.#fetchWith(key, entry, fetcher, options, alone)
+    const pass = fences.enter(key, 'lookup')
+    return inFlight.wait(entry, {
+      use: (found) => {
+        fences.leave(pass)
+        if (!pass.fenced || this.#mayAnswer(found, options)) {
+          return this.#fetchWith(key, found, fetcher, options, alone)
+        }
+        // What was found may be gone: it must neither be confirmed nor answer an error of the origin (I5).
+        tier.release(found)
+        if (again) return this.#fetchWith(key, undefined, fetcher, options, alone)
+        return this.#fetch(key, fetcher, options, alone, true)
+      },
+      late: (found) => {
+        fences.leave(pass)
+        tier.release(found)
+      },
+      signal: options.signal,
+      what: fetching(key),
+    })
   }
 
   #fetchWith(
@@ -130,32 +170,46 @@ export class ReadPath {
     fetcher: Fetcher,
     options: FetchOptions,
     alone: boolean,
-  ): Promise<Answer> {
-    const { signal, freshness } = options
-    if (entry === undefined) assertKey(key)
-    else if (this.#isFresh(entry.metadata, freshness?.fresh)) {
-      return Promise.resolve(this.#fromEntry(key, entry, entry.metadata, 'hit', options))
+  ): Later<Answer> {
+    const { tier, isClosed } = this.#context
+    const { signal } = options
+    if (entry !== undefined && this.#mayAnswer(entry, options)) {
+      return this.#fromEntry(key, entry, entry.metadata, 'hit', options)
     }
-    if (this.#context.isClosed() || signal?.aborted === true) {
-      entry?.release()
-      throw signal?.aborted === true
-        ? abortedBy(signal, `fetching ${showKey(key)}`)
-        : new ClosedError(`the cache was closed while ${showKey(key)} was looked up`)
+    if (isClosed()) {
+      tier.release(entry)
+      throw new ClosedError(`the cache was closed while ${showKey(key)} was looked up`)
     }
-    const joined = alone ? undefined : this.#joinable.get(key)?.wait(signal)
+    const joined = alone
+      ? undefined
+      : this.#joinable
+          .get(key)
+          ?.wait(signal, (answer) => this.#answer(key, answer, 'joined', fetcher, options))
     if (joined !== undefined) {
-      entry?.release()
-      return joined.then((answer) => this.#answer(key, answer, 'joined', fetcher, options))
+      tier.release(entry)
+      return joined
     }
     const fill = this.#begin(key, entry, fetcher, options, alone)
-    const answer = fill.wait(signal)!
+    const answer = fill.wait(signal, (got) => this.#answer(key, got, 'miss', fetcher, options))!
     fill.start()
-    return answer.then((got) => this.#answer(key, got, 'miss', fetcher, options))
+    return answer
   }
 
-  #isFresh(meta: Metadata, fresh: ((meta: Metadata, now: number) => boolean) | undefined): boolean {
+  /** Whether `entry` answers by itself; where the caller decides, by what the caller says. */
+  #mayAnswer(entry: StoredEntry | undefined, { freshness }: FetchOptions): boolean {
+    if (entry === undefined) return false
     const now = this.#context.clock.now()
-    return fresh === undefined ? isFresh(meta, now) : fresh(meta, now)
+    if (freshness?.fresh === undefined) return isFresh(entry.metadata, now)
+    let fresh: unknown
+    try {
+      fresh = freshness.fresh(entry.metadata, now)
+      if (typeof fresh === 'boolean') return fresh
+    } catch (error) {
+      this.#context.tier.release(entry)
+      throw new ConfigError('freshness.fresh: threw; want true or false', { cause: error })
+    }
+    this.#context.tier.release(entry)
+    throw new ConfigError(`freshness.fresh: gave ${typeof fresh}; want true or false`)
   }
 
   #begin(
@@ -165,26 +219,44 @@ export class ReadPath {
     options: FetchOptions,
     alone: boolean,
   ): Fill {
-    const { config, fences, inFlight, counters } = this.#context
-    let freshness = config.freshness
+    const { tier, inFlight, counters } = this.#context
+    let fill: Fill
     try {
-      if (typeof fetcher !== 'function')
-        throw new ConfigError(`fetch: want a function as fetcher; got ${typeof fetcher}`)
-      if (options.freshness !== undefined) {
-        const { fresh: _, ...given } = options.freshness
-        freshness = withFreshness(validate(freshnessOptions, given, 'freshness'), freshness)
-      }
+      fill = new Fill(this.#request(key, stale, fetcher, options), this.#fillContext)
     } catch (error) {
-      stale?.release()
+      tier.release(stale)
       throw error
     }
-    const pass = fences.enter(key, 'fill')
-    const fill = new Fill({ key, fetcher, freshness, stale, pass }, this.#fillContext)
     if (!alone) this.#joinable.set(key, fill)
     inFlight.add(fill)
     this.filling += 1
     counters.fills += 1
     return fill
+  }
+
+  #request(
+    key: string,
+    stale: StoredEntry | undefined,
+    fetcher: Fetcher,
+    options: FetchOptions,
+  ): FillRequest {
+    const { config, fences } = this.#context
+    if (typeof fetcher !== 'function') {
+      throw new ConfigError(`fetch: want a function as fetcher; got ${typeof fetcher}`)
+    }
+    const request = { key, fetcher, stale, freshness: config.freshness, asked: {} }
+    if (options.freshness === undefined) return { ...request, pass: fences.enter(key, 'fill') }
+    const { fresh: _, ...given } = options.freshness
+    const valid = validate(freshnessOptions, given, 'freshness')
+    return {
+      ...request,
+      freshness: withFreshness(valid, config.freshness),
+      asked: {
+        ...(valid.ttl === undefined ? {} : { ttl: parseDuration(valid.ttl)! }),
+        ...(valid.staleIfError === undefined ? {} : { staleIfError: parseDuration(valid.staleIfError)! }),
+      },
+      pass: fences.enter(key, 'fill'),
+    }
   }
 
   #answer(
@@ -193,7 +265,7 @@ export class ReadPath {
     outcome: 'miss' | 'joined',
     fetcher: Fetcher,
     options: FetchOptions,
-  ): Answer | Promise<Answer> {
+  ): Later<Answer> {
     switch (answer.kind) {
       case 'body':
         return this.#fromReader(key, answer.reader, outcome, answer.from, options)
@@ -205,12 +277,8 @@ export class ReadPath {
         this.#context.counters.answered(outcome, true)
         return { status: 'not-found', key, outcome, meta: answer.metadata }
       case 'alone':
-        return this.#fetchAlone(key, fetcher, options)
+        return this.#fetch(key, fetcher, options, true)
     }
-  }
-
-  async #fetchAlone(key: string, fetcher: Fetcher, options: FetchOptions): Promise<Answer> {
-    return this.#fetchWith(key, await this.#context.tier.find(key), fetcher, options, true)
   }
 
   #fromEntry(
@@ -221,18 +289,14 @@ export class ReadPath {
     options: Pick<FetchOptions, 'ifNoneMatch' | 'signal'>,
   ): Answer {
     if (metadata.negative) {
-      entry.release()
+      this.#context.tier.release(entry)
       this.#context.counters.answered(outcome, true)
       return { status: 'not-found', key, outcome, meta: metadata }
     }
-    const { name } = this.#context.tier.store
-    return this.#fromReader(
-      key,
-      new EntryReader(entry),
-      outcome,
-      { metadata, tier: name, stored: name },
-      options,
-    )
+    const { tier } = this.#context
+    const { name } = tier.store
+    const from = { metadata, tier: name, stored: name }
+    return this.#fromReader(key, new EntryReader(key, entry, tier), outcome, from, options)
   }
 
   #fromReader(
@@ -245,11 +309,31 @@ export class ReadPath {
     this.#context.counters.answered(outcome, false)
     if (options.ifNoneMatch !== undefined && matchesEtag(options.ifNoneMatch, from.metadata.etag)) {
       // This caller has what it wanted; the fill, if any, goes on for those who come later.
-      reader.satisfied?.()
+      reader.satisfied()
       const meta = from.metadata
       reader.release()
       return { status: 'not-modified', key, outcome, meta }
     }
     return new FoundAnswer(key, outcome, reader, from, this.#context.found, options.signal)
+  }
+}
+
+// A copy that comes too late for `getSync` is wanted by nobody.
+const nobodyWaits = (): void => undefined
+
+const fetching = (key: string): string => `fetching ${showKey(key)}`
+
+/** @throws `ERR_DREY_CONFIG` for what a call of `fetch` or `get` may not be given. */
+function assertReading(options: GetOptions & FetchOptions): void {
+  assertOptions(options)
+  const { signal, ifNoneMatch, freshness } = options
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw new ConfigError(`signal: got ${signal === null ? 'null' : typeof signal}; want an AbortSignal`)
+  }
+  if (ifNoneMatch !== undefined && typeof ifNoneMatch !== 'string') {
+    throw new ConfigError(`ifNoneMatch: got ${typeof ifNoneMatch}; want text such as '"a", W/"b"' or '*'`)
+  }
+  if (freshness?.fresh !== undefined && typeof freshness.fresh !== 'function') {
+    throw new ConfigError(`freshness.fresh: got ${typeof freshness.fresh}; want a function`)
   }
 }

@@ -1,30 +1,33 @@
+import { AbortedError, messageOf, TruncatedError } from '../errors.js'
+import { showKey } from '../keys.js'
 import { IN_HAND, type Later, type StoredEntry } from '../store/store.js'
+import type { Tier } from './tier.js'
 
 /** Largest piece that a body is handed out in: 64 KiB. */
 export const PIECE_BYTES = 64 * 1024
 
 /**
  * Where a body is read from: an entry of a store, or a fill that still grows. Positions never decrease from
- * call to call; what lies before the last one may be gone.
+ * call to call; what lies before the last one may be gone. One call waits at a time.
  */
 export interface BodyReader {
-  /** Size of the whole value, once known. */
+  /** Size of the whole value, once known. Who was given so many bytes has the whole value. */
   readonly size: number | undefined
   /** The value is here, small, and holds nothing that someone else may need. */
   readonly inHand: boolean
-  /** A `pull` or `lend` is pending. */
+  /** It waits for bytes that its origin has not sent. */
   readonly waiting?: boolean
   /** Up to `max` bytes from `position` on in memory that is the caller's own; empty only at the end. Waits for what has not arrived; throws or rejects when it never will. */
   pull(position: number, max: number): Later<Buffer>
-  /** As `pull`, but lends memory that must not be written to and is valid until it is `returned`. */
-  lend?(position: number): Later<Uint8Array>
-  /** The memory of one `lend` is not used any more. */
-  returned?(): void
+  /** As `pull`, but lends memory that must not be written to and is valid until it is `returned`, also after `release`. */
+  lend(position: number): Later<Uint8Array>
+  /** The memory of one `lend` that was not empty is not used any more. */
+  returned(): void
   /** The reading has all that it wanted; it will be released, but was not given up. */
-  satisfied?(): void
+  satisfied(): void
   /** Ends a pending wait with `error`, and each later call. */
   fail(error: Error): void
-  /** Gives back what the reader holds. Calling it again does nothing. */
+  /** Ends a pending wait, and gives back what the reader holds as soon as nothing is on loan. Calling it again does nothing. */
   release(): void
   /** A reader in hand of the same value, if it is here by now, whole and small. */
   detach?(): BodyReader | undefined
@@ -32,24 +35,30 @@ export interface BodyReader {
 
 const EMPTY = Buffer.alloc(0)
 
-/** Reads an entry that a store has open. */
+/**
+ * Reads an entry that a store has open. A store that gives fewer bytes than the entry has, or fails, breaks the
+ * body off: it never ends it (I1).
+ *
+ * Invariant: the entry is released once, after `release` and when nothing is on loan.
+ */
 export class EntryReader implements BodyReader {
   readonly size: number
   readonly inHand: boolean
-  readonly lend?: (position: number) => Uint8Array
+  readonly #key: string
   readonly #entry: StoredEntry
+  readonly #tier: Tier
+  #loans = 0
+  #left = false
   #failure: Error | undefined
+  /** Rejects the read that is waited for. */
+  #interrupt: ((error: Error) => void) | undefined
 
-  constructor(entry: StoredEntry) {
+  constructor(key: string, entry: StoredEntry, tier: Tier) {
+    this.#key = key
     this.#entry = entry
+    this.#tier = tier
     this.size = entry.metadata.size
     this.inHand = this.size <= IN_HAND
-    if (entry.view !== undefined) {
-      this.lend = (position) => {
-        if (this.#failure !== undefined) throw this.#failure
-        return entry.view!(position)
-      }
-    }
   }
 
   pull(position: number, max: number): Later<Buffer> {
@@ -57,8 +66,112 @@ export class EntryReader implements BodyReader {
     const length = Math.min(max, this.size - position)
     if (length <= 0) return EMPTY
     const piece = Buffer.allocUnsafeSlow(length)
-    const read = this.#entry.read(piece, position)
-    return typeof read === 'number' ? piece.subarray(0, read) : read.then((n) => piece.subarray(0, n))
+    let read: Later<number>
+    try {
+      read = this.#entry.read(piece, position)
+    } catch (error) {
+      throw this.#brokenOff(position, error)
+    }
+    return read instanceof Promise ? this.#await(read, piece, position) : this.#filled(piece, read, position)
+  }
+
+  lend(position: number): Later<Uint8Array> {
+    const entry = this.#entry
+    if (entry.view === undefined || position >= this.size) return this.pull(position, PIECE_BYTES)
+    if (this.#failure !== undefined) throw this.#failure
+    let view: Uint8Array
+    try {
+      view = entry.view(position)
+    } catch (error) {
+      throw this.#brokenOff(position, error)
+    }
+    if (view.length === 0) throw this.#brokenOff(position, undefined)
+    this.#loans += 1
+    return view
+  }
+
+  returned(): void {
+    // What a store without views gave is the reader's own, and was not on loan.
+    if (this.#loans === 0) return
+    this.#loans -= 1
+    this.#releaseIfDone()
+  }
+
+  satisfied(): void {
+    // Nobody else depends on how far this reading went.
+  }
+
+  fail(error: Error): void {
+    this.#failure ??= error
+    this.#interrupt?.(this.#failure)
+  }
+
+  release(): void {
+    if (this.#left) return
+    this.#left = true
+    this.#interrupt?.(new AbortedError('the reading was left'))
+    this.#releaseIfDone()
+  }
+
+  #releaseIfDone(): void {
+    if (this.#left && this.#loans === 0) this.#tier.release(this.#entry)
+  }
+
+  #await(read: Promise<number>, piece: Buffer, position: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject
+      read
+        .then(
+          (length) => resolve(this.#filled(piece, length, position)),
+          (error) => reject(this.#brokenOff(position, error)),
+        )
+        .catch(reject)
+    })
+  }
+
+  #filled(piece: Buffer, length: number, position: number): Buffer {
+    if (length > 0) return length === piece.length ? piece : piece.subarray(0, length)
+    throw this.#brokenOff(position, undefined)
+  }
+
+  #brokenOff(position: number, cause: unknown): TruncatedError {
+    this.#tier.failures += 1
+    const { name } = this.#tier.store
+    const why = cause === undefined ? 'has no more' : `failed: ${messageOf(cause)}`
+    return new TruncatedError(
+      `the body of ${showKey(this.#key)} broke off after ${position} of ${this.size} bytes: the ${name} tier ${why}`,
+      { cause },
+    )
+  }
+}
+
+/** Reads bytes that are the reader's own. */
+export class BytesReader implements BodyReader {
+  readonly inHand = true
+  readonly size: number
+  readonly #bytes: Buffer
+  #failure: Error | undefined
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+    this.size = bytes.length
+  }
+
+  pull(position: number, max: number): Buffer {
+    if (this.#failure !== undefined) throw this.#failure
+    return this.#bytes.subarray(position, position + max)
+  }
+
+  lend(position: number): Buffer {
+    return this.pull(position, this.size)
+  }
+
+  returned(): void {
+    // Its memory is nobody else's.
+  }
+
+  satisfied(): void {
+    // Nobody else depends on how far this reading went.
   }
 
   fail(error: Error): void {
@@ -66,6 +179,6 @@ export class EntryReader implements BodyReader {
   }
 
   release(): void {
-    this.#entry.release()
+    // Its memory is nobody else's: there is nothing to give back.
   }
 }

@@ -1,12 +1,19 @@
 import type { Metadata, StoredEntry } from '../store/store.js'
+import type { Tier } from './tier.js'
 
-/** One open entry for several readers: released when its owner let go and every reader released its own. */
+/**
+ * One open entry for several readers.
+ *
+ * Invariant: the entry is released once, when its owner let go and every reader released its own.
+ */
 export class SharedEntry {
   readonly entry: StoredEntry
+  readonly #tier: Tier
   #holders = 1
 
-  constructor(entry: StoredEntry) {
+  constructor(entry: StoredEntry, tier: Tier) {
     this.entry = entry
+    this.#tier = tier
   }
 
   get metadata(): Metadata {
@@ -32,6 +39,6 @@ export class SharedEntry {
   /** Gives up one holding; the owner calls it once. */
   letGo(): void {
     this.#holders -= 1
-    if (this.#holders === 0) this.entry.release()
+    if (this.#holders === 0) this.#tier.release(this.entry)
   }
 }

@@ -1,7 +1,8 @@
 import { OutgoingMessage } from 'node:http'
 import { Socket } from 'node:net'
-import type { Writable } from 'node:stream'
+import { Writable } from 'node:stream'
 import { AbortedError } from '../errors.js'
+import type { Later } from '../store/store.js'
 import type { Cursor } from './cursor.js'
 
 /*
@@ -10,90 +11,123 @@ import type { Cursor } from './cursor.js'
  * chunks (a PassThrough keeps them after its callback), and gets memory of its own.
  */
 
-/** Whether `writable` may be given memory that is not its own to keep. */
-export function mayBeLent(writable: Writable): boolean {
-  return writable instanceof OutgoingMessage || writable instanceof Socket
+/** A writing out under way. */
+export interface Outflow {
+  /** Settles as `writeOut` says. */
+  readonly done: Promise<void>
+  /** Ends it with `error`. */
+  stop(error: Error): void
 }
 
 /**
- * Writes what `cursor` has left and ends `writable`. Resolves when all of it was taken and, where memory was
- * lent, given back. On a failure of either side `writable` is destroyed and the promise rejects. `onPiece` is
- * called for each piece.
+ * Whether `writable` may be given memory that is not its own to keep. Not when its methods are not the original
+ * ones: what a middleware puts in their place (compression, say) may keep chunks and forget callbacks.
  */
-export function writeOut(cursor: Cursor, writable: Writable, onPiece: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const lent = mayBeLent(writable)
-    /** Writes whose memory is still on loan. */
-    let onLoan = 0
-    let waiting = false
-    let ended = false
-    let settled = false
+export function mayBeLent(writable: Writable): boolean {
+  if (writable instanceof OutgoingMessage) {
+    const { write, end } = OutgoingMessage.prototype
+    return writable.write === write && writable.end === end
+  }
+  return writable instanceof Socket && writable.write === Writable.prototype.write
+}
 
-    const settle = (error?: Error): void => {
-      if (settled) return
-      settled = true
-      writable.off('drain', run)
-      writable.off('close', onClose)
-      if (error === undefined) {
-        writable.off('error', settle)
-        resolve()
-        return
-      }
-      // The error listener stays: destroying emits `error`, and the caller learns of it by the rejection.
-      writable.destroy(writable instanceof OutgoingMessage ? undefined : error)
-      reject(error)
-    }
-    const onClose = (): void => {
-      if (!ended || onLoan > 0)
-        settle(new AbortedError('the writable closed before the whole body was written'))
-    }
-    const givenBack = (): void => {
-      onLoan -= 1
-      cursor.returned()
-      if (ended && onLoan === 0) settle()
-    }
-    const finish = (): void => {
-      ended = true
-      writable.end()
-      if (onLoan === 0) settle()
-    }
-    /** Hands over one piece; says whether there is room for more. */
-    const write = (piece: Uint8Array): boolean => {
-      onPiece()
-      if (!lent) return writable.write(piece)
-      onLoan += 1
-      return writable.write(piece, givenBack)
-    }
-    const resume = (piece: Uint8Array): void => {
-      waiting = false
-      if (settled) return
-      if (piece.length === 0) finish()
-      else if (write(piece)) run()
-    }
-    const onFailure = (error: Error): void => settle(error)
+/**
+ * Writes what `cursor` has left and ends `writable`. Resolves when all of it was taken: where memory was lent, when
+ * it was given back; else when the writable has finished. On a failure of either side `writable` is destroyed
+ * and the promise rejects; what is on loan then is returned when `writable` cannot use it any more. `onPiece` is called for each piece.
+ */
+export function writeOut(cursor: Cursor, writable: Writable, onPiece: () => void): Outflow {
+  const lent = mayBeLent(writable)
+  /** Pieces whose memory is still on loan. */
+  let onLoan = 0
+  let waiting = false
+  let ended = false
+  let settled = false
+  let resolve: () => void
+  let reject: (error: Error) => void
+  const done = new Promise<void>((onDone, onError) => {
+    resolve = onDone
+    reject = onError
+  })
 
-    function run(): void {
+  const settle = (error?: Error): void => {
+    if (settled) return
+    settled = true
+    writable.off('drain', run)
+    writable.off('close', onClose)
+    writable.off('finish', onFinish)
+    if (error === undefined) {
+      writable.off('error', settle)
+      resolve()
+      return
+    }
+    // The error listener stays: destroying emits `error`, and the caller learns of it by the rejection.
+    writable.destroy(writable instanceof OutgoingMessage ? undefined : error)
+    whenUnused(writable, () => {
+      while (onLoan > 0) givenBack()
+    })
+    reject(error)
+  }
+  const onClose = (): void => {
+    settle(new AbortedError('the writable closed before the whole body was written'))
+  }
+  const onFinish = (): void => {
+    if (!lent && ended) settle()
+  }
+  const givenBack = (): void => {
+    if (onLoan === 0) return
+    onLoan -= 1
+    cursor.returned()
+    if (ended && onLoan === 0) settle()
+  }
+  const finish = (): void => {
+    ended = true
+    writable.end()
+    if (lent && onLoan === 0) settle()
+  }
+  /** Hands over one piece; says whether there is room for more. */
+  const write = (piece: Uint8Array): boolean => {
+    onPiece()
+    if (!lent) return writable.write(piece)
+    onLoan += 1
+    return writable.write(piece, givenBack)
+  }
+  const resume = (piece: Uint8Array): void => {
+    waiting = false
+    if (settled) {
+      if (lent && piece.length > 0) cursor.returned()
+    } else if (piece.length === 0) finish()
+    else if (write(piece)) run()
+  }
+
+  function run(): void {
+    try {
       while (!waiting && !settled && !ended) {
-        let piece: ReturnType<Cursor['lend']>
-        try {
-          piece = lent ? cursor.lend() : cursor.next()
-        } catch (error) {
-          return settle(error as Error)
-        }
+        const piece: Later<Uint8Array> = lent ? cursor.lend() : cursor.next()
         if (piece instanceof Promise) {
           waiting = true
-          piece.then(resume).catch(onFailure)
-          return
-        }
-        if (piece.length === 0) return finish()
-        if (!write(piece)) return
+          piece.then(resume).catch(settle)
+        } else if (piece.length === 0) finish()
+        else if (!write(piece)) return
       }
+    } catch (error) {
+      settle(error as Error)
     }
+  }
 
-    writable.on('drain', run)
-    writable.on('close', onClose)
-    writable.on('error', settle)
-    if (writable.destroyed) onClose()
-    else run()
-  })
+  writable.on('drain', run)
+  writable.on('close', onClose)
+  writable.on('finish', onFinish)
+  writable.on('error', settle)
+  if (writable.destroyed || writable.writableEnded) onClose()
+  else run()
+  return { done, stop: settle }
+}
+
+/** Calls `fn` once nothing can be sent from memory that was written to `writable`, which was destroyed. */
+function whenUnused(writable: Writable, fn: () => void): void {
+  const socket = writable instanceof OutgoingMessage ? writable.socket : writable
+  // A response that waits for its turn on a connection has no socket yet, and will never send anything now.
+  if (socket === null || socket.closed) fn()
+  else socket.once('close', fn)
 }

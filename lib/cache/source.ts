@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
+import { isAnyArrayBuffer, isUint8Array } from 'node:util/types'
 
 /*
  * One face for all that a body can be: bytes that are there, or pieces that arrive.
@@ -14,18 +15,24 @@ export interface Pieces {
 
 export type Source = { readonly bytes: Uint8Array } | { readonly pieces: Pieces }
 
+/** What may be a body, for messages. */
+export const BODY_FORMS =
+  'bytes, a string, { json }, a Node or web stream that nobody reads yet, or an async iterable'
+
 // The sending side was given up: how it fails after that concerns nobody any more.
 const nobodyCares = (): void => undefined
 
-/** What `body` is; undefined when it is no body. A stream is taken over: it is read or cancelled from here on. */
+/**
+ * What `body` is; undefined when it is no body, or a stream that was read before and could only give a part. A stream
+ * is taken over: it is read or cancelled from here on. Throws what a body of the user's own making throws.
+ */
 export function sourceOf(body: unknown): Source | undefined {
-  if (typeof body === 'string') return { bytes: Buffer.from(body) }
-  if (body instanceof Uint8Array) return { bytes: body }
-  if (body instanceof ArrayBuffer) return { bytes: new Uint8Array(body) }
+  const bytes = typeof body === 'string' ? Buffer.from(body) : bytesOf(body)
+  if (bytes !== undefined) return { bytes }
   if (typeof body !== 'object' || body === null) return undefined
-  if (body instanceof Readable) return { pieces: fromNodeStream(body) }
-  if (body instanceof ReadableStream || body instanceof globalThis.ReadableStream) return fromWebStream(body)
-  if (Symbol.asyncIterator in body) return { pieces: fromIterable(body as AsyncIterable<unknown>) }
+  if (body instanceof Readable) return fromNodeStream(body)
+  if (body instanceof ReadableStream) return fromWebStream(body)
+  if (isAsyncIterable(body)) return { pieces: fromIterable(body) }
   if ('json' in body) {
     const text = JSON.stringify(body.json)
     return text === undefined ? undefined : { bytes: Buffer.from(text) }
@@ -33,32 +40,55 @@ export function sourceOf(body: unknown): Source | undefined {
   return undefined
 }
 
-/** Ends a body that nobody will read; what is no body has nothing to end. */
-export function cancelBody(body: unknown, reason: Error): void {
-  if (body instanceof Readable || body instanceof ReadableStream || isAsyncIterable(body)) {
+/** Ends the body of `carrier` that nobody will read; what has no body, or none that arrives, has nothing to end. Never throws. */
+export function cancelBody(carrier: { readonly body?: unknown } | null | undefined, reason: Error): void {
+  try {
+    const body = carrier?.body
+    if (body instanceof Readable) {
+      body.on('error', nobodyCares).destroy()
+      return
+    }
+    if (typeof body !== 'object' || body === null || !isAsyncIterable(body)) return
     const source = sourceOf(body)
     if (source !== undefined && 'pieces' in source) source.pieces.cancel(reason)
+  } catch {
+    // A body that cannot even be begun has nothing to end; why it was given up is told already.
   }
 }
 
-function isAsyncIterable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+/** Bytes of a piece; undefined when it is none. */
+export function pieceBytes(piece: unknown): Uint8Array | undefined {
+  return typeof piece === 'string' ? Buffer.from(piece) : bytesOf(piece)
 }
 
-function fromNodeStream(stream: Readable): Pieces {
+function bytesOf(value: unknown): Uint8Array | undefined {
+  // Not by `instanceof`: what was made in another realm (a test runner's, a vm's) is bytes, too.
+  if (isUint8Array(value)) return value
+  return isAnyArrayBuffer(value) ? new Uint8Array(value) : undefined
+}
+
+function isAsyncIterable(value: object): value is AsyncIterable<unknown> {
+  return Symbol.asyncIterator in value
+}
+
+function fromNodeStream(stream: Readable): Source | undefined {
+  if (stream.destroyed || stream.readableEnded) return undefined
   // Between now and the first `next` an error would otherwise have no listener and end the process; `next` reports it.
   stream.on('error', nobodyCares)
   const iterator = stream[Symbol.asyncIterator]()
   return {
-    next: () => iterator.next(),
-    cancel: () => {
-      stream.destroy()
+    pieces: {
+      next: () => iterator.next(),
+      cancel: () => {
+        stream.destroy()
+      },
     },
   }
 }
 
 function fromWebStream(stream: ReadableStream): Source | undefined {
-  if (stream.locked) return undefined
+  // Node's check takes both kinds of stream; its types know of one.
+  if (stream.locked || Readable.isDisturbed(stream as unknown as Readable)) return undefined
   const reader = stream.getReader()
   return {
     pieces: {
@@ -80,27 +110,4 @@ function fromIterable(iterable: AsyncIterable<unknown>): Pieces {
       ending().catch(nobodyCares)
     },
   }
-}
-
-/** Bytes that are there, as pieces: all of them in one. */
-export function onePiece(bytes: Uint8Array): Pieces {
-  let given = false
-  return {
-    next: async () => {
-      if (given) return { done: true, value: undefined }
-      given = true
-      return { done: false, value: bytes }
-    },
-    cancel: () => {
-      given = true
-    },
-  }
-}
-
-/** Bytes of a piece; undefined when it is none. */
-export function pieceBytes(piece: unknown): Uint8Array | undefined {
-  if (piece instanceof Uint8Array) return piece
-  if (typeof piece === 'string') return Buffer.from(piece)
-  if (piece instanceof ArrayBuffer) return new Uint8Array(piece)
-  return undefined
 }

@@ -1,183 +1,193 @@
-import type { Draft, Later, Metadata } from '../store/store.js'
+import type { Draft, GrowingReads, Later, Metadata } from '../store/store.js'
 import type { NotStored } from './answer.js'
+import { FarDraft } from './far-draft.js'
+import type { Tier } from './tier.js'
+import { Window } from './window.js'
 
-/** Bytes that a body which no store keeps may be ahead of its slowest reader: 1 MiB. */
+/** Bytes that a body may be ahead of its slowest reader where no store lets it be read while it grows: 1 MiB. */
 export const WINDOW_BYTES = 1024 * 1024
 
 /**
  * The bytes of a fill between the origin and its readers.
  *
  * They go, once, into the store's draft, and readers read from there while it grows. Where the draft cannot be
- * read while it grows, or takes no more, they go through a window that is dropped behind the slowest
- * reader; a far draft is then written beside the window, and given up when it falls a window behind, so that a
- * slow store slows no reader (I3).
+ * read while it grows, or takes no more, they go through a window that is dropped behind the slowest reader. A far
+ * draft is then written from the window, too, and given up when readers wait for it (I3).
  *
- * Invariants: positions [0, #prefixEnd) are in a readable draft, [#windowStart, end) in the window, and
- * #windowStart ≥ #prefixEnd. `refused` is undefined exactly while the draft has, or is being given, every byte
- * up to `end`; only then may it be committed.
+ * Invariants: positions [0, #prefixEnd) are in the readable draft, while there is one; [#window.start, end) in the
+ * window, which begins at #prefixEnd or later. `refused` is undefined exactly while the draft has, or is being
+ * given, every byte up to `end`; only then may it be committed. A readable draft is held until nobody reads from it.
  */
 export class Spool {
   /** Bytes received so far. */
   end = 0
   /** Why the value cannot be kept; undefined while it can. */
   refused: NotStored | undefined
-  readonly #maxItemBytes: number
-  #readable: Draft | undefined
-  #prefixEnd = 0
+  readonly #tier: Tier
+  /** The draft, while it can be read. */
+  #draft: Draft | undefined
+  #growing: GrowingReads | undefined
   #letGo: (() => void) | undefined
-  #window: Buffer[] = []
-  #windowStart = 0
-  /** A draft that is written beside the window, in order, by this chain of promises. */
-  #beside: Promise<Draft | undefined> | undefined
-  /** Bytes that the chain has not written yet. */
-  #lag = 0
+  #prefixEnd = 0
+  #window: Window | undefined
+  #far: FarDraft | undefined
+  #released = false
 
-  constructor(draft: Later<Draft | undefined>, refused: NotStored | undefined, maxItemBytes: number) {
-    this.#maxItemBytes = maxItemBytes
+  /** `onProgress` is called when a far draft took bytes or was refused: there may be room now. */
+  constructor(
+    tier: Tier,
+    key: string,
+    declared: number | undefined,
+    refused: NotStored | undefined,
+    onProgress: () => void,
+  ) {
+    this.#tier = tier
     this.refused = refused
-    if (draft instanceof Promise) this.#writeBeside(draft)
-    else if (draft?.growing === undefined) {
-      if (draft !== undefined) this.#writeBeside(Promise.resolve(draft))
-      else this.refused ??= 'no-room'
-    } else {
-      this.#readable = draft
-      this.#letGo = draft.growing.hold()
-    }
+    const draft = refused === undefined ? tier.draft(key, declared) : refused
+    if (typeof draft === 'string') this.refused = draft
+    else if (draft instanceof Promise || draft.growing === undefined) {
+      this.#window = new Window(0)
+      this.#far = new FarDraft(draft, this.#window, tier, {
+        onProgress,
+        onRefused: (why) => {
+          this.refuse(why)
+          onProgress()
+        },
+      })
+    } else this.#readFrom(draft, draft.growing)
   }
 
-  /** Whether a reader can still begin at byte 0. */
+  /** Whether a reader can still begin at byte 0, and will find every byte. */
   get whole(): boolean {
-    return this.#windowStart === 0 || (this.#readable !== undefined && this.refused === undefined)
+    if (this.#window === undefined) return this.#draft !== undefined && this.refused === undefined
+    return this.#window.start === 0
   }
 
-  /** Whether bytes go through the window, to be dropped behind the readers. */
+  /** Whether bytes go through the window, at the pace of the readers. */
   get passing(): boolean {
-    return this.#readable === undefined || this.refused !== undefined
+    return this.#draft === undefined || this.refused !== undefined
   }
 
-  /** Takes `bytes`; false when the window has no room for them before readers go on. */
-  take(bytes: Uint8Array): Later<boolean> {
-    if (this.passing) return this.#pass(bytes)
-    const written = this.#readable!.write(bytes)
-    return written instanceof Promise
-      ? written.then((ok) => this.#kept(ok, bytes))
-      : this.#kept(written, bytes)
+  /** Whether the window is full of what a far draft has not taken, while readers have. */
+  lagsBehind(slowest: number): boolean {
+    return this.#far !== undefined && this.refused === undefined && this.#far.position < slowest
   }
 
-  /** The bytes at `position`, which is before `end`, without a copy. */
+  /** Takes `bytes`; false while the window has no room for them. No reader needs what lies before `slowest`. */
+  take(bytes: Uint8Array, slowest: number): Later<boolean> {
+    if (this.passing) return this.#pass(bytes, slowest)
+    let written: Later<boolean>
+    try {
+      written = this.#tier.ask(() => this.#draft!.write(bytes))
+    } catch {
+      // Counted by the tier; what the draft took before can still be read.
+      return this.#turnedAway('tier-down', bytes, slowest)
+    }
+    if (!(written instanceof Promise)) return this.#kept(written, bytes, slowest)
+    return written.then(
+      (ok) => this.#kept(ok, bytes, slowest),
+      () => this.#turnedAway('tier-down', bytes, slowest),
+    )
+  }
+
+  /** The bytes from `position` on, which is before `end`, without a copy. */
   view(position: number): Uint8Array {
-    if (position < this.#prefixEnd) return this.#readable!.growing!.view(position)
-    let start = this.#windowStart
-    for (const piece of this.#window) {
-      if (position < start + piece.length) return piece.subarray(position - start)
-      start += piece.length
-    }
-    throw new Error(`spool: position ${position} is not in the window, which begins at ${this.#windowStart}`)
+    return position < this.#prefixEnd ? this.#growing!.view(position) : this.#window!.view(position)
   }
 
-  /** No reader needs what lies before `position` any more; `onLoan` says that some of it may still be lent. */
-  discardBefore(position: number, onLoan: boolean): void {
-    if (this.refused !== undefined && position >= this.#prefixEnd && !onLoan) this.#dropDraft()
-    while (this.#window.length > 0 && this.#windowStart + this.#window[0]!.length <= position) {
-      this.#windowStart += this.#window.shift()!.length
-    }
+  /** No reader needs what lies before `slowest`, and none will begin; `onLoan` says that some of it may be lent still. */
+  discardBefore(slowest: number, onLoan: boolean): void {
+    if (slowest >= this.#prefixEnd && !onLoan) this.#dropDraft()
+    this.#window?.dropBefore(slowest)
+  }
+
+  /** Settles when a far draft has all bytes, or will not get them. */
+  drained(): Later<void> {
+    return this.refused === undefined ? this.#far?.drained() : undefined
   }
 
   /** Puts the whole value under its key; says whether the store has it now. Readers may go on reading. */
   commit(metadata: Metadata): Later<boolean> {
     if (this.refused !== undefined) return false
-    if (this.#readable !== undefined) return this.#readable.commit(metadata)
-    const commit = async (): Promise<boolean> => {
-      const draft = await this.#beside
-      return draft !== undefined && this.refused === undefined && draft.commit(metadata)
-    }
-    return commit()
+    if (this.#far !== undefined) return this.#far.commit(metadata)
+    return this.#draft !== undefined && this.#tier.ask(() => this.#draft!.commit(metadata))
   }
 
-  /** Gives up keeping the value; readers may go on reading what is there. */
+  /** Gives up keeping the value. What a readable draft has is read on until `discardBefore` or `release`. */
   refuse(why: NotStored): void {
     this.refused ??= why
-    this.#beside = this.#beside?.then((draft) => {
-      draft?.abort()
-      return undefined
-    })
-    // A readable draft is aborted with the last reader that needs it; until then its bytes are still read.
+    this.#window ??= new Window(this.end)
+    this.#far?.abandon()
   }
 
   /** No reader is left, and none will come. */
   release(): void {
-    this.#window = []
+    this.#released = true
+    this.#window?.dropBefore(this.end)
     this.#dropDraft()
+  }
+
+  #readFrom(draft: Draft, growing: GrowingReads): void {
+    this.#draft = draft
+    try {
+      this.#letGo = growing.hold()
+      this.#growing = growing
+    } catch {
+      this.#tier.failures += 1
+      this.#dropDraft()
+      this.refuse('tier-down')
+    }
   }
 
   #dropDraft(): void {
     // After a commit, abort does nothing: the entry stays.
-    this.#readable?.abort()
-    this.#letGo?.()
-    this.#readable = undefined
+    this.#tier.abort(this.#draft)
+    try {
+      this.#letGo?.()
+    } catch {
+      // Nothing reads there any more; that the store cannot let go is its own failure.
+      this.#tier.failures += 1
+    }
+    this.#draft = undefined
+    this.#growing = undefined
     this.#letGo = undefined
   }
 
-  #kept(ok: boolean, bytes: Uint8Array): boolean {
+  #kept(ok: boolean, bytes: Uint8Array, slowest: number): boolean {
     if (!ok) {
-      this.refuse(this.end + bytes.length > this.#maxItemBytes ? 'too-large' : 'no-room')
-      this.#windowStart = this.end
-      return this.#pass(bytes)
+      const tooLarge = this.end + bytes.length > this.#tier.store.maxItemBytes
+      return this.#turnedAway(tooLarge ? 'too-large' : 'no-room', bytes, slowest)
     }
+    if (this.#released) return true
     this.end += bytes.length
     this.#prefixEnd = this.end
     return true
   }
 
-  #pass(bytes: Uint8Array): boolean {
-    const held = this.end - this.#windowStart
-    if (held > 0 && held + bytes.length > WINDOW_BYTES) return false
-    // The origin may use its memory again once it is asked for the next piece.
-    const own = Buffer.from(bytes)
-    this.#window.push(own)
-    this.end += own.length
-    if (this.#beside !== undefined && this.refused === undefined) this.#append(own)
+  #turnedAway(why: NotStored, bytes: Uint8Array, slowest: number): boolean {
+    this.refuse(why)
+    return this.#pass(bytes, slowest)
+  }
+
+  #pass(bytes: Uint8Array, slowest: number): boolean {
+    if (this.#released) return true
+    this.#window ??= new Window(this.end)
+    const window = this.#window
+    const fits = (): boolean => window.end - window.start + bytes.length <= WINDOW_BYTES
+    // What everybody had is kept as long as there is room, for those who still want to begin.
+    if (!fits()) {
+      window.dropBefore(Math.min(slowest, this.#farPosition()))
+      if (!fits() && window.end > window.start) return false
+    }
+    window.push(bytes)
+    this.end += bytes.length
+    this.#far?.go()
     return true
   }
 
-  #writeBeside(draft: Promise<Draft | undefined>): void {
-    this.#beside = draft.then(
-      (got) => {
-        if (got === undefined) this.refused ??= 'no-room'
-        return got
-      },
-      () => {
-        this.refused ??= 'tier-down'
-        return undefined
-      },
-    )
-  }
-
-  #append(bytes: Buffer): void {
-    this.#lag += bytes.length
-    if (this.#lag > WINDOW_BYTES + bytes.length) return this.refuse('tier-down')
-    this.#beside = this.#beside?.then((draft) => this.#writeOn(draft, bytes))
-  }
-
-  async #writeOn(draft: Draft | undefined, bytes: Buffer): Promise<Draft | undefined> {
-    if (draft === undefined) return undefined
-    if (this.refused !== undefined) return this.#abandon(draft)
-    let why: NotStored = 'too-large'
-    try {
-      if (await draft.write(bytes)) {
-        this.#lag -= bytes.length
-        return draft
-      }
-    } catch {
-      // A store that fails costs the hit, not the answer (I3); the reason is kept and counted.
-      why = 'tier-down'
-    }
-    this.refused ??= why
-    return this.#abandon(draft)
-  }
-
-  #abandon(draft: Draft | undefined): undefined {
-    draft?.abort()
-    return undefined
+  #farPosition(): number {
+    return this.#far === undefined || this.refused !== undefined
+      ? Number.POSITIVE_INFINITY
+      : this.#far.position
   }
 }

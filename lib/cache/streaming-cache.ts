@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import type { Clock } from '../clock.js'
 import { ClosedError } from '../errors.js'
 import { assertKey } from '../keys.js'
-import type { Metadata } from '../store/store.js'
+import type { Later, Metadata, StoredEntry } from '../store/store.js'
 import type { Cache, CacheStats, FetchOptions, GetOptions } from './cache.js'
 import { Counters } from './counters.js'
 import { type CacheEvents, Events } from './events.js'
@@ -57,10 +57,10 @@ export class StreamingCache implements Cache {
       {
         tier: this.#tier,
         fences: this.#fences,
+        freshness: config.freshness,
         now: () => clock.now(),
         onCommit: (key) => this.#reads.detach(key),
       },
-      config.freshness,
       this.#inFlight,
     )
   }
@@ -97,11 +97,17 @@ export class StreamingCache implements Cache {
   }
 
   stat(key: string): Promise<Metadata | undefined> {
-    return this.#run(async () => {
+    return this.#run(() => {
       assertKey(key)
-      const entry = await this.#tier.find(key, true)
-      entry?.release()
-      return entry?.metadata
+      const tier = this.#tier
+      const use = (entry: StoredEntry | undefined): Metadata | undefined => {
+        tier.release(entry)
+        return entry?.metadata
+      }
+      const found = tier.find(key, true)
+      return found instanceof Promise
+        ? this.#inFlight.wait(found, { use, late: (entry) => tier.release(entry) })
+        : use(found)
     })
   }
 
@@ -115,7 +121,12 @@ export class StreamingCache implements Cache {
       assertKey(key)
       this.#fences.fenceAll(key)
       this.#reads.detach(key)
-      return this.#tier.change(key, () => this.#tier.store.delete(key))
+      const tier = this.#tier
+      const deleted = tier.change(key, () => tier.ask(() => tier.store.delete(key)))
+      return this.#afterChange(deleted, () => {
+        this.#fences.fenceLookups(key)
+        this.#reads.detach(key)
+      })
     })
   }
 
@@ -123,7 +134,10 @@ export class StreamingCache implements Cache {
     return this.#run(() => {
       this.#fences.fenceEverything()
       this.#reads.detachAll()
-      return this.#tier.clear()
+      return this.#afterChange(this.#tier.clear(), () => {
+        this.#fences.fenceAllLookups()
+        this.#reads.detachAll()
+      })
     })
   }
 
@@ -179,12 +193,21 @@ export class StreamingCache implements Cache {
     await this.#tier.store.close()
   }
 
+  /**
+   * Waits for a store that changes later. Who asked for the key meanwhile may have found the old value and begun a fill
+   * that knows it: `settle` keeps those who ask after the change from it.
+   */
+  #afterChange<T>(change: Later<T>, settle: () => void): Later<T> {
+    if (!(change instanceof Promise)) return change
+    return this.#inFlight.wait(change.finally(settle), { use: (result) => result })
+  }
+
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new ClosedError('the cache is closed; make a new one')
   }
 
   /** The result of `call` as a promise, whether it throws, rejects or answers at once. */
-  #run<T>(call: () => T | Promise<T>): Promise<T> {
+  #run<T>(call: () => Later<T>): Promise<T> {
     try {
       this.#assertOpen()
       return Promise.resolve(call())

@@ -1,90 +1,122 @@
-import type { Draft, Later, Metadata, Store, StoredEntry } from '../store/store.js'
+import type { Draft, Later, Store, StoredEntry } from '../store/store.js'
 
 /**
- * A store as the cache uses it: its failures cost hits, never answers (I3), and changes of one key happen in
- * the order in which they were asked for, also where a store answers later (I5).
+ * A store as the cache uses it: its failures are counted and cost hits, never answers (I3), and changes of one
+ * key happen in the order in which they were asked for, also where the store answers later (I5).
  *
- * Invariant: `#pending` holds, for each key with changes under way, a promise that settles after the last of
- * them; a near store never puts anything there.
+ * Invariants: `#pending` holds, for each key with changes under way, a promise that settles after the last of them; a
+ * change in `#pending` was asked for after the clear in `#barrier`, if there is one, and follows it. A near store
+ * never puts anything in either.
  */
 export class Tier {
   readonly store: Store
   /** Failures of the store since it was opened. */
   failures = 0
   readonly #pending = new Map<string, Promise<void>>()
-  /** A clear under way: all changes wait for it. */
+  /** A clear under way: all changes asked for after it wait for it. */
   #barrier: Promise<void> | undefined
 
   constructor(store: Store) {
     this.store = store
   }
 
-  /** The entry, or undefined also when the store fails: that is a miss. */
+  /** What the store answers to `call`. Its failure is counted, and the caller's to handle. */
+  ask<T>(call: () => Later<T>): Later<T> {
+    try {
+      const answer = call()
+      return answer instanceof Promise ? answer.catch(this.#failed) : answer
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  /** The entry, or undefined also when the store fails: that is a miss. Never rejects. */
   find(key: string, peek?: boolean): Later<StoredEntry | undefined> {
-    return this.#orUndefined(() => this.store.find(key, peek))
+    let found: Later<StoredEntry | undefined>
+    try {
+      found = this.store.find(key, peek)
+    } catch {
+      // Counted; the caller goes on as on a miss.
+      return this.#missed()
+    }
+    return found instanceof Promise ? found.catch(this.#missed) : found
   }
 
-  draft(key: string, size: number | undefined): Later<Draft | undefined> {
-    return this.#orUndefined(() => this.store.draft(key, size))
+  /** A draft, or why there is none. Never rejects. */
+  draft(key: string, size: number | undefined): Later<Draft | 'no-room' | 'tier-down'> {
+    try {
+      const draft = this.ask(() => this.store.draft(key, size))
+      return draft instanceof Promise ? draft.then(orNoRoom, tierDown) : orNoRoom(draft)
+    } catch {
+      // Counted by `ask`.
+      return 'tier-down'
+    }
   }
 
-  revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean> {
-    const revised = this.#orUndefined(() => this.store.revise(key, entry, metadata))
-    return revised instanceof Promise ? revised.then((ok) => ok === true) : revised === true
+  /** Releases `entry`. Never throws: who has read an entry has read it. */
+  release(entry: StoredEntry | undefined): void {
+    try {
+      entry?.release()
+    } catch {
+      this.failures += 1
+    }
+  }
+
+  /** Aborts `draft`. Never throws. */
+  abort(draft: Draft | undefined): void {
+    try {
+      draft?.abort()
+    } catch {
+      this.failures += 1
+    }
   }
 
   /** Runs `change` after all changes of `key` asked for before. What it throws is the caller's. */
   change<T>(key: string, change: () => Later<T>): Later<T> {
     const before = this.#pending.get(key) ?? this.#barrier
     const result = before === undefined ? change() : before.then(change)
-    if (result instanceof Promise) this.#follow(key, result)
+    if (result instanceof Promise) {
+      const settled: Promise<void> = settlement(result).then(() => {
+        if (this.#pending.get(key) === settled) this.#pending.delete(key)
+      })
+      this.#pending.set(key, settled)
+    }
     return result
   }
 
   /** Removes all entries, after all changes asked for before. */
   clear(): Later<void> {
-    if (this.#pending.size === 0 && this.#barrier === undefined) {
-      const cleared = this.store.clear()
-      return cleared instanceof Promise ? this.#bar(cleared) : cleared
+    const clear = (): Later<void> => this.ask(() => this.store.clear())
+    const before = [...this.#pending.values()]
+    if (this.#barrier !== undefined) before.push(this.#barrier)
+    const cleared = before.length === 0 ? clear() : Promise.all(before).then(clear)
+    if (cleared instanceof Promise) {
+      const settled: Promise<void> = settlement(cleared).then(() => {
+        if (this.#barrier === settled) this.#barrier = undefined
+      })
+      this.#barrier = settled
+      // The barrier stands for them from here on.
+      this.#pending.clear()
     }
-    return this.#bar(Promise.all([...this.#pending.values(), this.#barrier]).then(() => this.store.clear()))
+    return cleared
   }
 
-  #orUndefined<T>(ask: () => Later<T | undefined>): Later<T | undefined> {
-    try {
-      const answer = ask()
-      return answer instanceof Promise ? answer.catch(this.#failed) : answer
-    } catch {
-      // Counted; the caller goes on as on a miss.
-      return this.#failed()
-    }
-  }
-
-  readonly #failed = (): undefined => {
+  readonly #missed = (): undefined => {
     this.failures += 1
     return undefined
   }
 
-  #follow(key: string, change: Promise<unknown>): void {
-    const settled = settlement(change).then(() => {
-      if (this.#pending.get(key) === settled) this.#pending.delete(key)
-    })
-    this.#pending.set(key, settled)
-  }
-
-  #bar(clear: Promise<void>): Promise<void> {
-    const settled = settlement(clear).then(() => {
-      if (this.#barrier === settled) this.#barrier = undefined
-    })
-    this.#barrier = settled
-    return clear
+  readonly #failed = (error: unknown): never => {
+    this.failures += 1
+    throw error
   }
 }
 
+const nothing = (): undefined => undefined
+const tierDown = (): 'tier-down' => 'tier-down'
+const orNoRoom = (draft: Draft | undefined): Draft | 'no-room' => draft ?? 'no-room'
+
 /** Settles when `work` does, and never rejects: its outcome is told elsewhere. */
 function settlement(work: Promise<unknown>): Promise<void> {
-  return work.then(
-    () => undefined,
-    () => undefined,
-  )
+  return work.then(nothing, nothing)
 }

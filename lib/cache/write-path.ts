@@ -1,51 +1,45 @@
 import { Writable } from 'node:stream'
-import { ConfigError, type DreyError } from '../errors.js'
+import { ConfigError, messageOf } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
 import { EntryWriter, type WriteContext } from './entry-writer.js'
 import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
-import { type EntryHead, type Freshness, readHead } from './metadata.js'
-import { type Pieces, pieceBytes, sourceOf } from './source.js'
+import { readHead } from './metadata.js'
+import { assertOptions } from './options.js'
+import { endStream } from './shapes.js'
+import { BODY_FORMS, cancelBody, type Pieces, pieceBytes, type Source, sourceOf } from './source.js'
 
 /** Stores what callers give: `set` and `writer`. */
 export class WritePath {
   readonly #context: WriteContext
-  readonly #freshness: Freshness
   readonly #inFlight: InFlight
 
-  constructor(context: WriteContext, freshness: Freshness, inFlight: InFlight) {
+  constructor(context: WriteContext, inFlight: InFlight) {
     this.#context = context
-    this.#freshness = freshness
     this.#inFlight = inFlight
   }
 
-  /** As `Cache.set`; throws, too, what it rejects with. */
+  /** As `Cache.set`; throws, too, what it rejects with. A body that it cannot store is cancelled. */
   set(key: string, body: Body, options: EntryOptions): Later<Metadata> {
-    assertKey(key)
-    const head = readHead(options)
-    const source = sourceOf(body)
-    if (source === undefined) {
-      throw new ConfigError(
-        `set: the body of ${showKey(key)} is none; want bytes, a string, { json }, a Node or web stream that nobody reads yet, or an async iterable`,
-      )
-    }
-    if ('pieces' in source) return this.#setPieces(key, source.pieces, head)
-    const writer = this.#begin(key, { ...head, size: head.size ?? source.bytes.length })
     try {
-      const written = writer.write(source.bytes)
-      // Far stores answer later and may read the bytes until then: they get a copy that nobody changes.
-      const finished = written instanceof Promise ? written.then(() => writer.finish()) : writer.finish()
-      return finished instanceof Promise ? this.#orAbort(writer, finished) : finished
+      assertKey(key)
+      assertOptions(options)
+      const head = readHead(options)
+      const source = readBody(key, body)
+      const size = 'bytes' in source ? (head.size ?? source.bytes.length) : head.size
+      const writer = new EntryWriter(key, { ...head, size }, this.#context)
+      return 'bytes' in source ? this.#setBytes(writer, source.bytes) : this.#setPieces(writer, source.pieces)
     } catch (error) {
-      writer.abort()
+      cancelBody({ body }, error as Error)
       throw error
     }
   }
 
   writer(key: string, options: EntryOptions): Writable {
     assertKey(key)
-    const writer = this.#begin(key, readHead(options))
+    assertOptions(options)
+    const writer = new EntryWriter(key, readHead(options), this.#context)
     const inFlight = this.#inFlight
     const stream = new Writable({
       write(chunk: Uint8Array, _encoding, done) {
@@ -60,52 +54,66 @@ export class WritePath {
         done(error)
       },
     })
-    const work: Work = { end: (error) => void stream.destroy(error) }
+    const work: Work = { end: (error) => endStream(stream, error) }
     inFlight.add(work)
     return stream
   }
 
-  #begin(key: string, head: EntryHead): EntryWriter {
-    return new EntryWriter(key, head, this.#freshness, this.#context)
-  }
-
-  async #orAbort<T>(writer: EntryWriter, finished: Promise<T>): Promise<T> {
+  #setBytes(writer: EntryWriter, bytes: Uint8Array): Later<Metadata> {
     try {
-      return await finished
+      // A store that takes them later gets a copy that the caller cannot change.
+      const written = writer.write(writer.takesAtOnce ? bytes : Buffer.from(bytes))
+      const finished = written instanceof Promise ? written.then(() => writer.finish()) : writer.finish()
+      return finished instanceof Promise ? this.#follow(finished, () => writer.abort()) : finished
     } catch (error) {
       writer.abort()
       throw error
     }
   }
 
-  async #setPieces(key: string, pieces: Pieces, head: EntryHead): Promise<Metadata> {
-    let stop: (error: DreyError) => void = () => undefined
-    const stopped = new Promise<never>((_, reject) => {
-      stop = reject
+  #setPieces(writer: EntryWriter, pieces: Pieces): Promise<Metadata> {
+    return this.#follow(writeAll(writer, pieces), (error) => {
+      writer.abort()
+      pieces.cancel(error)
     })
-    const work: Work = { end: (error) => stop(error) }
-    this.#inFlight.add(work)
-    let writer: EntryWriter | undefined
-    try {
-      writer = this.#begin(key, head)
-      for (;;) {
-        const piece = await Promise.race([pieces.next(), stopped])
-        if (piece.done === true) break
-        const bytes = pieceBytes(piece.value)
-        if (bytes === undefined) {
-          throw new ConfigError(`set: a body is made of bytes or strings; got ${typeof piece.value}`)
-        }
-        await writer.write(bytes)
-      }
-      return await writer.finish()
-    } catch (error) {
-      writer?.abort()
-      pieces.cancel(error as Error)
-      throw error
-    } finally {
-      this.#inFlight.remove(work)
-    }
   }
+
+  /** `written` as work in flight; `giveUp` is called when it fails, and when the cache closes before. */
+  #follow(written: Promise<Metadata>, giveUp: (error: Error) => void): Promise<Metadata> {
+    const stored = written.catch((error) => {
+      giveUp(error)
+      throw error
+    })
+    return this.#inFlight.wait(stored, { use: (metadata) => metadata, onEnd: giveUp })
+  }
+}
+
+function readBody(key: string, body: unknown): Source {
+  let source: Source | undefined
+  try {
+    source = sourceOf(body)
+  } catch (error) {
+    throw new ConfigError(`set: the body of ${showKey(key)} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  if (source === undefined)
+    throw new ConfigError(`set: the body of ${showKey(key)} is none; want ${BODY_FORMS}`)
+  return source
+}
+
+async function writeAll(writer: EntryWriter, pieces: Pieces): Promise<Metadata> {
+  for (;;) {
+    const piece = await pieces.next()
+    if (piece.done === true) break
+    const bytes = pieceBytes(piece.value)
+    if (bytes === undefined) {
+      throw new ConfigError(`set: a body is made of bytes or strings; got ${typeof piece.value}`)
+    }
+    const written = writer.write(bytes)
+    if (written instanceof Promise) await written
+  }
+  return writer.finish()
 }
 
 /** Runs `step`, which may throw, reject or answer at once, and tells the stream. */

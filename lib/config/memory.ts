@@ -3,14 +3,12 @@ import { totalmem } from 'node:os'
 const MiB = 2 ** 20
 
 /** Bytes of memory that this process may use: the machine's, or its control group's where that is less. */
-export function memoryThereIs(): number {
-  const machine = totalmem()
+export function memoryThereIs(machine = totalmem(), limit = process.constrainedMemory()): number {
   // 0 or undefined where no limit is known; without a limit, cgroups report a number beyond any machine.
-  const limit = process.constrainedMemory()
   return limit && limit > 0 ? Math.min(machine, limit) : machine
 }
 
 /** Bound of a memory store when none is given: a quarter of the memory there is, at most 512 MiB. */
-export function defaultMemoryBytes(): number {
-  return Math.max(MiB, Math.min(512 * MiB, Math.floor(memoryThereIs() / 4)))
+export function defaultMemoryBytes(thereIs = memoryThereIs()): number {
+  return Math.max(MiB, Math.min(512 * MiB, Math.floor(thereIs / 4)))
 }

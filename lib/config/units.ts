@@ -11,27 +11,37 @@ export type Duration = number | string
 export const SIZE_FORMS = "a whole number of bytes, or text such as '64KiB', '512MiB', '2GiB'"
 export const DURATION_FORMS = "milliseconds, or text such as '250ms', '30s', '5m', '2h', '1d'"
 
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  b: 1,
-  kib: 2 ** 10,
-  mib: 2 ** 20,
-  gib: 2 ** 30,
-  tib: 2 ** 40,
+const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
+  ['b', 1],
+  ['kib', 2 ** 10],
+  ['mib', 2 ** 20],
+  ['gib', 2 ** 30],
+  ['tib', 2 ** 40],
+])
+
+const DURATION_UNITS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1e3],
+  ['m', 6e4],
+  ['h', 36e5],
+  ['d', 864e5],
+])
+
+// No number that means something is longer, and messages and keys of hostile length are not worth a parse.
+const LONGEST = 64
+
+function parseUnits(text: string, units: ReadonlyMap<string, number>): number | undefined {
+  if (text.length > LONGEST) return undefined
+  const [, number, name] = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text) ?? []
+  const unit = units.get(name?.toLowerCase() ?? '')
+  return unit === undefined ? undefined : Number(number) * unit
 }
 
-const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 }
-
-function parseUnits(value: unknown, units: Readonly<Record<string, number>>): number | undefined {
-  if (typeof value === 'number') return value
-  if (typeof value !== 'string') return undefined
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(value)
-  const unit = units[match?.[2]?.toLowerCase() ?? '']
-  return match && unit !== undefined ? Number(match[1]) * unit : undefined
-}
-
-/** Bytes of a size, or undefined when it is none: negative, fractional, NaN, over 2^53 or of an unknown unit. */
+/** Bytes of a size, or undefined when it is none: negative, fractional, NaN, over 2^53 or of an unknown unit. Text may have a fraction (`'1.5KiB'`); what is left of a byte is cut off. */
 export function parseSize(value: unknown): number | undefined {
-  const bytes = parseUnits(value, SIZE_UNITS)
+  let bytes: number | undefined
+  if (typeof value === 'number') bytes = value
+  else if (typeof value === 'string') bytes = parseUnits(value, SIZE_UNITS)
   if (bytes === undefined) return undefined
   const whole = typeof value === 'string' ? Math.floor(bytes) : bytes
   return Number.isSafeInteger(whole) && whole >= 0 ? whole : undefined
@@ -39,16 +49,19 @@ export function parseSize(value: unknown): number | undefined {
 
 /** Milliseconds of a duration, or undefined when it is none: negative, NaN or of an unknown unit. `Infinity` is one. */
 export function parseDuration(value: unknown): number | undefined {
-  const ms = parseUnits(value, DURATION_UNITS)
+  let ms: number | undefined
+  if (typeof value === 'number') ms = value
+  else if (typeof value === 'string') ms = parseUnits(value, DURATION_UNITS)
   return ms !== undefined && ms >= 0 ? ms : undefined
 }
 
-/** A size for people: the largest unit that keeps one digit before the point. */
+/** A size for people: the largest unit that keeps a digit other than 0 before the point. */
 export function showSize(bytes: number): string {
   let value = bytes
   let unit = 'B'
   for (const next of ['KiB', 'MiB', 'GiB', 'TiB']) {
-    if (value < 1024) break
+    // What would be rounded up to 1024.0 is one of the next unit.
+    if (value < (unit === 'B' ? 1024 : 1023.95)) break
     value /= 1024
     unit = next
   }

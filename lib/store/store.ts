@@ -76,7 +76,7 @@ export interface GrowingReads {
   read(target: Uint8Array, position: number): number
   /** As `StoredEntry.view`; the bytes stay valid until the draft is committed or aborted and `hold` was given back. */
   view(position: number): Uint8Array
-  /** Keeps the bytes readable past commit and abort until the returned function is called. */
+  /** Keeps the bytes readable past commit and abort until the returned function is called. Only while the draft is open or held already. */
   hold(): () => void
 }
 
@@ -86,7 +86,7 @@ export interface StoreStats {
   readonly entries: number
   /** Bytes held now: values, keys, metadata, index, drafts and open entries. */
   readonly bytes: number
-  /** Of `bytes`, those of drafts and of removed entries that are still open. */
+  /** Of `bytes`, those that evicting would not give back: drafts, and entries that are open, removed or not. */
   readonly pinnedBytes: number
   readonly maxBytes: number
   readonly maxItemBytes: number
@@ -103,7 +103,7 @@ export type EvictReason = 'size'
 export interface StoreContext {
   /** Epoch milliseconds now. */
   now(): number
-  /** To be called for each entry that leaves by the store's own doing. Must not throw. */
+  /** To be called for each entry that leaves by the store's own doing, after the change that it made room for. Must not throw; may call the store. */
   onEvict(key: string, reason: EvictReason): void
 }
 
@@ -123,11 +123,11 @@ export interface Store {
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
   /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */
   delete(key: string): Later<boolean>
-  /** Removes all entries. */
+  /** Removes all entries. Drafts stay. */
   clear(): Later<void>
-  /** Keys and metadata, as a scan: what changes meanwhile may be missed, and an entry is given once unless it was removed and set anew. */
+  /** Keys and metadata, as a scan: what changes meanwhile may be missed, an entry is given once unless it was removed and set anew, and it ends however many are set meanwhile. */
   entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]>
   stats(): StoreStats
-  /** Gives everything back. */
+  /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */
   close(): Later<void>
 }

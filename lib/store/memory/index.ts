@@ -1,6 +1,7 @@
 import { defaultMemoryBytes } from '../../config/memory.js'
-import { type MemoryStoreOptions, memoryStoreOptions, validate } from '../../config/schema.js'
+import { type MemoryStoreOptions, memoryStoreOptions } from '../../config/schema.js'
 import { parseSize } from '../../config/units.js'
+import { showValue, validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import type { Store } from '../store.js'
 import { jsMemoryStore } from './js.js'
@@ -17,7 +18,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const maxItemBytes = parseSize(given.maxItemBytes) ?? Math.floor(maxBytes / 8)
   if (maxItemBytes > maxBytes) {
     throw new ConfigError(
-      `memoryStore.maxItemBytes: got ${maxItemBytes}, more than memoryStore.maxBytes, ${maxBytes}; want at most that`,
+      `memoryStore.maxItemBytes: got ${showValue(given.maxItemBytes)}, which is ${maxItemBytes} bytes; want at most memoryStore.maxBytes, ${maxBytes} bytes`,
     )
   }
   return jsMemoryStore(maxBytes, maxItemBytes)

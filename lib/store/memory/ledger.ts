@@ -1,75 +1,98 @@
-import type { Value } from './value.js'
+/** Who answers for the bytes of an account: a draft, a committed entry, or nobody any more. */
+export type Owner = 'draft' | 'entry' | 'nobody'
+
+/** Bytes of one draft or entry. Only the ledger changes these fields. */
+export interface Account {
+  /** All that is charged: head and value. */
+  bytes: number
+  /** Of `bytes`, what lies on the JS heap: the entry itself, its key and metadata. */
+  headBytes: number
+  /** Readers that keep the bytes beyond the life of the entry. */
+  holds: number
+  owner: Owner
+}
 
 /**
- * Who owns which bytes of a memory store, so that its bound is true at every moment.
+ * What a memory store holds, so that its bound is true at every moment.
  *
- * A value is pinned while it is a draft or is held by a reader: its bytes cannot be had by evicting. It leaves
- * the total when it is neither owned (draft or entry) nor held.
+ * An account is pinned while it is a draft or is held by a reader: its bytes cannot be had by evicting. It
+ * leaves the total when nobody owns it and nobody holds it.
  *
- * Invariants: `pinned` ≤ `total` ≤ `maxBytes`; `pinned` is the sum of `allocated` over pinned values. Callers
- * reserve (`fits`) before they `charge`.
+ * Invariants: `pinned` ≤ `total` ≤ `maxBytes` and `heads` ≤ `maxHeads`; `total` and `heads` are the sums of `bytes`
+ * and `headBytes` over all accounts that are owned or held, `pinned` that of `bytes` over the pinned ones.
+ * Callers ask whether it `fits` before they charge.
  */
 export class Ledger {
   readonly maxBytes: number
+  readonly maxHeads: number
   total = 0
   pinned = 0
-  readonly #drafts = new Set<Value>()
-  /** Values that no draft or entry owns any more; they live until their last hold. */
-  readonly #dropped = new Set<Value>()
+  heads = 0
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, maxHeads: number) {
     this.maxBytes = maxBytes
+    this.maxHeads = maxHeads
   }
 
-  fits(bytes: number): boolean {
-    return this.total + bytes <= this.maxBytes
+  /** Whether `bytes` more fit, of which `headBytes` lie on the JS heap. */
+  fits(bytes: number, headBytes: number): boolean {
+    return this.total + bytes <= this.maxBytes && this.heads + headBytes <= this.maxHeads
   }
 
-  /** Whether `bytes` would fit if all that is not pinned were evicted. */
+  /** Whether `bytes` more would fit if all that is not pinned were evicted. */
   couldFit(bytes: number): boolean {
     return this.pinned + bytes <= this.maxBytes
   }
 
-  /** Adds `bytes`, of `value` or of heads; negative gives back. */
-  charge(bytes: number, value?: Value): void {
+  /** Adds `bytes` of the account's value; negative gives back. */
+  charge(account: Account, bytes: number): void {
+    account.bytes += bytes
     this.total += bytes
-    if (value !== undefined && this.#isPinned(value)) this.pinned += bytes
+    if (isPinned(account)) this.pinned += bytes
   }
 
-  begin(draft: Value): void {
-    this.#drafts.add(draft)
+  /** Adds `bytes` of the account's head; negative gives back. */
+  chargeHead(account: Account, bytes: number): void {
+    account.headBytes += bytes
+    this.heads += bytes
+    this.charge(account, bytes)
   }
 
-  commit(draft: Value): void {
-    this.#drafts.delete(draft)
-    if (draft.holds === 0) this.pinned -= draft.allocated
+  /** The draft became an entry. */
+  commit(draft: Account): void {
+    draft.owner = 'entry'
+    if (draft.holds === 0) this.pinned -= draft.bytes
   }
 
-  /** The owner of `value`, a draft or an entry, is gone. */
-  drop(value: Value): void {
-    const pinned = this.#isPinned(value)
-    this.#drafts.delete(value)
-    if (value.holds > 0) {
-      this.#dropped.add(value)
-      return
+  /** The draft or entry is gone; its bytes stay for those who hold them. */
+  drop(account: Account): void {
+    if (account.holds === 0) this.#forget(account)
+    account.owner = 'nobody'
+  }
+
+  hold(account: Account): void {
+    if (account.holds === 0) {
+      if (account.owner === 'nobody') throw new Error('a draft is held while it is open, or never')
+      if (account.owner === 'entry') this.pinned += account.bytes
     }
-    this.total -= value.allocated
-    if (pinned) this.pinned -= value.allocated
+    account.holds += 1
   }
 
-  hold(value: Value): void {
-    if (!this.#isPinned(value)) this.pinned += value.allocated
-    value.holds += 1
+  release(account: Account): void {
+    if (account.holds === 1) {
+      if (account.owner === 'nobody') this.#forget(account)
+      else if (account.owner === 'entry') this.pinned -= account.bytes
+    }
+    account.holds -= 1
   }
 
-  release(value: Value): void {
-    value.holds -= 1
-    if (value.holds > 0 || this.#drafts.has(value)) return
-    this.pinned -= value.allocated
-    if (this.#dropped.delete(value)) this.total -= value.allocated
+  #forget(account: Account): void {
+    if (isPinned(account)) this.pinned -= account.bytes
+    this.total -= account.bytes
+    this.heads -= account.headBytes
   }
+}
 
-  #isPinned(value: Value): boolean {
-    return value.holds > 0 || this.#drafts.has(value)
-  }
+function isPinned(account: Account): boolean {
+  return account.holds > 0 || account.owner === 'draft'
 }

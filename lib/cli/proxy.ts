@@ -1,0 +1,114 @@
+import { ConfigError } from '../errors.js'
+import type { ProxyOptions } from '../http/options.js'
+import { type CachingProxy, createProxy } from '../http/proxy.js'
+import type { Console } from './console.js'
+import { CommandError, type Flags, readFlags, UsageError } from './usage.js'
+
+const FLAGS = {
+  origin: { type: 'string' },
+  listen: { type: 'string' },
+  memory: { type: 'string' },
+  'max-item': { type: 'string' },
+  ttl: { type: 'string' },
+  'stale-if-error': { type: 'string' },
+  heuristic: { type: 'boolean' },
+  'preserve-host': { type: 'boolean' },
+  'trust-forwarded': { type: 'boolean' },
+  healthz: { type: 'string', alone: '/healthz' },
+  'access-log': { type: 'string', alone: '-' },
+  'origin-timeout': { type: 'string' },
+  'client-timeout': { type: 'string' },
+  'shutdown-timeout': { type: 'string' },
+} as const satisfies Flags
+
+export const PROXY_HELP = `drey proxy: a caching HTTP proxy in front of one origin
+
+Usage:
+  drey proxy --origin URL [options]
+
+Options:
+  --origin URL              where answers come from: http or https, without a path
+  --listen [HOST:]PORT      where to listen; a port alone means loopback (default 8080)
+  --memory SIZE             bound of the cache (default a quarter of the memory, at most 512MiB)
+  --max-item SIZE           larger answers pass through (default an eighth of --memory)
+  --ttl DURATION            freshness where the origin says nothing (default: not stored)
+  --stale-if-error DURATION how long an answer may stand in for an origin that fails (default 1d)
+  --heuristic               guess freshness from Last-Modified where the origin says nothing
+  --preserve-host           ask the origin under the host that the client asked for
+  --trust-forwarded         keep X-Forwarded-* as they come: only behind a proxy that sets them
+  --healthz [PATH]          answer "ok" there without asking anyone (default /healthz)
+  --access-log [FILE]       one line per request to FILE, or to standard output
+  --origin-timeout DURATION longest wait for the origin's first byte (default 30s)
+  --client-timeout DURATION longest silence of a client's connection (default 5m)
+  --shutdown-timeout DURATION how long responses may finish after SIGTERM or SIGINT (default 10s)
+
+Examples:
+  drey proxy --origin https://example.org --listen 8080
+  drey proxy --origin http://127.0.0.1:3000 --listen 0.0.0.0:8080 --memory 2GiB --ttl 1m --healthz
+  curl -v http://127.0.0.1:8080/     # Cache-Status says what the cache did
+`
+
+const DEFAULT_PORT = 8080
+
+/** `drey proxy`: runs until it is told to stop. */
+export async function proxyCommand(args: readonly string[], console: Console): Promise<void> {
+  const proxy = await make(readFlags(args, FLAGS), console)
+  const address = await proxy.listen().catch(async (error: NodeJS.ErrnoException) => {
+    await proxy.close()
+    throw new CommandError(`proxy cannot listen: ${error.message}`, { cause: error })
+  })
+  const stopped = untilStopped(proxy, console)
+  const origin = new URL(String(readFlags(args, FLAGS)['origin'])).origin
+  console.stdout.write(`drey proxy listening on ${address} -> ${origin}\n`)
+  await stopped
+}
+
+async function make(
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+  console: Console,
+): Promise<CachingProxy> {
+  if (flags['origin'] === undefined) throw new UsageError('proxy wants --origin URL')
+  const given: Record<string, unknown> = { listen: DEFAULT_PORT }
+  for (const [flag, value] of Object.entries(flags)) given[optionOf(flag)] = valueGiven(value)
+  if (given['accessLog'] === '-') given['accessLog'] = console.stdout
+  try {
+    return await createProxy(given as unknown as ProxyOptions)
+  } catch (error) {
+    if (error instanceof ConfigError) throw new UsageError(inFlags(error.message), { cause: error })
+    throw new CommandError(`proxy cannot start: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Resolves once the proxy has stopped, as the first signal asks for; a second one does not wait. */
+async function untilStopped(proxy: CachingProxy, console: Console): Promise<void> {
+  let stopping = false
+  let forget = (): void => undefined
+  await new Promise<void>((resolve) => {
+    forget = console.onStop((signal) => {
+      if (stopping) return console.exit(1)
+      stopping = true
+      console.stdout.write(`drey proxy stopping on ${signal}\n`)
+      resolve()
+    })
+  })
+  await proxy.close()
+  forget()
+}
+
+function optionOf(flag: string): string {
+  return flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** A number alone means bytes or milliseconds, as in the options of the library. */
+function valueGiven(value: string | boolean | undefined): string | number | boolean | undefined {
+  return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+}
+
+/** What the library calls `staleIfError:` is a flag to the user of a command line. */
+function inFlags(message: string): string {
+  return message.replace(
+    /(^|\. )([a-zA-Z]+):/g,
+    (_, before: string, option: string) =>
+      `${before}--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}:`,
+  )
+}

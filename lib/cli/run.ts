@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import { ConfigError } from '../errors.js'
+import type { Console } from './console.js'
+import { PROXY_HELP, proxyCommand } from './proxy.js'
+import { CommandError, UsageError } from './usage.js'
+
+interface Command {
+  readonly help: string
+  /** Resolves when the command is done. */
+  readonly run: (args: readonly string[], console: Console) => Promise<void>
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  proxy: { help: PROXY_HELP, run: proxyCommand },
+}
+
+const HELP = `drey: a streaming cache of bytes
+
+Usage:
+  drey proxy --origin URL [options]   a caching HTTP proxy in front of one origin
+  drey COMMAND --help                 what a command takes
+  drey --version
+
+Examples:
+  drey proxy --origin https://example.org --listen 8080
+  drey proxy --origin http://127.0.0.1:3000 --listen 0.0.0.0:8080 --memory 2GiB --ttl 1m
+`
+
+/** Runs a command line; resolves to the exit status: 0, 1 when the work failed, 2 when the command line is wrong. */
+export async function run(args: readonly string[], console: Console): Promise<number> {
+  const [name, ...rest] = args
+  try {
+    if (name === '--version' || name === '-v') {
+      console.stdout.write(`${version()}\n`)
+    } else if (name === '--help' || name === '-h' || name === 'help') {
+      console.stdout.write(HELP)
+    } else {
+      await runCommand(name, rest, console)
+    }
+    return 0
+  } catch (error) {
+    const wrong = error instanceof UsageError || error instanceof ConfigError
+    console.stderr.write(
+      `drey: ${oneLine(error)}${wrong ? `; see drey ${name && COMMANDS[name] ? `${name} ` : ''}--help` : ''}\n`,
+    )
+    return wrong ? 2 : 1
+  }
+}
+
+async function runCommand(
+  name: string | undefined,
+  args: readonly string[],
+  console: Console,
+): Promise<void> {
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) {
+    const known = Object.keys(COMMANDS).join(', ')
+    throw new UsageError(
+      name === undefined ? `want a command: ${known}` : `no such command: ${name}; known: ${known}`,
+    )
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    console.stdout.write(command.help)
+    return
+  }
+  await command.run(args, console)
+}
+
+function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  const said = error instanceof CommandError || error instanceof UsageError || error instanceof ConfigError
+  return (said ? text : `unexpected: ${text}`).replace(/\s+/g, ' ')
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { readonly version: string }).version
+}

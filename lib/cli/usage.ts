@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util'
+
+/** The command line is not what it may be: one line for the user, exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** The command line is right, but the command cannot do its work: one line, exit status 1. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+}
+
+/** How a flag is written: alone, with a value, or with a value that may be left out. */
+export type Flag =
+  | { readonly type: 'boolean' }
+  | { readonly type: 'string' }
+  | { readonly type: 'string'; readonly alone: string }
+
+export type Flags = Readonly<Record<string, Flag>>
+
+/** Values by flag, as given. @throws `UsageError` for a flag that is unknown or lacks its value, and for words that are none. */
+export function readFlags(
+  args: readonly string[],
+  flags: Flags,
+): Record<string, string | boolean | undefined> {
+  try {
+    const { values } = parseArgs({
+      args: args.map((arg, i) => withDefault(arg, args[i + 1], flags)),
+      options: Object.fromEntries(Object.entries(flags).map(([name, { type }]) => [name, { type }])),
+      strict: true,
+      allowPositionals: false,
+    })
+    return values as Record<string, string | boolean | undefined>
+  } catch (error) {
+    // Node explains at length; its first sentence names what is wrong.
+    const [first = 'the command line cannot be read'] = (error as Error).message.split(/\. |\n/)
+    throw new UsageError(first.replace(/\.$/, ''), { cause: error })
+  }
+}
+
+/** A flag whose value may be left out, with the value that this stands for. */
+function withDefault(arg: string, next: string | undefined, flags: Flags): string {
+  const flag = arg.startsWith('--') ? flags[arg.slice(2)] : undefined
+  const lacksValue = next === undefined || (next.startsWith('-') && next !== '-')
+  return flag !== undefined && 'alone' in flag && lacksValue ? `${arg}=${flag.alone}` : arg
+}

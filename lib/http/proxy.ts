@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Cache } from '../cache/cache.js'
+import { createCacheWith } from '../cache/create.js'
+import { type Clock, systemClock } from '../clock.js'
+import { memoryStore } from '../store/memory/index.js'
+import { createAccessLog } from './access-log.js'
+import type { ProxyContext } from './exchange.js'
+import { createHandler } from './handler.js'
+import { showAddress } from './listen.js'
+import { type ProxyConfig, type ProxyOptions, readProxyOptions } from './options.js'
+import { createPassMemory } from './pass-memory.js'
+import type { StoredHead } from './stored-head.js'
+import { createUpstream } from './upstream.js'
+
+/** A caching proxy in front of one origin. */
+export interface CachingProxy {
+  /** The server in front; listening once `listen()` has resolved. */
+  readonly server: Server
+  /** What it keeps answers in; `stats()`, `delete()` and `clear()` are for its owner, too. */
+  readonly cache: Cache
+  /** Where it listens, such as `http://127.0.0.1:8080`; undefined while it does not. */
+  readonly address: string | undefined
+  /** Begins to listen; resolves to `address`. Rejects with Node's error when it cannot. */
+  listen(): Promise<string>
+  /**
+   * Stops accepting, lets responses under way finish within `shutdownTimeout`, breaks off what is left, and gives
+   * everything back.
+   */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What a test may replace. */
+export interface ProxySeams {
+  readonly clock: Clock
+}
+
+/** How often a closing server looks for connections that have become idle, in ms. */
+const SWEEP_MS = 50
+
+/**
+ * Makes a caching proxy that does not listen yet.
+ *
+ * @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do.
+ */
+export function createProxy(options: ProxyOptions): Promise<CachingProxy> {
+  return createProxyWith(options, { clock: systemClock })
+}
+
+/** As `createProxy`, with the clock given. */
+export async function createProxyWith(options: ProxyOptions, { clock }: ProxySeams): Promise<CachingProxy> {
+  const config = readProxyOptions(options)
+  const log =
+    config.accessLog === undefined ? undefined : await createAccessLog(config.accessLog, clock, onLogError)
+  const cache = await createCacheWith<StoredHead>(
+    {
+      tiers: [
+        memoryStore({
+          maxBytes: config.memory,
+          ...(config.maxItem === undefined ? {} : { maxItemBytes: config.maxItem }),
+        }),
+      ],
+      timeouts: {
+        firstByte: config.originTimeout,
+        // A large body on its way to a slow client is no fault; what stands still is found by `idle`.
+        fill: Number.POSITIVE_INFINITY,
+        idle: config.clientTimeout,
+        shutdown: 0,
+      },
+    },
+    { clock },
+  )
+  const upstream = createUpstream(config.origin, config.dispatcher, clock)
+  let closing: Promise<void> | undefined
+  const instance = randomBytes(6).toString('hex')
+  let marks = 0
+  const context: ProxyContext = {
+    cache,
+    upstream,
+    clock,
+    freshness: {
+      defaultTtl: config.ttl,
+      heuristic: config.heuristic,
+      staleIfError: config.staleIfError,
+      shared: true,
+    },
+    forward: { preserveHost: config.preserveHost, trustForwarded: config.trustForwarded, instance },
+    passes: createPassMemory(clock),
+    log,
+    originHost: config.origin.host,
+    originTimeout: config.originTimeout,
+    isClosing: () => closing !== undefined,
+    newMark: () => {
+      marks += 1
+      return `${instance}${marks.toString(36)}`
+    },
+  }
+  const server = createServer(createHandler(context, config.healthz))
+  server.timeout = config.clientTimeout
+  server.on('connect', refuseTunnel)
+
+  async function stop(): Promise<void> {
+    if (server.listening) await stopServer(server, config, clock)
+    await cache.close()
+    await upstream.close()
+    await log?.close()
+  }
+
+  const proxy: CachingProxy = {
+    server,
+    cache: cache as unknown as Cache,
+    get address() {
+      const at = server.address() as AddressInfo | null
+      return at === null ? undefined : showAddress({ host: at.address, port: at.port })
+    },
+    async listen() {
+      server.listen(config.listen.port, config.listen.host)
+      // Rejects with the server's error, if that comes first.
+      await once(server, 'listening')
+      // Such as too many open files: the next connection may find better times.
+      server.on('error', (error) => process.emitWarning(error))
+      return proxy.address!
+    },
+    close() {
+      closing ??= stop()
+      return closing
+    },
+    [Symbol.asyncDispose]() {
+      return proxy.close()
+    },
+  }
+  return proxy
+}
+
+/** A log that fails costs its lines, not the answers. */
+function onLogError(error: Error): void {
+  process.emitWarning(`the access log cannot be written: ${error.message}`, { code: 'DREY_ACCESS_LOG' })
+}
+
+/** A tunnel would be a way past the proxy. */
+function refuseTunnel(_req: IncomingMessage, socket: Duplex): void {
+  const body = '501 Not Implemented: this proxy opens no tunnels\n'
+  // The peer may be gone already; there is nobody else to tell.
+  socket.on('error', () => undefined)
+  socket.end(
+    `HTTP/1.1 501 Not Implemented\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  )
+}
+
+/** Responses under way ask for their connection to be closed; those whose head was out already are found by looking. */
+function stopServer(server: Server, config: ProxyConfig, clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
+    const limit = clock.after(config.shutdownTimeout, () => server.closeAllConnections())
+    server.close(() => {
+      clearInterval(sweep)
+      limit.cancel()
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

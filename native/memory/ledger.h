@@ -1,0 +1,51 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace drey {
+
+// Who keeps a store within its bound (I4): one sum of all bytes that the store has committed, whatever
+// they are for.
+//
+// Invariants:
+//  - Pages and regions are taken with Take before they are committed, and given back after: while
+//    nobody lowers the bound, `used` never passes it on their account.
+//  - Charge is for the small things that cannot be refused (a record of a fill, a list of pieces). It
+//    may pass the bound by those few bytes; then Over() holds, every Take fails, and the store makes
+//    room before it stores anything more.
+class Ledger {
+ public:
+  explicit Ledger(uint64_t max) noexcept : max_(max) {}
+
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  [[nodiscard]] bool Take(uint64_t bytes) noexcept {
+    uint64_t used = used_.load(std::memory_order_relaxed);
+    do {
+      const uint64_t max = max_.load(std::memory_order_relaxed);
+      if (bytes > max || used > max - bytes) return false;
+    } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+    return true;
+  }
+
+  void Charge(uint64_t bytes) noexcept { used_.fetch_add(bytes, std::memory_order_relaxed); }
+  void Give(uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+
+  uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+  uint64_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
+  bool Over() const noexcept { return used() > max(); }
+  void SetMax(uint64_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> used_{0};
+  std::atomic<uint64_t> max_;
+};
+
+// Bytes that malloc takes for a block of `bytes`: its own word, and rounding up to 16.
+constexpr uint64_t HeapCost(uint64_t bytes) noexcept {
+  return bytes == 0 ? 0 : ((bytes + 8 + 15) & ~uint64_t{15});
+}
+
+}  // namespace drey

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+namespace drey {
+
+// The system calls of memory, behind a seam, so that tests can let them fail.
+//
+// Reserving takes addresses and no memory; committing makes a range usable, and memory is taken when
+// it is first touched; giving back drops the memory and keeps the addresses. All ranges are multiples
+// of Granularity(). An implementation may be called from several threads at once.
+class SystemMemory {
+ public:
+  virtual ~SystemMemory() = default;
+
+  virtual uint64_t Granularity() const noexcept = 0;
+  // Bytes of memory that the machine has.
+  virtual uint64_t Physical() const noexcept = 0;
+  // Null when the system has no such range.
+  virtual uint8_t* Reserve(uint64_t bytes) noexcept = 0;
+  virtual void Release(uint8_t* start, uint64_t bytes) noexcept = 0;
+  // False when the system refuses.
+  virtual bool Commit(uint8_t* start, uint64_t bytes) noexcept = 0;
+  // The bytes are undefined afterwards, until they are committed again.
+  virtual void GiveBack(uint8_t* start, uint64_t bytes) noexcept = 0;
+};
+
+// The real one. It has no state.
+SystemMemory& PosixMemory() noexcept;
+
+}  // namespace drey

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "core/slice.h"
+
+namespace drey {
+
+constexpr double kNever = std::numeric_limits<double>::infinity();
+
+// What is kept of an entry beside key and value, as it is given. Times are epoch milliseconds; kNever is never.
+struct Metadata {
+  double cached_at = 0;
+  double fresh_until = kNever;
+  double stale_if_error_until = kNever;
+  bool negative = false;
+  bool has_etag = false;
+  bool has_user = false;
+  Slice etag;
+  // The user's JSON; here it is bytes.
+  Slice user;
+
+  // After that, the entry answers nobody any more.
+  double useful_until() const noexcept {
+    return fresh_until > stale_if_error_until ? fresh_until : stale_if_error_until;
+  }
+};
+
+// Tells an entry from every other that had its key before or has it after. Overwriting makes a new one, revising does
+// not.
+struct Identity {
+  uint32_t handle = UINT32_MAX;
+  uint32_t version = 0;
+
+  bool operator==(const Identity&) const noexcept = default;
+  bool known() const noexcept { return handle != UINT32_MAX; }
+};
+
+// What is told of an entry that was found. The bytes of etag and user come separately: the etag's
+// first, then the user's.
+struct Head {
+  uint64_t size = 0;
+  double cached_at = 0;
+  double fresh_until = kNever;
+  double stale_if_error_until = kNever;
+  bool negative = false;
+  bool has_etag = false;
+  bool has_user = false;
+  uint32_t etag_size = 0;
+  uint32_t user_size = 0;
+  Identity identity;
+
+  uint64_t text_size() const noexcept { return uint64_t{etag_size} + user_size; }
+};
+
+}  // namespace drey

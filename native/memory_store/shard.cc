@@ -1,0 +1,271 @@
+#include "memory_store/shard.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+namespace drey {
+namespace {
+
+uint32_t HashOfRecord(const void* records, uint32_t handle) {
+  return (*static_cast<const Records*>(records))[handle].hash;
+}
+
+bool Same(Slice a, Slice b) noexcept {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+Shard::Shard(Commons& commons) noexcept
+    : passes(commons.ledger),
+      commons_(commons),
+      slab_(*commons.arena, commons.classes),
+      records_(commons.ledger),
+      index_(HashOfRecord, &records_),
+      ranking_(*this),
+      wheel_(*this) {
+  commons_.ledger.Charge(sizeof(Shard));
+}
+
+// The arena goes as a whole; only what lies on the heap must be freed one by one.
+Shard::~Shard() {
+  for (uint32_t handle = 0; handle < records_.end(); handle++) {
+    if (!records_.Used(handle)) continue;
+    Body* const body = At(handle).body();
+    if (body == nullptr) continue;
+    commons_.ledger.Give(body->heap_bytes);
+    delete body;
+  }
+  commons_.ledger.Give(sizeof(Shard));
+}
+
+bool Shard::Reserve(uint64_t most_entries) noexcept {
+  return records_.Reserve(commons_.system, most_entries) &&
+         index_.Reserve(commons_.system, commons_.ledger, most_entries);
+}
+
+uint32_t Shard::FindAny(const Hash128& hash, Slice key) const noexcept {
+  if (live_ + cleared_ == 0) return kNoHandle;
+  const uint32_t wanted = IndexHash(hash);
+  return index_.Find(wanted, [&](uint32_t handle) {
+    return records_[handle].hash == wanted && Same(At(handle).key(), key);
+  });
+}
+
+uint32_t Shard::Find(const Hash128& hash, Slice key) const noexcept {
+  const uint32_t handle = FindAny(hash, key);
+  return handle != kNoHandle && Live(At(handle)) ? handle : kNoHandle;
+}
+
+uint64_t Shard::DeadlineOf(uint32_t handle) const noexcept {
+  constexpr double kFarthest = 4e15;
+  const double time = std::ceil(At(handle).useful_until());
+  return time <= 0 ? 0 : static_cast<uint64_t>(std::min(time, kFarthest));
+}
+
+uint64_t Shard::SlotBytes(Slice key, uint64_t value, const Metadata& metadata) noexcept {
+  uint64_t bytes = Entry::HeadBytes(Entry::MarksOf(metadata)) + key.size() + value;
+  if (metadata.has_etag) bytes += metadata.etag.size();
+  if (metadata.has_user) bytes += metadata.user.size();
+  return bytes;
+}
+
+bool Shard::Remove(const Hash128& hash, Slice key) noexcept {
+  const uint32_t handle = Find(hash, key);
+  if (handle == kNoHandle) return false;
+  ranking_.Remove(handle);
+  Drop(handle);
+  return true;
+}
+
+void Shard::Clear() noexcept {
+  // An epoch comes round again after four: its entries must be gone by then.
+  if (cleared_ > 0 && epochs_ == 3) Tidy(UINT32_MAX);
+  epochs_ = cleared_ == 0 ? 2 : epochs_ + 1;
+  epoch_ = (epoch_ + 1) & 3;
+  cleared_ += live_;
+  live_ = 0;
+  tidied_ = 0;
+}
+
+Shard::Outcome Shard::Put(const Hash128& hash, Slice key, Slice value,
+                          const Metadata& metadata) noexcept {
+  return Place(hash, key, SlotBytes(key, value.size(), metadata), Entry::MarksOf(metadata), value,
+               nullptr, metadata);
+}
+
+Shard::Outcome Shard::PutBody(const Hash128& hash, Slice key, Body* body,
+                              const Metadata& metadata) noexcept {
+  unsigned mark = unsigned{Entry::MarksOf(metadata)} | Entry::kChained;
+  // Eight more, for the body's address.
+  uint64_t bytes = SlotBytes(key, 0, metadata) + sizeof(Body*);
+  if (bytes > commons_.classes.largest()) {
+    const uint32_t head = Entry::HeadBytes(static_cast<uint16_t>(mark));
+    if (body->outside == nullptr) {
+      body->outside_size = static_cast<uint32_t>(bytes - head);
+      body->outside = std::make_unique<uint8_t[]>(body->outside_size);
+      Recharge(body);
+    }
+    mark |= Entry::kOutside;
+    bytes = head;
+  }
+  return Place(hash, key, bytes, static_cast<uint16_t>(mark), {}, body, metadata);
+}
+
+Shard::Outcome Shard::Place(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark,
+                            Slice value, Body* body, const Metadata& metadata) noexcept {
+  assert(slot_bytes <= commons_.classes.largest());
+  const auto size_class = commons_.classes.For(static_cast<uint32_t>(slot_bytes));
+  uint32_t handle = FindAny(hash, key);
+  // The value that was there is overwritten where it lies, if the new one wants the same slot.
+  if (handle == kNoHandle || At(handle).Is(Entry::kChained) ||
+      slab_.ClassOfPage(Slab::PageOf(records_[handle].location)) != size_class) {
+    const Location slot = TakeRoom(slot_bytes);
+    if (slot == kNoLocation) return Outcome::kNoRoom;
+    // Only now: making room may have taken the entry away.
+    handle = FindAny(hash, key);
+    if (handle == kNoHandle) {
+      handle = records_.Take();
+      records_[handle] = {.location = slot, .hash = IndexHash(hash), .node = {}};
+      index_.Insert(IndexHash(hash), handle);
+      Fill(handle, mark, ++version_, key, value, body, metadata);
+      ranking_.Add(handle);
+      live_ += 1;
+      return Outcome::kDone;
+    }
+    (Live(At(handle)) ? live_ : cleared_) -= 1;
+    Empty(handle);
+    records_[handle].location = slot;
+  } else {
+    const Entry entry = At(handle);
+    (Live(entry) ? live_ : cleared_) -= 1;
+    if (entry.Is(Entry::kExpires)) {
+      wheel_.Remove(handle);
+      expiring_ -= 1;
+    }
+  }
+  Fill(handle, mark, ++version_, key, value, body, metadata);
+  ranking_.Touch(handle);
+  live_ += 1;
+  return Outcome::kDone;
+}
+
+void Shard::Fill(uint32_t handle, uint16_t mark, uint32_t version, Slice key, Slice value,
+                 Body* body, const Metadata& metadata) noexcept {
+  Entry entry = At(handle);
+  uint8_t* const outside =
+      (mark & Entry::kOutside) != 0 && body != nullptr ? body->outside.get() : nullptr;
+  entry.Write(static_cast<uint16_t>(mark | EpochMark()), version, key, value.size(), metadata,
+              outside);
+  if (body != nullptr) {
+    entry.set_body(body);
+    body->in_entry = true;
+    SetOwner(*body, handle);
+  } else if (!value.empty()) {
+    std::memcpy(entry.value(), value.data(), value.size());
+  }
+  if (entry.Is(Entry::kExpires)) {
+    wheel_.Add(handle);
+    expiring_ += 1;
+  }
+}
+
+Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Identity identity,
+                             const Metadata& metadata) noexcept {
+  const auto is_it = [&](uint32_t handle) {
+    return handle != kNoHandle && handle == identity.handle &&
+           At(handle).version() == identity.version;
+  };
+  uint32_t handle = Find(hash, key);
+  if (!is_it(handle)) return Outcome::kGone;
+  Entry entry = At(handle);
+  Body* const body = entry.body();
+  std::vector<uint8_t> value;
+  if (body == nullptr) value.assign(entry.value(), entry.value() + entry.size());
+  unsigned mark = unsigned{Entry::MarksOf(metadata)};
+  uint64_t bytes = SlotBytes(key, value.size(), metadata);
+  std::unique_ptr<uint8_t[]> outside;
+  uint32_t outside_size = 0;
+  if (body != nullptr) {
+    mark |= Entry::kChained;
+    bytes += sizeof(Body*);
+    if (bytes > commons_.classes.largest()) {
+      mark |= Entry::kOutside;
+      const uint32_t head = Entry::HeadBytes(static_cast<uint16_t>(mark));
+      outside_size = static_cast<uint32_t>(bytes - head);
+      outside = std::make_unique<uint8_t[]>(outside_size);
+      bytes = head;
+    }
+  } else if (bytes > commons_.classes.largest()) {
+    // What grew out of its slot would have to become a value in pieces; it is rare, and a miss is allowed.
+    return Outcome::kNoRoom;
+  }
+  ranking_.Touch(handle);
+  const Location slot = TakeRoom(bytes);
+  if (slot == kNoLocation) return Outcome::kNoRoom;
+  handle = Find(hash, key);
+  if (!is_it(handle)) {
+    // Making room took the entry away. The slot needs a mark before it may be freed.
+    *slab_.At(slot) = Entry::kUsed;
+    slab_.Free(slot);
+    return Outcome::kGone;
+  }
+  if (body != nullptr) body->readers += 1;
+  Empty(handle);
+  if (body != nullptr) {
+    body->readers -= 1;
+    body->outside = std::move(outside);
+    body->outside_size = outside_size;
+    Recharge(body);
+  }
+  records_[handle].location = slot;
+  // The identity stays: it names the value.
+  Fill(handle, static_cast<uint16_t>(mark), identity.version, key, value, body, metadata);
+  return Outcome::kDone;
+}
+
+uint32_t Shard::NextLive(uint32_t from) const noexcept {
+  for (uint32_t handle = from; handle < records_.end(); handle++) {
+    if (records_.Used(handle) && Live(At(handle))) return handle;
+  }
+  return kNoHandle;
+}
+
+void Shard::Empty(uint32_t handle) noexcept {
+  Entry entry = At(handle);
+  if (entry.Is(Entry::kExpires)) {
+    wheel_.Remove(handle);
+    expiring_ -= 1;
+  }
+  if (Body* const body = entry.body(); body != nullptr) {
+    body->in_entry = false;
+    if (body->needed()) {
+      SetOwner(*body, kNoHandle);
+    } else {
+      LetGo(body);
+    }
+  }
+  slab_.Free(records_[handle].location);
+}
+
+void Shard::Drop(uint32_t handle) noexcept {
+  (Live(At(handle)) ? live_ : cleared_) -= 1;
+  Empty(handle);
+  index_.Erase(records_[handle].hash, handle);
+  records_.Free(handle);
+}
+
+Shard::Counts Shard::counts() const noexcept {
+  return {.entries = live_,
+          .cleared = cleared_,
+          .evictions = evictions_,
+          .expirations = expirations_,
+          .moved_slots = moved_,
+          .idle_bytes = slab_.idle_bytes(),
+          .index_bytes = index_.committed(),
+          .record_bytes = records_.committed(),
+          .pages = slab_.pages()};
+}
+
+}  // namespace drey

@@ -1,0 +1,182 @@
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+
+#include "index/hash_index.h"
+#include "memory/slab.h"
+#include "memory_store/commons.h"
+#include "memory_store/entry.h"
+#include "memory_store/pass.h"
+#include "memory_store/ranking.h"
+#include "memory_store/records.h"
+#include "memory_store/wheel.h"
+
+namespace drey {
+
+// The entries of a store whose hashes begin alike, and what is in flight for them.
+//
+// Order of locks: the registry's, then shards' (of several only Clear and AbortOwner-like walks hold more than one, in
+// ascending order), then a draft's, then the arena's. A mailbox's is taken alone. Nothing that waits, and
+// nothing of the user's, is called under any of them.
+//
+// Invariants:
+//  - Everything below is guarded by `mutex`; a method is called with it held. Bytes of pinned bodies may be read without.
+//  - A record in use is in the index under its hash, and in the ranking; if its entry expires, in the wheel; it has the one
+//    slot that its location names, and that slot has an entry with the record's key. No two records have the same key.
+//  - An entry whose epoch is not the shard's was cleared: nobody finds it, and its memory is the first to be had.
+//  - A slot that is a piece belongs to one body, which a record in use or somebody outside knows.
+// Values that fit a slot are copied under the lock, so slots of entries can be overwritten, moved and freed at any
+// time; only bodies are ever pinned.
+class Shard final : private RankNodes, private WheelEntries {
+ public:
+  explicit Shard(Commons& commons) noexcept;
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  [[nodiscard]] bool Reserve(uint64_t most_entries) noexcept;
+
+  std::mutex mutex;
+  PassTable passes;
+
+  // -- Entries.
+
+  // The handle of the live entry of `key`; kNoHandle when there is none. Expired entries are live: they are found until their memory
+  // is wanted.
+  uint32_t Find(const Hash128& hash, Slice key) const noexcept;
+  Entry At(uint32_t handle) const noexcept { return Entry(slab_.At(records_[handle].location)); }
+  void Touch(uint32_t handle) noexcept { ranking_.Touch(handle); }
+  bool Remove(const Hash128& hash, Slice key) noexcept;
+  // All entries, at once for whoever looks; their memory comes back as it is wanted, and by Tidy.
+  void Clear() noexcept;
+
+  enum class Outcome : uint8_t {
+    kDone,
+    // There is no room in this shard, even after evicting all that may be.
+    kNoRoom,
+    // The key has no such entry any more.
+    kGone,
+  };
+  // Makes `value` the value of `key`; it must fit a slot together with the rest.
+  Outcome Put(const Hash128& hash, Slice key, Slice value, const Metadata& metadata) noexcept;
+  // Makes `body`, a draft's, the value of `key`; on kDone the entry owns it.
+  Outcome PutBody(const Hash128& hash, Slice key, Body* body, const Metadata& metadata) noexcept;
+  Outcome Revise(const Hash128& hash, Slice key, Identity identity,
+                 const Metadata& metadata) noexcept;
+  // Bytes of the slot that an entry with its value in it needs.
+  static uint64_t SlotBytes(Slice key, uint64_t value, const Metadata& metadata) noexcept;
+
+  // The first live entry at or after `from`; kNoHandle after the last.
+  uint32_t NextLive(uint32_t from) const noexcept;
+
+  // -- Bodies.
+
+  void AddReader(Body* body) noexcept;
+  void DropReader(Body* body) noexcept;
+  void DropDraft(Body* body) noexcept;
+  // Charges what the body's vectors have grown by.
+  void Recharge(Body* body) noexcept;
+  // Appends a slot for up to `bytes` more of the value, or as many as fit the largest one; a page, if the arena has
+  // one. False when there is no room. `growing` is the draft's lock.
+  bool AppendSlot(Body* body, uint64_t bytes, std::mutex& growing) noexcept;
+  bool AppendPage(Body* body, std::mutex& growing) noexcept;
+  // Takes away the pieces from number `count` on.
+  void Truncate(Body* body, size_t count, std::mutex& growing) noexcept;
+  // Puts the end of the value, which ends at `size`, into slots of its measure, if its last piece is much too large. What was the last
+  // piece is given to `retired`: it may be on loan.
+  void Trim(Body* body, uint64_t size, std::mutex& growing, std::vector<Piece>& retired) noexcept;
+  // Gives back a piece that Trim retired.
+  void FreeRetired(Body* body, const Piece& piece) noexcept;
+  uint8_t* BytesOf(const Piece& piece) const noexcept {
+    return slab_.At(piece.location) + (slab_.IsPage(piece.location) ? 0 : PieceHead::kBytes);
+  }
+  // The bytes from `position` on, of those that lie in one piece and before `end`.
+  Slice ViewOf(const Body& body, uint64_t position, uint64_t end) const noexcept;
+
+  // -- Room.
+
+  // Lets a page go to the arena, by moving what is in it or by evicting. False when nothing is left that may go.
+  bool FreePage() noexcept;
+  // Frees up to `count` cleared entries.
+  void Tidy(uint32_t count) noexcept;
+
+  struct Counts {
+    uint64_t entries = 0;
+    uint64_t cleared = 0;
+    uint64_t evictions = 0;
+    uint64_t expirations = 0;
+    uint64_t moved_slots = 0;
+    uint64_t idle_bytes = 0;
+    uint64_t index_bytes = 0;
+    uint64_t record_bytes = 0;
+    uint64_t pages = 0;
+  };
+  Counts counts() const noexcept;
+
+ private:
+  RankNode& Node(uint32_t handle) noexcept override { return records_[handle].node; }
+  WheelLinks LinksOf(uint32_t handle) const noexcept override { return At(handle).links(); }
+  void SetLinks(uint32_t handle, WheelLinks links) noexcept override {
+    At(handle).set_links(links);
+  }
+  uint64_t DeadlineOf(uint32_t handle) const noexcept override;
+
+  bool Live(const Entry& entry) const noexcept { return entry.epoch() == epoch_; }
+  // As Find, cleared entries included.
+  uint32_t FindAny(const Hash128& hash, Slice key) const noexcept;
+  // The index is asked by one half of the hash, and the shard is chosen by the other.
+  static uint32_t IndexHash(const Hash128& hash) noexcept {
+    return static_cast<uint32_t>(hash.low);
+  }
+  uint16_t EpochMark() const noexcept {
+    return static_cast<uint16_t>(epoch_ << Entry::kEpochShift);
+  }
+
+  // A slot for `bytes`, and a record and a place in the index beside it; kNoLocation when there is no room.
+  Location TakeRoom(uint64_t bytes) noexcept;
+  bool PrepareTables() noexcept;
+  Location TakeSlot(uint32_t bytes) noexcept;
+  Outcome Place(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark, Slice value,
+                Body* body, const Metadata& metadata) noexcept;
+  void Fill(uint32_t handle, uint16_t mark, uint32_t version, Slice key, Slice value, Body* body,
+            const Metadata& metadata) noexcept;
+  // Takes the entry out of everything but ranking, index and records.
+  void Empty(uint32_t handle) noexcept;
+  // Takes the entry out of everything but the ranking.
+  void Drop(uint32_t handle) noexcept;
+  void SetOwner(const Body& body, uint32_t handle) noexcept;
+  void LetGo(Body* body) noexcept;
+  void AddPiece(Body* body, Location slot, std::mutex& growing) noexcept;
+  Location TakePiece(uint64_t bytes) noexcept;
+
+  // Makes something free, whatever it may be: what is cleared, what has expired, a page that can be
+  // emptied by moving, or else what ranks last. False when nothing may go.
+  bool FreeSome() noexcept;
+  bool EvictOne() noexcept;
+  // Moves what is in the page to other slots of its class; false when something in it may not move.
+  bool EmptyPage(uint32_t page) noexcept;
+  bool MoveEntry(Location from, uint32_t size_class) noexcept;
+  bool MovePiece(Location from, uint32_t size_class) noexcept;
+
+  Commons& commons_;
+  Slab slab_;
+  Records records_;
+  HashIndex index_;
+  Ranking ranking_;
+  Wheel wheel_;
+  uint32_t epoch_ = 0;
+  uint32_t version_ = 0;
+  // Records before it hold nothing that was cleared, if anything is left of that.
+  uint32_t tidied_ = 0;
+  // How many of the four epochs may have entries.
+  uint32_t epochs_ = 1;
+  uint64_t live_ = 0;
+  uint64_t cleared_ = 0;
+  uint64_t expiring_ = 0;
+  uint64_t evictions_ = 0;
+  uint64_t expirations_ = 0;
+  uint64_t moved_ = 0;
+};
+
+}  // namespace drey

@@ -1,0 +1,182 @@
+// How a shard makes room: what it frees, in which order, and how pages move between classes.
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "memory_store/shard.h"
+
+namespace drey {
+namespace {
+
+// How many pinned entries are passed over in search of one that may go.
+constexpr int kMostPassedOver = 1024;
+
+// How often the system may refuse memory to a table, pages having been given back, before the entry is refused.
+constexpr int kMostRefusals = 4;
+
+// A slot may stand in for one of a smaller class if it is at most this much larger: an eighth.
+constexpr uint32_t kStandIn = 8;
+
+}  // namespace
+
+Location Shard::TakeRoom(uint64_t bytes) noexcept {
+  if (cleared_ > 0) Tidy(16);
+  for (;;) {
+    if (!PrepareTables()) return kNoLocation;
+    const Location slot = TakeSlot(static_cast<uint32_t>(bytes));
+    if (slot == kNoLocation) return kNoLocation;
+    // Evicting may have set the index moving, which takes from what was prepared.
+    if (index_.Prepare() == Region::Growth::kDone && records_.Prepare() == Region::Growth::kDone) {
+      return slot;
+    }
+    *slab_.At(slot) = Entry::kUsed;
+    slab_.Free(slot);
+  }
+}
+
+bool Shard::PrepareTables() noexcept {
+  for (int refused = 0;;) {
+    const Region::Growth index = index_.Prepare();
+    const Region::Growth records = records_.Prepare();
+    if (index == Region::Growth::kDone && records == Region::Growth::kDone) return true;
+    if (index == Region::Growth::kRefused || records == Region::Growth::kRefused) {
+      commons_.arena->LowerBound();
+      if (++refused == kMostRefusals) return false;
+    }
+    // A table grows by what a page gives back. Where no page may go, an entry's record and its place in the
+    // index will do as well.
+    if (commons_.arena->GiveBack(1) == 0 && !FreePage() && !EvictOne()) return false;
+  }
+}
+
+Location Shard::TakeSlot(uint32_t bytes) noexcept {
+  const uint32_t wanted = commons_.classes.For(bytes);
+  const uint32_t most = bytes + bytes / kStandIn;
+  for (;;) {
+    if (const Location slot = slab_.Take(wanted); slot != kNoLocation) return slot;
+    if (slab_.AddPage(wanted)) continue;
+    for (uint32_t larger = wanted + 1;
+         larger < commons_.classes.count() && commons_.classes.Size(larger) <= most; larger++) {
+      if (const Location slot = slab_.Take(larger); slot != kNoLocation) return slot;
+    }
+    if (!FreeSome()) return kNoLocation;
+  }
+}
+
+bool Shard::FreeSome() noexcept {
+  if (cleared_ > 0) {
+    const uint64_t before = cleared_;
+    Tidy(64);
+    if (cleared_ < before) return true;
+  }
+  if (expiring_ > 0) {
+    const double now = commons_.Now();
+    const uint32_t handle = wheel_.Due(now <= 0 ? 0 : static_cast<uint64_t>(now));
+    if (handle != Wheel::kNobody) {
+      const Body* const body = At(handle).body();
+      // Its bytes would not come back: whoever reads it still needs them.
+      if (body == nullptr || !body->pinned()) {
+        ranking_.Remove(handle);
+        Drop(handle);
+        expirations_ += 1;
+        return true;
+      }
+    }
+  }
+  if (slab_.HasSurplus()) {
+    const uint32_t page = slab_.Movable();
+    if (page != kNoPage && EmptyPage(page)) return true;
+  }
+  return EvictOne();
+}
+
+bool Shard::EvictOne() noexcept {
+  std::array<uint32_t, kMostPassedOver> pinned;
+  int passed_over = 0;
+  bool evicted = false;
+  while (!evicted && passed_over < kMostPassedOver) {
+    const uint32_t handle = ranking_.Evict();
+    if (handle == kNoHandle) break;
+    const Body* const body = At(handle).body();
+    if (body != nullptr && body->pinned()) {
+      // It gives no bytes back, and is in use: it stays.
+      pinned[static_cast<size_t>(passed_over++)] = handle;
+      continue;
+    }
+    Drop(handle);
+    evictions_ += 1;
+    evicted = true;
+  }
+  for (int at = 0; at < passed_over; at++) ranking_.Add(pinned[static_cast<size_t>(at)]);
+  return evicted;
+}
+
+bool Shard::FreePage() noexcept {
+  const uint64_t pages = slab_.pages();
+  while (slab_.pages() >= pages) {
+    if (!FreeSome()) return false;
+  }
+  return true;
+}
+
+void Shard::Tidy(uint32_t count) noexcept {
+  while (cleared_ > 0 && count > 0 && tidied_ < records_.end()) {
+    const uint32_t handle = tidied_++;
+    if (!records_.Used(handle) || Live(At(handle))) continue;
+    ranking_.Remove(handle);
+    Drop(handle);
+    count -= 1;
+  }
+}
+
+bool Shard::EmptyPage(uint32_t page) noexcept {
+  const uint32_t size_class = slab_.ClassOfPage(page);
+  slab_.SetAside(page);
+  Location from = slab_.NextUsed(page, kNoLocation);
+  while (from != kNoLocation) {
+    // Asked before moving: with its last slot the page is gone.
+    const Location next = slab_.NextUsed(page, from);
+    const bool moved = Entry(slab_.At(from)).Is(Entry::kPiece) ? MovePiece(from, size_class)
+                                                               : MoveEntry(from, size_class);
+    if (!moved) {
+      slab_.PutBack(page);
+      return false;
+    }
+    moved_ += 1;
+    from = next;
+  }
+  return true;
+}
+
+bool Shard::MoveEntry(Location from, uint32_t size_class) noexcept {
+  const Location to = slab_.Take(size_class);
+  if (to == kNoLocation) return false;
+  const Slice key = Entry(slab_.At(from)).key();
+  const uint32_t handle =
+      index_.Find(IndexHash(Hash(commons_.hash_key, key)),
+                  [&](uint32_t candidate) { return records_[candidate].location == from; });
+  assert(handle != kNoHandle);
+  std::memcpy(slab_.At(to), slab_.At(from), commons_.classes.Size(size_class));
+  records_[handle].location = to;
+  slab_.Free(from);
+  return true;
+}
+
+bool Shard::MovePiece(Location from, uint32_t size_class) noexcept {
+  PieceHead head;
+  std::memcpy(&head, slab_.At(from), sizeof head);
+  if (head.owner == kNoHandle) return false;
+  Body* const body = At(head.owner).body();
+  if (body->pinned()) return false;
+  const Location to = slab_.Take(size_class);
+  if (to == kNoLocation) return false;
+  std::memcpy(slab_.At(to), slab_.At(from), commons_.classes.Size(size_class));
+  const auto piece = std::ranges::find(body->pieces, from, &Piece::location);
+  assert(piece != body->pieces.end());
+  piece->location = to;
+  slab_.Free(from);
+  return true;
+}
+
+}  // namespace drey

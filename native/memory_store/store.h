@@ -1,0 +1,202 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/hash.h"
+#include "core/slice.h"
+#include "core/status.h"
+#include "memory_store/commons.h"
+#include "memory_store/draft.h"
+#include "memory_store/entry_ref.h"
+#include "memory_store/flight.h"
+#include "memory_store/metadata.h"
+#include "memory_store/shard.h"
+
+namespace drey {
+
+struct MemoryStoreOptions {
+  // All that the store commits, in bytes: at least 1 MiB.
+  uint64_t max_bytes = 0;
+  // Larger values are refused; 0 is an eighth of max_bytes.
+  uint64_t max_item_bytes = 0;
+  HashKey hash_key{};
+  Clock clock{};
+  // A power of two, at most 64; 0 is one for every 64 MiB, at most 16.
+  uint32_t shards = 0;
+  // How far Configure may raise max_bytes; 0 is the memory of the machine.
+  uint64_t ceiling = 0;
+  // Null is the real one.
+  SystemMemory* system = nullptr;
+};
+
+// The memory store: entries of key, value and metadata, in memory that no heap of JS sees, within a bound that is true
+// at every moment (I4), for any number of threads.
+//
+// Invariants:
+//  - An entry that is found is a whole one that was committed under that very key (I1, I11).
+//  - After a delete, clear or write has returned, nothing that began before will commit under its keys (I5).
+//  - Bytes that a caller was given a view of stay as they are until the caller lets go (I9).
+// What is in which shard, and who may lock what when, says Shard.
+class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
+ public:
+  static Result<std::shared_ptr<MemoryStore>> Create(const MemoryStoreOptions& options);
+  ~MemoryStore();
+  MemoryStore(const MemoryStore&) = delete;
+  MemoryStore& operator=(const MemoryStore&) = delete;
+
+  // -- Reading. `peek` reads without counting as a use.
+
+  enum class Copied : uint8_t { kMiss, kDone, kTooLarge };
+  // Copies the value to `value`, and etag and user to `text` unless that is empty. kTooLarge: one of them does not fit;
+  // `head` says what there is.
+  Copied GetCopy(Slice key, std::span<uint8_t> value, std::span<uint8_t> text, Head& head,
+                 bool peek = false);
+  // Opens the entry; an empty one when there is none.
+  EntryRef Find(Slice key, bool peek = false);
+
+  // -- Writing.
+
+  enum class Stored : uint8_t { kDone, kNoRoom, kTooLarge, kFenced, kGone };
+  // Sets key to value in one step. With a flight, only if that was not fenced, which is then closed.
+  Stored Set(Slice key, Slice value, const Metadata& metadata, Flight* flight = nullptr);
+  // Begins an entry; `declared` is its size, or Draft::kUnknown. Null when it cannot be held.
+  std::shared_ptr<Draft> Begin(Slice key, uint64_t declared, Owner owner);
+  std::shared_ptr<Draft> BeginFor(const std::shared_ptr<Flight>& flight, uint64_t declared);
+  // Replaces the metadata of the entry that `identity` names, if the key still has it.
+  Stored Revise(Slice key, Identity identity, const Metadata& metadata, Flight* flight = nullptr);
+  bool Delete(Slice key);
+  // All entries, in one step for all who look. Memory comes back as it is wanted, and by Maintain.
+  void Clear();
+
+  // -- One origin call for all threads.
+
+  struct Claimed {
+    enum class Kind : uint8_t {
+      // The caller asks the origin.
+      kLead,
+      // Somebody else does: follow, and Leave when done.
+      kJoin,
+      // The key has an entry that the caller has not seen: look again.
+      kLook,
+    };
+    Kind kind;
+    std::shared_ptr<Flight> flight;
+  };
+  // `seen` is the entry that the caller found and means to have renewed; none by default.
+  Claimed Claim(Slice key, Owner owner, Identity seen = {});
+  // Ends all flights and drafts of an environment that died. Nothing of that owner may run any more.
+  void AbortOwner(Owner owner);
+
+  // -- Scanning.
+
+  struct Cursor {
+    uint32_t shard = 0;
+    uint32_t handle = 0;
+  };
+  struct Listed {
+    std::vector<uint8_t> key;
+    std::vector<uint8_t> text;
+    Head head;
+  };
+  // Up to `count` entries; none at the end. What changes meanwhile may be missed; an entry is given once
+  // unless it was removed and set anew.
+  std::vector<Listed> List(Cursor& cursor, size_t count);
+
+  // -- Running it.
+
+  struct Stats {
+    uint64_t entries = 0;
+    // What is committed, all of it.
+    uint64_t bytes = 0;
+    uint64_t pinned_bytes = 0;
+    uint64_t max_bytes = 0;
+    uint64_t max_item_bytes = 0;
+    uint64_t evictions = 0;
+    uint64_t expirations = 0;
+    uint64_t refusals = 0;
+    // How often the system refused memory.
+    uint64_t memory_refusals = 0;
+    uint64_t moved_slots = 0;
+    // Committed, and in use by nothing: free pages, and free slots of pages that are not.
+    uint64_t free_bytes = 0;
+    uint64_t index_bytes = 0;
+    uint64_t record_bytes = 0;
+    uint64_t pages = 0;
+  };
+  Stats stats() const;
+  // Keeps what still fits. `max_item_bytes` 0 is an eighth of max_bytes.
+  Status Configure(uint64_t max_bytes, uint64_t max_item_bytes);
+  // A little of what is left to do, to be called every few seconds: frees what was cleared, gives back pages that were
+  // free since the last call.
+  void Maintain();
+
+  uint64_t max_item_bytes() const noexcept {
+    return commons_.max_item_bytes.load(std::memory_order_relaxed);
+  }
+  uint64_t page_bytes() const noexcept { return commons_.arena->page_bytes(); }
+  uint64_t largest_slot() const noexcept { return commons_.classes.largest(); }
+  uint64_t committed() const noexcept { return commons_.ledger.used(); }
+
+  // -- For the parts of the store.
+
+  // Tries `attempt` under the shard's lock until it says true, letting other shards make room between. False when
+  // none can.
+  template <class Attempt>
+  bool WithRoom(Shard& shard, Attempt&& attempt);
+  // The same for what takes a whole page: all shards make room for it in turn.
+  template <class Attempt>
+  bool WithPage(Shard& shard, Attempt&& attempt);
+  void CountRefusal() noexcept { refusals_.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  friend class EntryRef;
+
+  explicit MemoryStore(const MemoryStoreOptions& options);
+
+  Hash128 HashOf(Slice key) const noexcept { return Hash(commons_.hash_key, key); }
+  Shard& ShardOf(const Hash128& hash) const noexcept {
+    return *shards_[shard_bits_ == 0 ? 0 : hash.high >> (64 - shard_bits_)];
+  }
+  // Lets one of the shards free a page, another one each time; `except` is not asked.
+  bool FreePageOfSome(const Shard* except);
+  std::shared_ptr<Draft> BeginWith(const std::shared_ptr<Pass>& pass, uint64_t declared);
+  Stored SetLarge(const Hash128& hash, Slice key, Slice value, const Metadata& metadata,
+                  Flight* flight);
+
+  Commons commons_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  uint32_t shard_bits_ = 0;
+  std::atomic<uint32_t> turn_{0};
+  std::atomic<uint64_t> refusals_{0};
+  std::mutex configuring_;
+};
+
+template <class Attempt>
+bool MemoryStore::WithRoom(Shard& shard, Attempt&& attempt) {
+  for (size_t tries = 0;; tries++) {
+    {
+      const std::lock_guard lock(shard.mutex);
+      if (attempt()) return true;
+    }
+    // The shard has nothing more to evict. Others may take what is freed for it, but not for ever.
+    if (tries == 4 * shards_.size() || !FreePageOfSome(&shard)) return false;
+  }
+}
+
+template <class Attempt>
+bool MemoryStore::WithPage(Shard& shard, Attempt&& attempt) {
+  for (size_t tries = 0;; tries++) {
+    {
+      const std::lock_guard lock(shard.mutex);
+      if (attempt()) return true;
+    }
+    if (tries == 4 * shards_.size() || !FreePageOfSome(nullptr)) return false;
+  }
+}
+
+}  // namespace drey

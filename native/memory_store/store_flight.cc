@@ -1,0 +1,110 @@
+// Drafts and flights: what of the store is in flight.
+
+#include <utility>
+
+#include "memory_store/store.h"
+
+namespace drey {
+namespace {
+
+// The pass of a write that is not done in one step.
+class Write final : public Pass {
+ public:
+  using Pass::Pass;
+
+  void OnOwnerGone() noexcept override {
+    if (const std::shared_ptr<Draft> of = draft.lock()) of->Abort();
+  }
+
+  // Set before the pass is entered.
+  std::weak_ptr<Draft> draft;
+};
+
+}  // namespace
+
+std::shared_ptr<Draft> MemoryStore::BeginWith(const std::shared_ptr<Pass>& pass,
+                                              uint64_t declared) {
+  const uint64_t size = declared == Draft::kUnknown ? 0 : declared;
+  const uint64_t pinned = commons_.pinned.load(std::memory_order_relaxed);
+  // What could not fit were all evicted that may be is refused before anything is.
+  if (size > max_item_bytes() || pinned + size > commons_.ledger.max()) {
+    CountRefusal();
+    return nullptr;
+  }
+  return std::make_shared<Draft>(shared_from_this(), ShardOf(pass->hash()), pass, declared);
+}
+
+std::shared_ptr<Draft> MemoryStore::Begin(Slice key, uint64_t declared, Owner owner) {
+  const Hash128 hash = HashOf(key);
+  const auto pass = std::make_shared<Write>(Pass::Kind::kWrite, owner, hash, key);
+  std::shared_ptr<Draft> draft = BeginWith(pass, declared);
+  if (draft == nullptr) return nullptr;
+  pass->draft = draft;
+  Shard& shard = ShardOf(hash);
+  const std::lock_guard lock(shard.mutex);
+  shard.passes.Enter(pass);
+  return draft;
+}
+
+std::shared_ptr<Draft> MemoryStore::BeginFor(const std::shared_ptr<Flight>& flight,
+                                             uint64_t declared) {
+  return BeginWith(flight, declared);
+}
+
+MemoryStore::Stored MemoryStore::SetLarge(const Hash128& hash, Slice key, Slice value,
+                                          const Metadata& metadata, Flight* flight) {
+  // Nobody else sees the draft, so nothing can come between but what ends it.
+  std::shared_ptr<Draft> draft;
+  if (flight == nullptr) {
+    draft = Begin(key, value.size(), 0);
+  } else {
+    draft = BeginFor(std::static_pointer_cast<Flight>(flight->shared_from_this()), value.size());
+  }
+  static_cast<void>(hash);
+  if (draft == nullptr) return Stored::kNoRoom;
+  Draft::Outcome outcome = draft->Append(value);
+  if (outcome == Draft::Outcome::kDone) outcome = draft->Commit(metadata);
+  switch (outcome) {
+    case Draft::Outcome::kDone:
+      return Stored::kDone;
+    case Draft::Outcome::kFenced:
+      return Stored::kFenced;
+    case Draft::Outcome::kTooLarge:
+      return Stored::kTooLarge;
+    case Draft::Outcome::kNoRoom:
+    case Draft::Outcome::kEnded:
+      break;
+  }
+  return Stored::kNoRoom;
+}
+
+MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Identity seen) {
+  const Hash128 hash = HashOf(key);
+  Shard& shard = ShardOf(hash);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t handle = shard.Find(hash, key);
+  if (handle != kNoHandle && Identity{handle, shard.At(handle).version()} != seen) {
+    return {Claimed::Kind::kLook, nullptr};
+  }
+  if (const std::shared_ptr<Pass> pass = shard.passes.FillOf(hash, key)) {
+    auto flight = std::static_pointer_cast<Flight>(pass);
+    flight->Join();
+    return {Claimed::Kind::kJoin, std::move(flight)};
+  }
+  auto flight = std::make_shared<Flight>(shared_from_this(), shard, owner, hash, key);
+  shard.passes.Enter(flight);
+  return {Claimed::Kind::kLead, std::move(flight)};
+}
+
+void MemoryStore::AbortOwner(Owner owner) {
+  for (const auto& shard : shards_) {
+    std::vector<std::shared_ptr<Pass>> passes;
+    {
+      const std::lock_guard lock(shard->mutex);
+      passes = shard->passes.Of(owner);
+    }
+    for (const std::shared_ptr<Pass>& pass : passes) pass->OnOwnerGone();
+  }
+}
+
+}  // namespace drey

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest'
+import type { GrowingReads } from '../../lib/store/store.js'
+import {
+  begin,
+  bytesOf,
+  expectBytes,
+  type MakeStore,
+  metadataFor,
+  mustFind,
+  mustPut,
+  open,
+  put,
+  readAll,
+  viewAll,
+} from './store-kit.js'
+
+const readGrowing = (growing: GrowingReads): Promise<Buffer> =>
+  readAll({ read: (target, position) => growing.read(target, position) })
+const viewGrowing = (growing: GrowingReads): Buffer => viewAll((position) => growing.view(position))
+
+export function growingTests(make: MakeStore): void {
+  describe('growing reads', () => {
+    test.each([undefined, 200_000])('give at once what is written, size %s', async (declared) => {
+      const { store } = await open(make)
+      const value = bytesOf(200_000, 'value')
+      const draft = await begin(store, 'k', declared)
+      const growing = draft.growing!
+      const letGo = growing.hold()
+      const early: Array<[Uint8Array, number]> = []
+      for (let at = 0; at < value.length; at += 3001) {
+        expect(growing.view(at)).toHaveLength(0)
+        expect(await draft.write(value.subarray(at, at + 3001))).toBe(true)
+        const end = Math.min(value.length, at + 3001)
+        early.push([growing.view(at), at])
+        const target = Buffer.alloc(end - at)
+        expect(growing.read(target, at)).toBe(end - at)
+        expectBytes(target, value.subarray(at, end))
+      }
+      expectBytes(await readGrowing(growing), value)
+      expectBytes(viewGrowing(growing), value)
+      expect(await draft.commit(metadataFor(value.length))).toBe(true)
+      // What was lent while it grew stays as it was until it is given back.
+      for (const [view, at] of early) expectBytes(Buffer.from(view), value.subarray(at, at + view.length))
+      expectBytes(viewGrowing(growing), value)
+      letGo()
+      expect(store.stats().pinnedBytes).toBe(0)
+      expectBytes(await readAll(await mustFind(store, 'k')), value)
+      await store.close()
+    })
+
+    test.each([0, 10, 70_000])('hold what is aborted until it is given back: %i bytes', async (size) => {
+      const { store } = await open(make)
+      const value = bytesOf(size, 'value')
+      const draft = await begin(store, 'k')
+      const growing = draft.growing!
+      const [first, second] = [growing.hold(), growing.hold()]
+      expect(await draft.write(value)).toBe(true)
+      const view = growing.view(0)
+      draft.abort()
+      expect(await store.find('k')).toBeUndefined()
+      expectBytes(await readGrowing(growing), value)
+      first()
+      first()
+      expect(store.stats().pinnedBytes).toBeGreaterThanOrEqual(size)
+      expectBytes(viewGrowing(growing), value)
+      expectBytes(Buffer.from(view), value.subarray(0, view.length))
+      second()
+      expect(store.stats().pinnedBytes).toBe(0)
+      await store.close()
+    })
+
+    test('hold what is committed, whatever happens to its key', async () => {
+      const { store } = await open(make)
+      const value = bytesOf(100_000, 'value')
+      const draft = await begin(store, 'k', value.length)
+      const growing = draft.growing!
+      const letGo = growing.hold()
+      expect(await draft.write(value)).toBe(true)
+      expect(await draft.commit(metadataFor(value.length))).toBe(true)
+      await mustPut(store, 'k', bytesOf(100_000, 'newer'))
+      await store.delete('k')
+      for (let index = 0; index < 40; index += 1) await put(store, `other ${index}`, bytesOf(200_000, index))
+      expectBytes(await readGrowing(growing), value)
+      letGo()
+      expect(store.stats().pinnedBytes).toBe(0)
+      await store.close()
+    })
+
+    test('go on after a refused write', async () => {
+      const { store } = await open(make)
+      const draft = await begin(store, 'k')
+      const value = bytesOf(5000, 'value')
+      expect(await draft.write(value)).toBe(true)
+      expect(await draft.write(bytesOf(store.maxItemBytes, 'too much'))).toBe(false)
+      expectBytes(await readGrowing(draft.growing!), value)
+      expect(await draft.write(bytesOf(5000, 'more'))).toBe(true)
+      expectBytes(await readGrowing(draft.growing!), Buffer.concat([value, bytesOf(5000, 'more')]))
+      draft.abort()
+      await store.close()
+    })
+  })
+}

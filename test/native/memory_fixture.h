@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/slice.h"
+#include "memory/system.h"
+#include "memory_store/store.h"
+
+// What the tests of the memory store share.
+namespace drey::test {
+
+// A clock that stands still until it is told.
+struct ManualClock {
+  std::atomic<double> now{1e12};
+
+  Clock clock() {
+    return {[](void* context) { return static_cast<ManualClock*>(context)->now.load(); }, this};
+  }
+};
+
+// The system's memory, which refuses when it is told, and counts.
+class FaultyMemory final : public SystemMemory {
+ public:
+  uint64_t Granularity() const noexcept override { return PosixMemory().Granularity(); }
+  uint64_t Physical() const noexcept override { return physical; }
+  uint8_t* Reserve(uint64_t bytes) noexcept override {
+    if (bytes > most_reserved) return nullptr;
+    reservations += 1;
+    return PosixMemory().Reserve(bytes);
+  }
+  void Release(uint8_t* start, uint64_t bytes) noexcept override {
+    reservations -= 1;
+    PosixMemory().Release(start, bytes);
+  }
+  bool Commit(uint8_t* start, uint64_t bytes) noexcept override {
+    const std::lock_guard lock(mutex);
+    if (committed + bytes > most_committed) return false;
+    committed += bytes;
+    return PosixMemory().Commit(start, bytes);
+  }
+  void GiveBack(uint8_t* start, uint64_t bytes) noexcept override {
+    const std::lock_guard lock(mutex);
+    committed -= bytes;
+    PosixMemory().GiveBack(start, bytes);
+  }
+
+  uint64_t physical = uint64_t{1} << 30;
+  uint64_t most_reserved = UINT64_MAX;
+  std::mutex mutex;
+  uint64_t most_committed = UINT64_MAX;
+  uint64_t committed = 0;
+  int reservations = 0;
+};
+
+// A small generator that is the same everywhere: xorshift64*.
+class Random {
+ public:
+  explicit Random(uint64_t seed) noexcept : state_(seed * 2654435761u + 88172645463325252u) {}
+  uint64_t Next() noexcept {
+    state_ ^= state_ >> 12;
+    state_ ^= state_ << 25;
+    state_ ^= state_ >> 27;
+    return state_ * 2685821657736338717u;
+  }
+  uint64_t Below(uint64_t bound) noexcept { return (Next() >> 11) % bound; }
+
+ private:
+  uint64_t state_;
+};
+
+// A value that says whose it is in every byte that it has: a wrong byte is seen wherever it is.
+inline std::vector<uint8_t> ValueOf(uint64_t key, uint64_t version, uint64_t size) {
+  std::vector<uint8_t> value(size);
+  Random random(key * 1000003 + version);
+  for (uint64_t at = 0; at < size; at += 8) {
+    const uint64_t word = random.Next();
+    std::memcpy(value.data() + at, &word, std::min<uint64_t>(8, size - at));
+  }
+  return value;
+}
+
+inline std::string KeyOf(uint64_t key) {
+  std::string text = std::to_string(key);
+  return "key:" + std::string(12 - std::min<size_t>(12, text.size()), '0') + text;
+}
+
+inline std::shared_ptr<MemoryStore> MakeStore(MemoryStoreOptions options, ManualClock& clock) {
+  options.hash_key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  options.clock = clock.clock();
+  Result<std::shared_ptr<MemoryStore>> made = MemoryStore::Create(options);
+  return made.ok() ? made.value() : nullptr;
+}
+
+inline Metadata At(double cached_at) {
+  Metadata metadata;
+  metadata.cached_at = cached_at;
+  return metadata;
+}
+
+}  // namespace drey::test
