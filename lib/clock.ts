@@ -11,8 +11,8 @@ export interface Timer {
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number
-  /** Calls `fn` once, `ms` from now, unless cancelled. Never keeps the process alive. */
-  after(ms: number, fn: () => void): Timer
+  /** Calls `fn` once, `ms` from now, unless cancelled. Keeps the process alive until then only if `awake`. */
+  after(ms: number, fn: () => void, awake?: boolean): Timer
 }
 
 // The longest delay that Node's timers take; longer ones would fire at once.
@@ -20,9 +20,9 @@ const MAX_DELAY = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: Date.now,
-  after(ms, fn) {
+  after(ms, fn, awake = false) {
     const handle = setTimeout(fn, Math.min(ms, MAX_DELAY))
-    handle.unref()
+    if (!awake) handle.unref()
     return { cancel: () => clearTimeout(handle) }
   },
 }

@@ -24,9 +24,11 @@ async function once(readers, pauseMs, seed) {
   const origin = await startPacedOrigin(BODY_BYTES, SEND_MS)
   const child = startChild(script)
   try {
+    await child.receive('awake')
+    child.send({ type: 'prepare', url: origin.url, size: BODY_BYTES, readers, seed, pauseMs })
     await child.receive('ready')
     const watch = watchResident(child.pid, SAMPLE_MS)
-    child.send({ type: 'go', url: origin.url, size: BODY_BYTES, readers, seed, pauseMs })
+    child.send({ type: 'go' })
     const { results, fills, loopDelay } = await child.receive('done')
     const memory = watch.stop()
     child.send({ type: 'end' })

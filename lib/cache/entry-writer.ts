@@ -11,6 +11,8 @@ export interface WriteContext {
   readonly fences: FenceTable
   readonly freshness: Freshness
   now(): number
+  /** Throws `ERR_DREY_CLOSED` once the cache closes. */
+  assertOpen(): void
   /** A write of `key` is being committed, or was: fills that are older may not be joined any more. */
   onCommit(key: string): void
 }

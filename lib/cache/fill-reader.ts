@@ -60,7 +60,7 @@ export class FillReader implements BodyReader {
   }
 
   pull(position: number, max: number): Later<Buffer> {
-    return this.#take(position, (view) => Buffer.from(view.length > max ? view.subarray(0, max) : view))
+    return this.#take(position, (view) => copyOf(upTo(max, view)))
   }
 
   lend(position: number): Later<Uint8Array> {
@@ -136,6 +136,13 @@ const EMPTY = Buffer.alloc(0)
 
 function upTo(max: number, view: Uint8Array): Uint8Array {
   return view.length > max ? view.subarray(0, max) : view
+}
+
+/** A copy in memory of its own: `Buffer.from` would take that of small ones from a pool that others see (I9). */
+function copyOf(view: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(view.length)
+  own.set(view)
+  return own
 }
 
 function copyAll(spool: Spool): Buffer {

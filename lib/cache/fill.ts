@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.js'
 import { AbortedError, abortedBy, type DreyError, messageOf, OriginError, TimeoutError } from '../errors.js'
 import { showKey } from '../keys.js'
-import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
+import { type Draft, IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
 import type { NotStored } from './answer.js'
 import type { Pass } from './fence.js'
 import {
@@ -242,11 +242,11 @@ export class Fill {
       from: flow,
     })
     this.#late = () => (flow.joinable ? { kind: 'body', reader: flow.join(), from: flow } : undefined)
-    // What is not kept passes at the pace of its reader: two of them would wait for each other.
-    const shared = flow.spool.refused === undefined
     const [leader, ...others] = this.#waiters
     leader?.deliver(body())
-    for (const waiter of others) waiter.deliver(shared ? body() : { kind: 'alone' })
+    // What is known to be for one alone, or to pass at its pace, is not shared. A tier that is full or down shares:
+    // the origin is spared the calls of all who wait already.
+    for (const waiter of others) waiter.deliver(refused === undefined ? body() : { kind: 'alone' })
     void flow.run()
   }
 
@@ -256,14 +256,18 @@ export class Fill {
     const metadata = negativeMetadata(ttl, this.#request.freshness, clock.now())
     this.#answerAll(() => ({ kind: 'not-found', metadata }))
     this.#keep(() => {
-      const commit = (draft: Awaited<ReturnType<Tier['draft']>>): Later<boolean> => {
+      const commit = (draft: Draft | string): Later<boolean> => {
         if (typeof draft === 'string') return false
         const failed = (error: unknown): never => {
           tier.abort(draft)
           throw error
         }
-        const ok = tier.ask(() => draft.commit(metadata))
-        return ok instanceof Promise ? ok.catch(failed) : ok
+        try {
+          const ok = tier.ask(() => draft.commit(metadata))
+          return ok instanceof Promise ? ok.catch(failed) : ok
+        } catch (error) {
+          return failed(error)
+        }
       }
       const draft = tier.draft(this.key, 0)
       return draft instanceof Promise ? draft.then(commit) : commit(draft)

@@ -19,6 +19,7 @@ import type { InFlight } from './in-flight.js'
 import type { BodyReader } from './reader.js'
 import { iteration, nodeStream, type PieceSource, webStream } from './shapes.js'
 import { mayBeLent, writeOut } from './sink.js'
+import { pieceBytesAmong, turns } from './turns.js'
 
 /** What an answer needs of its cache. */
 export interface FoundContext {
@@ -190,19 +191,28 @@ export class FoundAnswer implements Found, Watched {
     }
   }
 
-  /** The next piece, always as a promise. */
+  /** The next piece, always as a promise. What is in hand is given at once, the rest as the turns of the loop allow. */
   #next(cursor: Cursor, max?: number): Promise<Buffer> {
+    const turn = this.#reader.inHand ? undefined : turns.wait()
+    if (turn === undefined) return this.#take(cursor, max)
+    return turn.then(() => {
+      // The reading may have been left meanwhile, and what it read from be released.
+      if (!this.#tracked) this.#reader.fail(new AbortedError('the reading was left'))
+      return this.#take(cursor, max)
+    })
+  }
+
+  #take(cursor: Cursor, max = pieceBytesAmong(this.#context.inFlight.size)): Promise<Buffer> {
     let piece: Later<Buffer>
     try {
       piece = cursor.next(max)
     } catch (error) {
       return Promise.reject(error)
     }
-    if (!(piece instanceof Promise)) {
-      this.#touch()
-      return Promise.resolve(piece)
-    }
-    return piece.finally(this.#touch)
+    if (piece instanceof Promise) return piece.finally(this.#touch)
+    this.#touch()
+    turns.spend(piece.length)
+    return Promise.resolve(piece)
   }
 
   async #gather(cursor: Cursor): Promise<Buffer> {

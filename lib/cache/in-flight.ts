@@ -85,7 +85,8 @@ export class InFlight {
   quiet(clock: Clock, ms: number): Promise<void> {
     if (this.#work.size === 0 || ms === 0) return Promise.resolve()
     return new Promise((resolve) => {
-      const timer = clock.after(ms, resolve)
+      // Awake: who awaits the close of a cache wants to see its end.
+      const timer = clock.after(ms, resolve, true)
       this.#onQuiet = () => {
         timer.cancel()
         resolve()

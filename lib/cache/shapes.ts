@@ -72,22 +72,46 @@ export function webStream(from: PieceSource): ReadableStream<Uint8Array> {
   )
 }
 
-/** An iteration that gives its place up also when it is left before its first step, or in the middle of one. */
+/**
+ * An iteration that gives its place up also when it is left before its first step, or in the middle of one. By hand,
+ * because a generator would keep the last piece reachable until the next one comes.
+ */
 export function iteration(from: PieceSource): AsyncIterableIterator<Buffer> {
-  async function* pieces(): AsyncGenerator<Buffer, undefined, undefined> {
-    try {
-      for (let piece = await from.next(); piece.length > 0; piece = await from.next()) yield piece
-    } finally {
-      from.release()
-    }
+  type Step = IteratorResult<Buffer, undefined>
+  let over = false
+  /** Steps that were asked for and have not ended; each begins after the one before. */
+  let steps = 0
+  let last: Promise<Step> | undefined
+  const ended = (): void => {
+    steps -= 1
+    if (steps === 0) last = undefined
   }
-  const generator = pieces()
+  const leave = (): IteratorReturnResult<undefined> => {
+    over = true
+    from.release()
+    return { done: true, value: undefined }
+  }
+  const give = (piece: Buffer): Step => {
+    ended()
+    return piece.length === 0 ? leave() : { done: false, value: piece }
+  }
+  const fail = (error: unknown): never => {
+    ended()
+    leave()
+    throw error
+  }
+  const step = (): Promise<Step> => {
+    if (!over) return from.next().then(give, fail)
+    ended()
+    return Promise.resolve({ done: true, value: undefined })
+  }
   return {
-    next: () => generator.next(),
-    return: () => {
-      from.release()
-      return generator.return(undefined)
+    next: () => {
+      steps += 1
+      last = last === undefined ? step() : last.then(step, step)
+      return last
     },
+    return: async () => leave(),
     [Symbol.asyncIterator]() {
       return this
     },

@@ -69,7 +69,8 @@ export function writeOut(cursor: Cursor, writable: Writable, onPiece: () => void
     reject(error)
   }
   const onClose = (): void => {
-    settle(new AbortedError('the writable closed before the whole body was written'))
+    const cause = writable.errored ?? undefined
+    settle(new AbortedError('the writable closed before the whole body was written', { cause }))
   }
   const onFinish = (): void => {
     if (!lent && ended) settle()

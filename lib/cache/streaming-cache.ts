@@ -59,6 +59,7 @@ export class StreamingCache implements Cache {
         fences: this.#fences,
         freshness: config.freshness,
         now: () => clock.now(),
+        assertOpen: () => this.#assertOpen(),
         onCommit: (key) => this.#reads.detach(key),
       },
       this.#inFlight,
@@ -88,7 +89,7 @@ export class StreamingCache implements Cache {
   }
 
   set(key: string, body: Body, options: EntryOptions = {}): Promise<Metadata> {
-    return this.#run(() => this.#writes.set(key, body, options))
+    return promiseOf(() => this.#writes.set(key, body, options))
   }
 
   writer(key: string, options: EntryOptions = {}): Writable {
@@ -206,13 +207,19 @@ export class StreamingCache implements Cache {
     if (this.#closing !== undefined) throw new ClosedError('the cache is closed; make a new one')
   }
 
-  /** The result of `call` as a promise, whether it throws, rejects or answers at once. */
   #run<T>(call: () => Later<T>): Promise<T> {
-    try {
+    return promiseOf(() => {
       this.#assertOpen()
-      return Promise.resolve(call())
-    } catch (error) {
-      return Promise.reject(error)
-    }
+      return call()
+    })
+  }
+}
+
+/** The result of `call` as a promise, whether it throws, rejects or answers at once. */
+function promiseOf<T>(call: () => Later<T>): Promise<T> {
+  try {
+    return Promise.resolve(call())
+  } catch (error) {
+    return Promise.reject(error)
   }
 }

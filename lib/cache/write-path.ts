@@ -23,6 +23,7 @@ export class WritePath {
   /** As `Cache.set`; throws, too, what it rejects with. A body that it cannot store is cancelled. */
   set(key: string, body: Body, options: EntryOptions): Later<Metadata> {
     try {
+      this.#context.assertOpen()
       assertKey(key)
       assertOptions(options)
       const head = readHead(options)

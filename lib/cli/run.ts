@@ -10,9 +10,7 @@ interface Command {
   readonly run: (args: readonly string[], console: Console) => Promise<void>
 }
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  proxy: { help: PROXY_HELP, run: proxyCommand },
-}
+const COMMANDS: ReadonlyMap<string, Command> = new Map([['proxy', { help: PROXY_HELP, run: proxyCommand }]])
 
 const HELP = `drey: a streaming cache of bytes
 
@@ -40,9 +38,8 @@ export async function run(args: readonly string[], console: Console): Promise<nu
     return 0
   } catch (error) {
     const wrong = error instanceof UsageError || error instanceof ConfigError
-    console.stderr.write(
-      `drey: ${oneLine(error)}${wrong ? `; see drey ${name && COMMANDS[name] ? `${name} ` : ''}--help` : ''}\n`,
-    )
+    const help = name !== undefined && COMMANDS.has(name) ? `drey ${name} --help` : 'drey --help'
+    console.stderr.write(`drey: ${oneLine(error)}${wrong ? `; see ${help}` : ''}\n`)
     return wrong ? 2 : 1
   }
 }
@@ -52,9 +49,9 @@ async function runCommand(
   args: readonly string[],
   console: Console,
 ): Promise<void> {
-  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  const command = name === undefined ? undefined : COMMANDS.get(name)
   if (command === undefined) {
-    const known = Object.keys(COMMANDS).join(', ')
+    const known = [...COMMANDS.keys()].join(', ')
     throw new UsageError(
       name === undefined ? `want a command: ${known}` : `no such command: ${name}; known: ${known}`,
     )

@@ -6,6 +6,14 @@ import type { Readable } from 'node:stream'
  * Bodies on their way to a client, where a break must not look like an end (I1).
  */
 
+/**
+ * Sends the head now, because the body may take its time to arrive. Not by `flushHeaders`, which writes the head in
+ * UTF-8, and field values are latin1; and what follows in the same turn still goes with it in one write.
+ */
+export function sendHead(res: ServerResponse): void {
+  res.write('', 'latin1')
+}
+
 /** Breaks the connection so that the peer sees an error: a plain close is how some bodies end. */
 export function breakOff(res: ServerResponse): void {
   if (res.socket?.destroyed === false) res.socket.resetAndDestroy()

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Found } from '../cache/answer.js'
 import type { FetchOptions } from '../cache/cache.js'
-import { writeUntilClose } from './body.js'
+import { sendHead, writeUntilClose } from './body.js'
 import { type Detail, forwardStatus } from './cache-status.js'
 import type { Exchange, ProxyContext } from './exchange.js'
 import { originFetcher } from './origin-fetcher.js'
@@ -174,8 +174,7 @@ async function sendBody(
     found.stream({ start: 0, end: 0 }).on('error', nobodyCares).resume()
     return
   }
-  // The body may take its time to arrive: the head must not wait for it.
-  if (found.tier === undefined) res.flushHeaders()
+  if (found.tier === undefined) sendHead(res)
   try {
     if (untilClose) await writeUntilClose(found, res)
     else await found.writeTo(res, choice === 'whole' ? undefined : choice)

@@ -66,6 +66,7 @@ export function httpFetcher(url: string | URL, options: HttpFetcherOptions = {})
     heuristic: options.heuristic ?? false,
     staleIfError: undefined,
     shared: options.shared ?? true,
+    rewritten: new Set(),
   }
   return async ({ etag, meta, signal }) => {
     const before = meta?.user

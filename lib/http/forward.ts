@@ -24,6 +24,9 @@ export interface ForwardOptions {
   readonly instance: string
 }
 
+/** Fields that the origin sees with this proxy's own words at their end. */
+export const APPENDED_FIELDS: ReadonlySet<string> = new Set(['x-forwarded-for', 'via'])
+
 /** Fields that make an origin answer with less than the whole: the cache asks for the whole and narrows by itself. */
 const CONDITIONS: ReadonlySet<string> = new Set([
   'if-none-match',

@@ -13,7 +13,7 @@ import { relay } from './relay.js'
 import { ageOf, chooseReply, hitStatus, ttlOf, writeReplyHead } from './reply.js'
 import { bypassReason, demandsOf } from './request-policy.js'
 import type { StoredHead } from './stored-head.js'
-import { keyOf, type Target, targetOf } from './target.js'
+import { keyHostOf, keyOf, type Target, targetOf } from './target.js'
 
 /*
  * Requests, from the first look to the last resort.
@@ -29,7 +29,11 @@ export function createHandler(
   return (req, res) => {
     context.log?.begin(req, res)
     if (healthz !== undefined && req.url === healthz) return answerHealth(context, req, res)
-    if (answerHit(context, req, res)) return
+    try {
+      if (answerHit(context, req, res)) return
+    } catch (error) {
+      return fail(context, res, undefined, error)
+    }
     let exchange: Exchange | undefined
     const take = (taken: Exchange): Exchange => {
       exchange = taken
@@ -110,9 +114,7 @@ function newExchange(
   target: Target,
   hopsLeft: number | undefined,
 ): Exchange {
-  const keyHost = context.forward.trustForwarded
-    ? `${fields['x-forwarded-host'] ?? target.host} ${fields['x-forwarded-proto'] ?? ''}`
-    : target.host
+  const keyHost = keyHostOf(target.host, fields, context.forward.trustForwarded)
   return {
     req,
     res,

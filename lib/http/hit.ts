@@ -5,7 +5,7 @@ import type { Fields } from './headers.js'
 import { ageOf, chooseReply, hitStatus, ttlOf, writeHitHead, writeReplyHead } from './reply.js'
 import { MAX_KEY_CHARACTERS } from './request-policy.js'
 import type { StoredHead } from './stored-head.js'
-import { keyOf } from './target.js'
+import { keyHostOf, keyOf } from './target.js'
 import { selects, variantKey } from './vary.js'
 
 /*
@@ -25,9 +25,8 @@ export function answerHit(context: ProxyContext, req: IncomingMessage, res: Serv
   if (req.method !== 'GET' || path.charCodeAt(0) !== 47 || !isPlain(headers)) return false
   const host = headers.host ?? ''
   if (path.length + host.length > MAX_KEY_CHARACTERS) return false
-  // Where those in front are trusted, what they say is part of the key, and read the long way.
-  if (context.forward.trustForwarded) return false
-  const hit = findHit(context, keyOf(path, host.toLowerCase()), headers)
+  const keyHost = keyHostOf(host.toLowerCase(), headers as Fields, context.forward.trustForwarded)
+  const hit = findHit(context, keyOf(path, keyHost), headers)
   if (hit === undefined) return false
 
   const { value, meta } = hit
@@ -79,12 +78,13 @@ function isPlain(headers: IncomingHttpHeaders): boolean {
 
 function findHit(context: ProxyContext, key: string, headers: IncomingHttpHeaders): Hit | undefined {
   const hit = context.cache.getSync(key)
-  if (hit === undefined) return undefined
-  const { selection, mark } = hit.meta.user!
-  if (selection === undefined || selects(selection, headers as Fields)) return hit
-  if (mark === undefined) return undefined
-  const variant = context.cache.getSync(variantKey(key, mark, selection.names, headers as Fields))
-  return variant !== undefined && selects(variant.meta.user!.selection, headers as Fields)
-    ? variant
-    : undefined
+  // Without a head it is none of the proxy's own: its owner put it there.
+  const head = hit?.meta.user
+  if (hit === undefined || head === undefined || selects(head.selection, headers as Fields)) {
+    return head === undefined ? undefined : hit
+  }
+  if (head.selection === undefined || head.mark === undefined) return undefined
+  const variant = context.cache.getSync(variantKey(key, head.mark, head.selection.names, headers as Fields))
+  const own = variant?.meta.user
+  return own !== undefined && selects(own.selection, headers as Fields) ? variant : undefined
 }

@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '../clock.js'
 import { memoryStore } from '../store/memory/index.js'
 import { createAccessLog } from './access-log.js'
 import type { ProxyContext } from './exchange.js'
+import { APPENDED_FIELDS } from './forward.js'
 import { createHandler } from './handler.js'
 import { showAddress } from './listen.js'
 import { type ProxyConfig, type ProxyOptions, readProxyOptions } from './options.js'
@@ -87,6 +88,7 @@ export async function createProxyWith(options: ProxyOptions, { clock }: ProxySea
       heuristic: config.heuristic,
       staleIfError: config.staleIfError,
       shared: true,
+      rewritten: APPENDED_FIELDS,
     },
     forward: { preserveHost: config.preserveHost, trustForwarded: config.trustForwarded, instance },
     passes: createPassMemory(clock),

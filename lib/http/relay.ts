@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from 'node:stream'
-import { pipeBody } from './body.js'
+import { pipeBody, sendHead } from './body.js'
 import { type Detail, type Forwarded, forwardStatus } from './cache-status.js'
 import { type Exchange, originHeaders, type ProxyContext } from './exchange.js'
 import { invalidate } from './invalidate.js'
@@ -51,8 +51,7 @@ export async function relay(
     res.end()
     return
   }
-  // The body may take its time: the head must not wait for it.
-  res.flushHeaders()
+  sendHead(res)
   await pipeBody(reply.body, res, endsByClose || (length === undefined && exchange.req.httpVersion === '1.0'))
 }
 

@@ -22,6 +22,8 @@ export interface FreshnessPolicy {
   readonly staleIfError: number | undefined
   /** Whether answers are given to others than who asked: then what is private, or set a cookie, is not stored. */
   readonly shared: boolean
+  /** Lower-case fields of which the origin sees other values than clients sent: what varies by them is not stored. */
+  readonly rewritten: ReadonlySet<string>
 }
 
 /** What of the request decides about storing its answer. */
@@ -68,7 +70,7 @@ export function judge(head: OriginHead, request: RequestFacts, policy: Freshness
     if (fields['set-cookie'] !== undefined) return refuse('set-cookie')
   }
   const vary = varyNames(fields['vary'])
-  if (vary.includes('*')) return refuse('vary')
+  if (vary.some((name) => name === '*' || policy.rewritten.has(name))) return refuse('vary')
 
   const semantics = new CachePolicy(
     { method: 'GET', url: '/', headers: {} },

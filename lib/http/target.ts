@@ -1,3 +1,5 @@
+import type { Fields } from './headers.js'
+
 /*
  * Request targets, RFC 9112 §3.2, and the keys made of them.
  *
@@ -34,6 +36,12 @@ export function targetOf(url: string, hostField: string | undefined): Target | u
   if (match === null || match[1] === '' || !isHost(match[1]!)) return undefined
   const rest = match[2]!
   return { path: rest.startsWith('/') ? rest : `/${rest}`, host: match[1]!.toLowerCase() }
+}
+
+/** The part of a key that tells hosts apart: what the origin is told of the host, and of the protocol if a client can say that. */
+export function keyHostOf(host: string, fields: Fields, trustForwarded: boolean): string {
+  if (!trustForwarded) return host
+  return `${fields['x-forwarded-host'] ?? host} ${fields['x-forwarded-proto'] ?? ''}`
 }
 
 /** Key of a target. A path holds no space, so that no two targets make one key. */

@@ -5,9 +5,9 @@ import { Queue } from './queue.js'
 /**
  * FIFO: the entry that came first goes. No parameters.
  *
- * L. A. Belady, "A Study of Replacement Algorithms for a Virtual-Storage Computer", IBM Systems Journal, 1966,
- * compares it with random choice and with the best there could be. It has LRU's bound of Sleator and Tarjan (1985),
- * and a larger FIFO may miss more often (Belady, Nelson and Shedler, 1969).
+ * L. A. Belady, "A Study of Replacement Algorithms for a Virtual-Storage Computer", IBM Systems Journal,
+ * 1966, compares it with random choice and with the best there could be. It has LRU's bound of Sleator and
+ * Tarjan (1985), and a larger FIFO may miss more often (Belady, Nelson and Shedler, 1969).
  *
  * Cost: a hit costs nothing at all. Nothing is kept beside the entries.
  */

@@ -12,21 +12,23 @@ const SLOT_BYTES = 12
 const CHAIN_BYTES = 4
 
 /**
- * What S3-FIFO remembers of the entries that it let go: a queue, first in, first out, bounded by the bytes they had.
+ * What S3-FIFO remembers of the entries that it let go: a queue, first in, first out, bounded by the bytes
+ * they had.
  *
- * An entry is known by 32 bits of its hash. With n entries remembered, one question in 2^32 / n is answered with a
- * wrong yes, which puts an entry into the wrong queue and does no other harm.
+ * An entry is known by 32 bits of its hash. With n entries remembered, one question in 2^32 / n is answered
+ * with a wrong yes, which puts an entry into the wrong queue and does no other harm.
  *
- * Memory: 14 to 16 bytes for each entry remembered, at most one entry for each 512 bytes of the cache's capacity: up
- * to 3 % of it. Where entries weigh less than that, the memory is shorter than its bound in bytes says. It grows by
- * an eighth when it is full; that one call costs O(n), and for its length there are two copies.
+ * Memory: 14 to 16 bytes for each entry remembered, at most one entry for each 512 bytes of the cache's
+ * capacity: up to 3 % of it. Where entries weigh less than that, the memory is shorter than its bound in
+ * bytes says. It grows by an eighth when it is full; that one call costs O(n), and for its length there are
+ * two copies.
  *
- * Entries are numbered as they come. Chains are linked by number, newest first, so that what falls out at the old
- * end of the queue needs no unlinking: a link to a number before `#first` is the end of a chain.
+ * Entries are numbered as they come. Chains are linked by number, newest first, so that what falls out at the
+ * old end of the queue needs no unlinking: a link to a number before `#first` is the end of a chain.
  *
- * Invariants: the numbers from `#first` up to `#next` are the queue, each in the slot of its number modulo the number
- * of slots; each is in the chain of its fingerprint unless its link is TAKEN; numbers fall along a chain;
- * `#bytes` is the sum of the sizes of those that are not TAKEN.
+ * Invariants: the numbers from `#first` up to `#next` are the queue, each in the slot of its number modulo
+ * the number of slots; each is in the chain of its fingerprint unless its link is TAKEN; numbers fall along a
+ * chain; `#bytes` is the sum of the sizes of those that are not TAKEN.
  */
 export class Ghost {
   #maxBytes = 0
@@ -69,13 +71,14 @@ export class Ghost {
   }
 
   /**
-   * Remembers an entry that goes. The bound in bytes is kept by `take` alone: a store first makes room and then adds
-   * the entry that needed it, and the former must not drive out what is remembered of the latter.
+   * Remembers an entry that goes. The bound in bytes is kept by `take` alone: a store first makes room and
+   * then adds the entry that needed it, and the former must not drive out what is remembered of the latter.
    */
   add(fingerprint: number, size: number): void {
     const slots = this.#links.length
     if (this.#next - this.#first === slots) {
-      if (slots < this.#maxSlots) this.#rebuild(Math.min(this.#maxSlots, Math.max(MIN_SLOTS, slots + (slots >>> 3))))
+      if (slots < this.#maxSlots)
+        this.#rebuild(Math.min(this.#maxSlots, Math.max(MIN_SLOTS, slots + (slots >>> 3))))
       else this.#forgetOldest()
     }
     if (this.#next === MAX_NUMBER) this.#rebuild(slots)

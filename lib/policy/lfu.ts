@@ -18,20 +18,20 @@ class Bucket<N extends PolicyNode<N>> {
 }
 
 /**
- * LFU: the entry that was used least often since it came goes; of several, the one that has been at its frequency
- * for the longest time. A frequency is forgotten with its entry. No parameters.
+ * LFU: the entry that was used least often since it came goes; of several, the one that has been at its
+ * frequency for the longest time. A frequency is forgotten with its entry. No parameters.
  *
- * D. Matani, K. Shah and A. Mitra, "An O(1) Algorithm for Implementing the LFU Cache Eviction Scheme", 2010 (arXiv
- * 2110.11602): the frequencies that occur are a list, and each has the list of its entries. Its weakness: what was
- * popular once stays for long.
+ * D. Matani, K. Shah and A. Mitra, "An O(1) Algorithm for Implementing the LFU Cache Eviction Scheme", 2010
+ * (arXiv 2110.11602): the frequencies that occur are a list, and each has the list of its entries. Its
+ * weakness: what was popular once stays for long.
  *
- * Cost: a hit moves the entry from one list to another, which writes to up to six entries. Beside the entries there
- * is a bucket for each frequency that occurs: as they all differ, at most √(2 × uses) of them, and at most 65,535; when
- * there is no bucket left for a new frequency, an entry waits at the one it has, so counts are exact
- * until more than 65,535 different ones occur at once, which takes 2^31 uses.
+ * Cost: a hit moves the entry from one list to another, which writes to up to six entries. Beside the entries
+ * there is a bucket for each frequency that occurs: as they all differ, at most √(2 × uses) of them, and at
+ * most 65,535; when there is no bucket left for a new frequency, an entry waits at the one it has, so counts
+ * are exact until more than 65,535 different ones occur at once, which takes 2^31 uses.
  *
- * Invariants: `mark` of an entry is the index of its bucket; from `#rarest` along `commoner` frequencies rise and no
- * bucket is empty; the other buckets are in `#free`.
+ * Invariants: `mark` of an entry is the index of its bucket; from `#rarest` along `commoner` frequencies rise
+ * and no bucket is empty; the other buckets are in `#free`.
  */
 export class Lfu<N extends PolicyNode<N>> implements Policy<N> {
   readonly needsHash = false

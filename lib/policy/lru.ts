@@ -5,10 +5,11 @@ import { Queue } from './queue.js'
 /**
  * LRU: the entry that was not used for the longest time goes. No parameters.
  *
- * Its bound: D. D. Sleator and R. E. Tarjan, "Amortized Efficiency of List Update and Paging Rules", Communications
- * of the ACM, 1985. On entries of one size it misses at most about twice as often as the best policy there could be,
- * one that knows the future, misses with half the cache; no policy that does not know the future has a better bound
- * of that kind. Its weakness: one scan as long as the cache is large pushes everything out.
+ * Its bound: D. D. Sleator and R. E. Tarjan, "Amortized Efficiency of List Update and Paging Rules",
+ * Communications of the ACM, 1985. On entries of one size it misses at most about twice as often as the best
+ * policy there could be, one that knows the future, misses with half the cache; no policy that does not know
+ * the future has a better bound of that kind. Its weakness: one scan as long as the cache is large pushes
+ * everything out.
  *
  * Cost: a hit relinks the entry, which writes to up to four entries. Nothing is kept beside the entries.
  */

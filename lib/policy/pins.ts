@@ -2,8 +2,8 @@ import { PASS_LIMIT, type PolicyNode } from './policy.js'
 import type { Queue } from './queue.js'
 
 /**
- * Passing over the entries that cannot go now, because they are being read or written out. They are in use, so
- * a queue that meets one at its old end makes it its newest: the next call does not meet it again.
+ * Passing over the entries that cannot go now, because they are being read or written out. They are in use,
+ * so a queue that meets one at its old end makes it its newest: the next call does not meet it again.
  */
 export class Pins<N extends PolicyNode<N>> {
   readonly #evictable: (node: N) => boolean

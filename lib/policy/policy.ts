@@ -1,13 +1,13 @@
 /*
- * Which entry goes when room is needed. A policy orders entries; it owns none of them, never decides that room
- * is needed and never reads a value. The store calls it:
+ * Which entry goes when room is needed. A policy orders entries; it owns none of them, never decides that
+ * room is needed and never reads a value. The store calls it:
  *
  *     while (used + size > capacity) { const victim = policy.evict(); … free it … }
  *     policy.add(entry)
  *
- * Every policy exists twice, here and in native/policy, from one description that stands at the head of its file
- * here; both decide alike on the same calls, which the tests compare. They weigh bytes: what the descriptions
- * call a share of the cache is a share of its capacity in bytes.
+ * Every policy exists twice, here and in native/policy, from one description that stands at the head of its
+ * file here; both decide alike on the same calls, which the tests compare. They weigh bytes: what the
+ * descriptions call a share of the cache is a share of its capacity in bytes.
  */
 
 /** The policies that drey brings, by the name that `memoryStore({ policy })` takes. */
@@ -19,25 +19,31 @@ export type PolicyName = (typeof POLICY_NAMES)[number]
 /**
  * An eviction policy of your own, for a memory store of one thread: `memoryStore({ policy: mine })`.
  *
- * The store tells it what comes, is read and leaves, and asks it what should go. All four are called between the
- * steps of a read or a write, so they should be quick, and must not call the cache. One that throws, or answers
- * with keys that it was not given or with none, is overruled: the entry that came first goes. The store counts
- * that and says so once.
+ * The store tells it what comes, is read and leaves, and asks it what should go. All four are called between
+ * the steps of a read or a write, so they should be quick, and must not call the cache. One that throws, or
+ * answers with keys that it was not given or with none, is overruled: the entry that came first goes. The
+ * store counts that and says so once.
  */
 export interface EvictionPolicy {
-  /** An entry of `size` bytes, what it costs beside its value included, is in the store. A key that is there already was overwritten: `remove` is called before. */
+  /**
+   * An entry of `size` bytes, what it costs beside its value included, is in the store. A key that is there
+   * already was overwritten: `remove` is called before.
+   */
   add(key: string, size: number): void
   /** The entry was read. */
   touch(key: string): void
   /** The entry left: deleted, expired, overwritten, or evicted on the word of `evict`. */
   remove(key: string): void
-  /** The keys that should leave now, first the first, at least one. They have not left before `remove` says so; one that cannot leave, because it is being read, is removed and added again. */
+  /**
+   * The keys that should leave now, first the first, at least one. They have not left before `remove` says
+   * so; one that cannot leave, because it is being read, is removed and added again.
+   */
   evict(): Iterable<string>
 }
 
 /**
- * What a policy keeps in an entry, so that ordering entries allocates nothing: entries of the store have these
- * fields. The store sets `size` and the hash before `add`; the rest is the policy's.
+ * What a policy keeps in an entry, so that ordering entries allocates nothing: entries of the store have
+ * these fields. The store sets `size` and `hash` before `add`; the rest is the policy's.
  */
 export interface PolicyNode<N> {
   older: N | undefined
@@ -46,21 +52,22 @@ export interface PolicyNode<N> {
   mark: number
   /** What the entry weighs, in bytes. Changed only by `resize` while the policy has it. */
   size: number
-  /** 64 bits of a good hash of the key, as two signed 32-bit integers. Only read where `needsHash` says so. */
-  readonly hashLow: number
-  readonly hashHigh: number
+  /** 32 bits of a keyed hash of the key, as a signed integer. Only read where `needsHash` says so. */
+  readonly hash: number
 }
 
 /**
- * The policies as the store sees them. An entry is added once and removed once; in between it is in exactly one
- * queue of the policy. Costs are O(1), for `evict` amortised over the calls before it.
+ * The policies as the store sees them. An entry is added once and removed once; in between it is in exactly
+ * one queue of the policy. Costs are O(1), for `evict` amortised over the calls before it.
  */
 export interface Policy<N> {
   /** Entries that were added and neither removed nor evicted. */
   readonly count: number
   /** The sum of their sizes. */
   readonly bytes: number
-  /** What the policy holds beside the fields of the entries, in bytes: its history of entries that are gone. */
+  /**
+   * What the policy holds beside the fields of the entries, in bytes: its history of entries that are gone.
+   */
   readonly memoryBytes: number
   /** Whether the policy reads the hash of an entry. */
   readonly needsHash: boolean
@@ -75,14 +82,17 @@ export interface Policy<N> {
   /** The entry weighs `size` from now on. */
   resize(node: N, size: number): void
   /**
-   * The entry that should go, which the policy has let go of already; undefined when there is none. Entries that
-   * are pinned are passed over, PASS_LIMIT of them at most, so that a call has an end: where more are in the way, the
-   * answer is undefined, and the next call goes on behind them.
+   * The entry that should go, which the policy has let go of already; undefined when there is none. Entries
+   * that are pinned are passed over, PASS_LIMIT of them at most, so that a call has an end: where more are in
+   * the way, the answer is undefined, and the next call goes on behind them.
    *
    * @param pinnedToo takes pinned entries as well: to hand all entries, coldest first, to another policy.
    */
   evict(pinnedToo?: boolean): N | undefined
-  /** The capacity that shares are taken of. Evicts nothing: that is for the store, which calls `evict` as long as it must. */
+  /**
+   * The capacity that shares are taken of. Evicts nothing: that is for the store, which calls `evict` as long
+   * as it must.
+   */
   setCapacity(bytes: number): void
 }
 

@@ -3,8 +3,8 @@ import type { PolicyNode } from './policy.js'
 /**
  * Entries in order, linked through their own fields: every operation is O(1) and allocates nothing.
  *
- * Invariants: following `newer` from `oldest` meets each of `count` entries once and ends at `newest`; `older` is
- * the reverse; `bytes` is the sum of their sizes.
+ * Invariants: following `newer` from `oldest` meets each of `count` entries once and ends at `newest`;
+ * `older` is the reverse; `bytes` is the sum of their sizes.
  */
 export class Queue<N extends PolicyNode<N>> {
   oldest: N | undefined = undefined

@@ -10,24 +10,24 @@ const MAX_USES = 3
 const MAIN = 4
 
 /**
- * S3-FIFO: J. Yang, Y. Zhang, Z. Qiu, Y. Yue and K. V. Rashmi, "FIFO queues are all you need for cache eviction",
- * SOSP 2023.
+ * S3-FIFO: J. Yang, Y. Zhang, Z. Qiu, Y. Yue and K. V. Rashmi, "FIFO queues are all you need for cache
+ * eviction", SOSP 2023.
  *
- * Three queues, first in, first out. New entries come into the small one, a tenth of the capacity. At its end those
- * that were used twice or more move to the main one, nine tenths; the others go, and the ghost queue remembers
- * nine tenths of the capacity of them. Who comes back while it is remembered enters the main queue at once. At the
- * end of the main queue an entry that was used goes round again, for one use less, of three that are counted at
- * most; one that was not used goes and is not remembered. An eviction takes from the main queue if that has more
- * than its share, or the small one is empty, else from the small one.
+ * Three queues, first in, first out. New entries come into the small one, a tenth of the capacity. At its end
+ * those that were used twice or more move to the main one, nine tenths; the others go, and the ghost queue
+ * remembers nine tenths of the capacity of them. Who comes back while it is remembered enters the main queue
+ * at once. At the end of the main queue an entry that was used goes round again, for one use less, of three
+ * that are counted at most; one that was not used goes and is not remembered. An eviction takes from the main
+ * queue if that has more than its share, or the small one is empty, else from the small one.
  *
  * Most entries are wanted once only, and these pass through a tenth of the cache, so a scan costs little.
  *
- * Details that the published figures depend on: an entry that moves to the main queue begins there with no uses; while
- * the small queue is searched for a victim, entries move even if the main queue passes its share; whether a
- * newcomer is remembered is decided before the room that was made for it changes the ghost queue.
+ * Details that the published figures depend on: an entry that moves to the main queue begins there with no
+ * uses; while the small queue is searched for a victim, entries move even if the main queue passes its share;
+ * whether a newcomer is remembered is decided before the room that was made for it changes the ghost queue.
  *
- * Cost: a hit counts in its entry. An eviction undoes uses that were counted, so it is O(1) amortised. Beside the
- * entries there is the ghost queue: see there.
+ * Cost: a hit counts in its entry. An eviction undoes uses that were counted, so it is O(1) amortised. Beside
+ * the entries there is the ghost queue: see there.
  */
 export class S3Fifo<N extends PolicyNode<N>> implements Policy<N> {
   readonly needsHash = true
@@ -55,7 +55,7 @@ export class S3Fifo<N extends PolicyNode<N>> implements Policy<N> {
   }
 
   add(node: N): void {
-    const remembered = this.#ghost.take(node.hashLow)
+    const remembered = this.#ghost.take(node.hash)
     node.mark = remembered ? MAIN : 0
     this.#queueOf(node).add(node)
   }
@@ -104,7 +104,7 @@ export class S3Fifo<N extends PolicyNode<N>> implements Policy<N> {
         this.#main.add(node)
       } else if (this.#pins.release(node)) {
         this.#small.remove(node)
-        this.#ghost.add(node.hashLow, node.size)
+        this.#ghost.add(node.hash, node.size)
         return node
       } else {
         this.#small.renew(node)

@@ -6,16 +6,16 @@ const UNVISITED = 0
 const VISITED = 1
 
 /**
- * SIEVE: Y. Zhang, J. Yang, Y. Yue, Y. Vigfusson and K. V. Rashmi, "SIEVE is Simpler than LRU: an Efficient Turn-Key
- * Eviction Algorithm for Web Caches", NSDI 2024. No parameters.
+ * SIEVE: Y. Zhang, J. Yang, Y. Yue, Y. Vigfusson and K. V. Rashmi, "SIEVE is Simpler than LRU: an Efficient
+ * Turn-Key Eviction Algorithm for Web Caches", NSDI 2024. No parameters.
  *
- * Entries stand in the order in which they came. A hit marks its entry. A hand goes from the oldest towards the
- * newest and begins again; it takes the marks off the entries that it passes and stops at the first without one,
- * which goes. Unlike with CLOCK the survivors keep their places, so the hand soon gets among the entries that came after
- * the last lap, and sieves out those that nobody wanted a second time.
+ * Entries stand in the order in which they came. A hit marks its entry. A hand goes from the oldest towards
+ * the newest and begins again; it takes the marks off the entries that it passes and stops at the first
+ * without one, which goes. Unlike with CLOCK the survivors keep their places, so the hand soon gets among the
+ * entries that came after the last lap, and sieves out those that nobody wanted a second time.
  *
- * Cost: a hit writes one mark. An eviction passes over marks that hits have made, so it is O(1) amortised; a single one
- * may pass over the whole cache. Nothing is kept beside the entries.
+ * Cost: a hit writes one mark. An eviction passes over marks that hits have made, so it is O(1) amortised; a
+ * single one may pass over the whole cache. Nothing is kept beside the entries.
  *
  * Invariant: `#hand` is undefined, which stands for the oldest entry, or in the queue.
  */

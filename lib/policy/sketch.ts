@@ -1,7 +1,7 @@
 /** A block: 128 counters of 4 bits, in 16 words, the size of a processor's cache line. */
 const WORDS_PER_BLOCK = 16
 const ENTRIES_PER_BLOCK = 8
-const MIN_BLOCKS = 8
+const MIN_BLOCKS = 64
 const MAX_BLOCKS = 2 ** 26
 /** One entry is counted on for so many bytes of capacity, at most. */
 const CAPACITY_PER_BLOCK = 512 * ENTRIES_PER_BLOCK
@@ -11,28 +11,29 @@ const HALF = 0x7777_7777
 
 /** Uses for each entry of the cache after which all counters are halved. */
 const USES_PER_ENTRY = 10
+const MIN_ENTRIES = 64
 
 /**
  * How often keys were used lately, whether they are in the cache or not.
  *
- * A count-min sketch: G. Cormode and S. Muthukrishnan, "An Improved Data Stream Summary: The Count-Min Sketch and its
- * Applications", 2005. A use counts in four counters, one of each row, that the hash of the key chooses; the least of
- * the four is the estimate. It saturates at 15. After ten uses for each entry of the cache all counters are halved,
- * which lets old fame fade: G. Einziger, R. Friedman and B. Manes, "TinyLFU: A Highly Efficient Cache Admission
- * Policy", ACM Transactions on Storage, 2017.
+ * A count-min sketch: G. Cormode and S. Muthukrishnan, "An Improved Data Stream Summary: The Count-Min Sketch
+ * and its Applications", 2005. A use counts in four counters, one of each row, that the hash of the key
+ * chooses; the least of the four is the estimate. It saturates at 15. After ten uses for each entry of the
+ * cache all counters are halved, which lets old fame fade: G. Einziger, R. Friedman and B. Manes, "TinyLFU: A
+ * Highly Efficient Cache Admission Policy", ACM Transactions on Storage, 2017.
  *
- * The bound: but for saturation and halving, an estimate is never too low. For n entries a row has w ≥ 4n counters, with
- * N ≤ 10n uses in it; by Markov's inequality it is too high by more than 2N / w ≤ 5 with a chance of at most 1/2,
- * so the least of four rows with one of at most 1/16. Uses are never spread as badly as that allows: the usual
- * error is below 1.
+ * The bound: but for saturation and halving, an estimate is never too low. For n entries a row has w ≥ 4n
+ * counters, with N ≤ 10n uses in it; by Markov's inequality it is too high by more than 2N / w ≤ 5 with a
+ * chance of at most 1/2, so the least of four rows with one of at most 1/16. Uses are never spread as badly
+ * as that allows: the usual error is below 1.
  *
- * The four counters are in one block of 64 bytes, so that a use costs one miss of the processor's cache, not four; the
- * price is that some blocks are fuller than others (F. Putze, P. Sanders and J. Singler, "Cache-, Hash- and Space-
- * Efficient Bloom Filters", 2009).
+ * The four counters are in one block of 64 bytes, so that a use costs one miss of the processor's cache, not
+ * four; the price is that some blocks are fuller than others (F. Putze, P. Sanders and J. Singler, "Cache-,
+ * Hash- and Space- Efficient Bloom Filters", 2009).
  *
- * Memory: 8 to 16 bytes for each entry of the cache, and at most 1.6 % of its capacity: where entries weigh less than
- * 512 bytes, more of them share a counter. It doubles as entries come, and no estimate changes: a key's block is
- * chosen by the low bits of its hash, so both halves begin as copies of what was there.
+ * Memory: 8 to 16 bytes for each entry of the cache, and at most 1.6 % of its capacity: where entries weigh
+ * less than 512 bytes, more of them share a counter. It doubles as entries come, and no estimate changes: a
+ * key's block is chosen by the low bits of its hash, so both halves begin as copies of what was there.
  */
 export class FrequencySketch {
   #table = new Uint32Array(MIN_BLOCKS * WORDS_PER_BLOCK)
@@ -62,10 +63,10 @@ export class FrequencySketch {
   }
 
   /** Counts one use of the key with that hash. `entries` are in the cache. */
-  count(hashLow: number, hashHigh: number, entries: number): void {
-    let word = this.#block(hashLow)
+  count(hash: number, entries: number): void {
+    let word = this.#block(hash)
     let counted = false
-    for (let bits = hashHigh, row = 0; row < 4; row += 1, bits >>>= 5, word += 4) {
+    for (let bits = mix(hash), row = 0; row < 4; row += 1, bits >>>= 5, word += 4) {
       const at = word + ((bits >>> 3) & 3)
       const shift = (bits & 7) * 4
       if (((this.#table[at]! >>> shift) & 15) < 15) {
@@ -75,22 +76,22 @@ export class FrequencySketch {
     }
     if (!counted) return
     this.#uses += 1
-    if (this.#uses >= USES_PER_ENTRY * Math.max(entries, MIN_BLOCKS * ENTRIES_PER_BLOCK)) this.#age()
+    if (this.#uses >= USES_PER_ENTRY * Math.max(entries, MIN_ENTRIES)) this.#age()
   }
 
   /** How often the key with that hash was used lately: 0 to 15. */
-  estimate(hashLow: number, hashHigh: number): number {
-    let word = this.#block(hashLow)
+  estimate(hash: number): number {
+    let word = this.#block(hash)
     let least = 15
-    for (let bits = hashHigh, row = 0; row < 4; row += 1, bits >>>= 5, word += 4) {
+    for (let bits = mix(hash), row = 0; row < 4; row += 1, bits >>>= 5, word += 4) {
       least = Math.min(least, (this.#table[word + ((bits >>> 3) & 3)]! >>> ((bits & 7) * 4)) & 15)
     }
     return least
   }
 
-  #block(hashLow: number): number {
+  #block(hash: number): number {
     const blocks = this.#table.length / WORDS_PER_BLOCK
-    return (hashLow & (blocks - 1)) * WORDS_PER_BLOCK
+    return (hash & (blocks - 1)) * WORDS_PER_BLOCK
   }
 
   #age(): void {
@@ -103,6 +104,12 @@ export class FrequencySketch {
     // A use is in four counters; of an odd counter the half is lost.
     this.#uses = Math.max(0, (this.#uses - (odd >>> 2)) >>> 1)
   }
+}
+
+/** The bits that choose counters, independent of those that choose the block. */
+function mix(hash: number): number {
+  const mixed = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b)
+  return mixed ^ (mixed >>> 13)
 }
 
 /** The bits that are set in `word`, of which there is at most one in each four. */

@@ -8,7 +8,7 @@ const WINDOW = 0
 const PROBATION = 1
 const PROTECTED = 2
 
-/** Entries that one call moves from queue to queue at most, beside those that it is about; the next goes on. */
+/** Entries that one call moves at most, beside those that it is about; the next call goes on. */
 const MAX_MOVES = 256
 /** A sample of the climber has so many uses for each entry of the cache. */
 const USES_PER_ENTRY = 10
@@ -20,24 +20,25 @@ const MIN_SAMPLE = 10_240
  * Transactions on Storage, 2017; with the adaptive window of G. Einziger, O. Eytan, R. Friedman and B. Manes,
  * "Adaptive Software Cache Management", Middleware 2018.
  *
- * New entries come into a window, least recently used first out, of 1 % of the capacity to begin with. Who leaves it is
- * a candidate for the main area, and is compared with the entry that would have to go from there: the one that was used
- * less often lately goes, the candidate if they are equal. How often is what a sketch says, which counts
- * the uses of all keys, also of those that are gone. The main area is in two: who comes is on probation, least
- * recently used first; a use moves it to the protected queue, which has four fifths of the main area and hands back what it has
- * too much. A hill climber moves bytes between window and protected queue after each sample of ten uses
- * an entry, at least 10,240, once the first entry had to go.
+ * New entries come into a window, least recently used first out, of 1 % of the capacity to begin with. Who
+ * leaves it is a candidate for the main area, and is compared with the entry that would have to go from
+ * there: the one that was used less often lately goes, the candidate if they are equal. How often is what a
+ * sketch says, which counts the uses of all keys, also of those that are gone. The main area is in two: who
+ * comes is on probation, least recently used first; a use moves it to the protected queue, which has four
+ * fifths of the main area and hands back what it has too much. A hill climber moves bytes between window and
+ * protected queue after each sample of ten uses an entry, at least 10,240, once the first entry had to go.
  *
- * Room is made before a newcomer is added, so the window is over its share by the last one that came; that is the candidate. What an
- * addition finds above the share moves on without a comparison, for nobody has to go for it. An entry larger than the window is its
- * next candidate.
+ * Room is made before a newcomer is added, so the window is over its share by the last one that came; that is
+ * the candidate. What an addition finds above the share moves on without a comparison, for nobody has to go
+ * for it. An entry larger than the window is its next candidate.
  *
- * Unlike in Caffeine, no candidate is admitted by chance: that is a defence against keys that were chosen to collide, which a keyed
- * hash leaves no way to choose.
+ * Unlike in Caffeine, no candidate is admitted by chance: that is a defence against keys that were chosen to
+ * collide, which a keyed hash leaves no way to choose.
  *
  * Cost: a hit relinks the entry and counts in the sketch. Beside the entries there is the sketch: see there.
  *
- * Invariants: `mark` says which queue an entry is in; both shares together are always what they were at the beginning.
+ * Invariants: `mark` says which queue an entry is in; what the window's share gains the protected queue's
+ * loses, and the window's is never below 1 %.
  */
 export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
   readonly needsHash = true
@@ -47,6 +48,7 @@ export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
   readonly #protected = new Queue<N>()
   readonly #sketch: FrequencySketch
   readonly #climber: WindowClimber
+  #capacity = 0
   #leastWindow = 0
   #windowShare = 0
   #protectedShare = 0
@@ -76,7 +78,7 @@ export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
     this.#spill()
     const entries = this.count + 1
     this.#sketch.grow(entries)
-    this.#sketch.count(node.hashLow, node.hashHigh, entries)
+    this.#sketch.count(node.hash, entries)
     node.mark = WINDOW
     if (node.size > this.#windowShare) this.#window.addOldest(node)
     else this.#window.add(node)
@@ -86,7 +88,7 @@ export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
   }
 
   touch(node: N): void {
-    this.#sketch.count(node.hashLow, node.hashHigh, this.count)
+    this.#sketch.count(node.hash, this.count)
     if (node.mark === PROBATION && node.size <= this.#protectedShare) {
       this.#move(node, this.#probation, this.#protected, PROTECTED)
       this.#demote()
@@ -127,10 +129,15 @@ export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
     return victim
   }
 
+  /** The window keeps its share of the capacity, so that what the climber has found is not lost. */
   setCapacity(bytes: number): void {
-    this.#leastWindow = Math.ceil(bytes / 100)
-    this.#windowShare = this.#leastWindow
-    this.#protectedShare = Math.floor(((bytes - this.#windowShare) * 4) / 5)
+    const least = Math.ceil(bytes / 100)
+    const most = least + Math.floor(((bytes - least) * 4) / 5)
+    const share = this.#capacity === 0 ? 0 : this.#windowShare / this.#capacity
+    this.#windowShare = Math.min(most, Math.max(least, Math.floor(bytes * share)))
+    this.#protectedShare = most - this.#windowShare
+    this.#leastWindow = least
+    this.#capacity = bytes
     this.#sketch.setCapacity(bytes)
     this.#climber.setCapacity(bytes)
   }
@@ -142,7 +149,7 @@ export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
   }
 
   #frequency(node: N): number {
-    return this.#sketch.estimate(node.hashLow, node.hashHigh)
+    return this.#sketch.estimate(node.hash)
   }
 
   #queueOf(node: N): Queue<N> {

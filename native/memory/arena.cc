@@ -5,9 +5,17 @@
 #include <utility>
 
 namespace drey {
+namespace {
 
-Arena::Arena(SystemMemory& system, Ledger& ledger, uint64_t page_bytes) noexcept
-    : system_(system), ledger_(ledger), page_bytes_(page_bytes) {}
+// From here on, a huge page that is begun is little beside the whole.
+constexpr uint64_t kLargeStore = 256 * 1024 * 1024;
+
+constexpr uint64_t kMostPages = (uint64_t{1} << 21) - 1;
+
+}  // namespace
+
+Arena::Arena(SystemMemory& system, Ledger& ledger, uint64_t page_bytes, uint64_t unit) noexcept
+    : system_(system), ledger_(ledger), page_bytes_(page_bytes), unit_(unit) {}
 
 Arena::~Arena() {
   if (start_ == nullptr) return;
@@ -20,16 +28,16 @@ uint64_t Arena::PageBytesFor(uint64_t max) noexcept {
   if (max < 16 * kMiB) return 16 * 1024;
   if (max < 64 * kMiB) return 32 * 1024;
   uint64_t bytes = 64 * 1024;
-  // A location has 22 bits for the page: half of them, so that the bound can be raised.
-  while (max / bytes >= uint64_t{1} << 21) bytes *= 2;
+  // A location has 21 bits for the page: half of them, so that the bound can be raised.
+  while (max / bytes >= kMostPages / 2) bytes *= 2;
   return bytes;
 }
 
 Status Arena::Create(SystemMemory& system, Ledger& ledger, uint64_t max, uint64_t ceiling,
                      std::unique_ptr<Arena>& out) {
   const uint64_t page = PageBytesFor(max);
-  std::unique_ptr<Arena> arena(new Arena(system, ledger, page));
-  constexpr uint64_t kMostPages = uint64_t{1} << 22;
+  const uint64_t unit = max < kLargeStore ? page : std::max(page, system.HugePage());
+  std::unique_ptr<Arena> arena(new Arena(system, ledger, page, unit));
   for (const uint64_t wanted : {std::max(max, ceiling), max}) {
     const uint64_t count = std::min((wanted + page - 1) / page, kMostPages);
     arena->start_ = system.Reserve(count * page);
@@ -68,6 +76,16 @@ void Arena::LowerBoundLocked() noexcept {
   ledger_.SetMax(std::min(ledger_.max(), ledger_.used()));
 }
 
+bool Arena::Commit(uint32_t page, bool again) noexcept {
+  if (again) return system_.Commit(At(page), page_bytes_);
+  const uint64_t end = (uint64_t{page} + 1) * page_bytes_;
+  if (end <= usable_) return true;
+  const uint64_t target = std::min(usable_ + unit_, page_count_ * page_bytes_);
+  if (!system_.Commit(start_ + usable_, target - usable_)) return false;
+  usable_ = target;
+  return true;
+}
+
 uint32_t Arena::Take() noexcept {
   // A full store asks at every insertion; only when there may be something is the lock worth taking.
   if (free_pages() == 0 && ledger_.used() + page_bytes_ > ledger_.max()) return kNoPage;
@@ -85,7 +103,7 @@ uint32_t Arena::Take() noexcept {
   if (!ledger_.Take(page_bytes_)) return kNoPage;
   const uint32_t page = again ? given_back_ : never_used_;
   const Region::Growth growth = infos_.Grow((uint64_t{page} + 1) * sizeof(PageInfo));
-  if (growth == Region::Growth::kDone && system_.Commit(At(page), page_bytes_)) {
+  if (growth == Region::Growth::kDone && Commit(page, again)) {
     if (again) {
       Pop(given_back_);
     } else {

@@ -33,6 +33,8 @@ struct PageInfo {
 // Invariants:
 //  - A page is taken, free (committed, in the list of free pages), given back (its memory is the system's) or
 //    not yet used. `taken + free` pages are in the ledger, no others.
+//  - Usable memory may be ahead of the ledger by less than one huge page; what is not in the ledger is
+//    not touched, but the system may count a huge page when its first page is.
 //  - Taking and returning are safe from any thread. The arena's mutex is the last in the order of
 //    locks: nothing is called while it is held but the system's memory.
 class Arena {
@@ -72,7 +74,9 @@ class Arena {
   }
 
  private:
-  Arena(SystemMemory& system, Ledger& ledger, uint64_t page_bytes) noexcept;
+  Arena(SystemMemory& system, Ledger& ledger, uint64_t page_bytes, uint64_t unit) noexcept;
+  // Makes the memory of a page usable that never was, or that was given back.
+  bool Commit(uint32_t page, bool again) noexcept;
   void LowerBoundLocked() noexcept;
   uint64_t GiveBackLocked(uint64_t count) noexcept;
   uint32_t Pop(uint32_t& list) noexcept;
@@ -81,6 +85,8 @@ class Arena {
   SystemMemory& system_;
   Ledger& ledger_;
   const uint64_t page_bytes_;
+  // What is committed at once: a page or, in a large store, a huge page.
+  const uint64_t unit_;
   uint8_t* start_ = nullptr;
   uint64_t page_count_ = 0;
 
@@ -90,6 +96,8 @@ class Arena {
   uint32_t free_ = kNoPage;
   uint32_t given_back_ = kNoPage;
   uint32_t never_used_ = 0;
+  // Bytes from the start that are, or once were, committed.
+  uint64_t usable_ = 0;
   // Written under mutex_, read by anybody.
   std::atomic<uint64_t> free_count_{0};
   uint64_t taken_count_ = 0;

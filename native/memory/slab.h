@@ -8,9 +8,9 @@
 
 namespace drey {
 
-// Where a slot is: the page, and the slot in it.
+// Where a slot is: the page, and the slot in it. The highest bit is free for a mark of whoever keeps it.
 using Location = uint32_t;
-constexpr Location kNoLocation = UINT32_MAX;
+constexpr Location kNoLocation = UINT32_MAX >> 1;
 
 // Slots of one shard: pages of the arena, each divided into slots of one class, or handed out whole.
 //

@@ -14,6 +14,8 @@ class SystemMemory {
   virtual ~SystemMemory() = default;
 
   virtual uint64_t Granularity() const noexcept = 0;
+  // What is worth committing at once where there is much of it: a huge page, or Granularity().
+  virtual uint64_t HugePage() const noexcept = 0;
   // Bytes of memory that the machine has.
   virtual uint64_t Physical() const noexcept = 0;
   // Null when the system has no such range.

@@ -6,7 +6,9 @@ namespace drey {
 
 Region::Growth Records::Prepare() noexcept {
   if (free_ > 0) return Region::Growth::kDone;
-  return region_.Grow((uint64_t{end_} + 1) * sizeof(Record));
+  const Region::Growth growth = records_.Grow((uint64_t{end_} + 1) * sizeof(Record));
+  if (growth != Region::Growth::kDone) return growth;
+  return locations_.Grow((uint64_t{end_} + 1) * sizeof(uint32_t));
 }
 
 uint32_t Records::Take() noexcept {
@@ -30,7 +32,7 @@ uint32_t Records::Take() noexcept {
 void Records::Free(uint32_t handle) noexcept {
   const uint32_t at = handle / kBlock;
   Block& block = blocks_[at];
-  (*this)[handle].location = kNoLocation;
+  SetLocation(handle, kNoLocation, false);
   (*this)[handle].hash = block.first_free;
   block.first_free = handle;
   block.free += 1;
@@ -52,7 +54,9 @@ void Records::Trim() noexcept {
     trimmed = true;
   }
   lowest_ = std::min(lowest_, static_cast<uint32_t>(blocks_.size()) - 1);
-  if (trimmed) region_.Shrink(uint64_t{end_} * sizeof(Record));
+  if (!trimmed) return;
+  records_.Shrink(uint64_t{end_} * sizeof(Record));
+  locations_.Shrink(uint64_t{end_} * sizeof(uint32_t));
 }
 
 }  // namespace drey

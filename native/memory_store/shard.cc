@@ -11,6 +11,9 @@ uint32_t HashOfRecord(const void* records, uint32_t handle) {
   return (*static_cast<const Records*>(records))[handle].hash;
 }
 
+// How much of an entry is fetched before its key has been compared: about what a processor can have under way.
+constexpr uint64_t kFetchedAhead = 1024;
+
 bool Same(Slice a, Slice b) noexcept {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
 }
@@ -23,7 +26,6 @@ Shard::Shard(Commons& commons) noexcept
       slab_(*commons.arena, commons.classes),
       records_(commons.ledger),
       index_(HashOfRecord, &records_),
-      ranking_(*this),
       wheel_(*this) {
   commons_.ledger.Charge(sizeof(Shard));
 }
@@ -40,17 +42,56 @@ Shard::~Shard() {
   commons_.ledger.Give(sizeof(Shard));
 }
 
-bool Shard::Reserve(uint64_t most_entries) noexcept {
-  return records_.Reserve(commons_.system, most_entries) &&
-         index_.Reserve(commons_.system, commons_.ledger, most_entries);
+bool Shard::Open(uint32_t most_entries, PolicyKind policy, uint64_t capacity) noexcept {
+  most_entries_ = most_entries;
+  if (!records_.Reserve(commons_.system, most_entries) ||
+      !index_.Reserve(commons_.system, commons_.ledger, most_entries)) {
+    return false;
+  }
+  Place(&records_[0].node, sizeof(Record));
+  return ChangePolicy(policy, capacity);
+}
+
+bool Shard::ChangePolicy(PolicyKind policy, uint64_t capacity) noexcept {
+  std::unique_ptr<Policy> next =
+      MakePolicy(policy, *this,
+                 {.system = commons_.system,
+                  .ledger = commons_.ledger,
+                  .capacity = capacity,
+                  .most_entries = most_entries_});
+  if (next == nullptr) return false;
+  if (policy_ != nullptr) {
+    while (policy_->count() > 0) next->Add(policy_->Evict(true));
+  }
+  policy_ = std::move(next);
+  return true;
+}
+
+// What an entry takes of the store, but for what is the same for all of them.
+uint64_t Shard::Size(uint32_t handle) const noexcept {
+  const uint64_t slot = slab_.SizeOf(records_.LocationOf(handle));
+  return records_.Chained(handle) ? slot + At(handle).body()->size : slot;
 }
 
 uint32_t Shard::FindAny(const Hash128& hash, Slice key) const noexcept {
   if (live_ + cleared_ == 0) return kNoHandle;
   const uint32_t wanted = IndexHash(hash);
   return index_.Find(wanted, [&](uint32_t handle) {
-    return records_[handle].hash == wanted && Same(At(handle).key(), key);
+    return Same(At(handle).key(), key);
   });
+}
+
+uint32_t Shard::FindToCopy(const Hash128& hash, Slice key) const noexcept {
+  if (live_ + cleared_ == 0) return kNoHandle;
+  const uint32_t handle = index_.Find(IndexHash(hash), [&](uint32_t candidate) {
+    const Location location = records_.LocationOf(candidate);
+    const uint8_t* const slot = slab_.At(location);
+    const uint64_t bytes = std::min<uint64_t>(slab_.SizeOf(location), kFetchedAhead);
+    for (uint64_t at = 0; at < bytes; at += 64) __builtin_prefetch(slot + at);
+    __builtin_prefetch(&records_[candidate]);
+    return Same(At(candidate).key(), key);
+  });
+  return handle != kNoHandle && Live(At(handle)) ? handle : kNoHandle;
 }
 
 uint32_t Shard::Find(const Hash128& hash, Slice key) const noexcept {
@@ -74,7 +115,7 @@ uint64_t Shard::SlotBytes(Slice key, uint64_t value, const Metadata& metadata) n
 bool Shard::Remove(const Hash128& hash, Slice key) noexcept {
   const uint32_t handle = Find(hash, key);
   if (handle == kNoHandle) return false;
-  ranking_.Remove(handle);
+  policy_->Remove(handle);
   Drop(handle);
   return true;
 }
@@ -91,7 +132,7 @@ void Shard::Clear() noexcept {
 
 Shard::Outcome Shard::Put(const Hash128& hash, Slice key, Slice value,
                           const Metadata& metadata) noexcept {
-  return Place(hash, key, SlotBytes(key, value.size(), metadata), Entry::MarksOf(metadata), value,
+  return Store(hash, key, SlotBytes(key, value.size(), metadata), Entry::MarksOf(metadata), value,
                nullptr, metadata);
 }
 
@@ -110,43 +151,49 @@ Shard::Outcome Shard::PutBody(const Hash128& hash, Slice key, Body* body,
     mark |= Entry::kOutside;
     bytes = head;
   }
-  return Place(hash, key, bytes, static_cast<uint16_t>(mark), {}, body, metadata);
+  return Store(hash, key, bytes, static_cast<uint16_t>(mark), {}, body, metadata);
 }
 
-Shard::Outcome Shard::Place(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark,
+Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark,
                             Slice value, Body* body, const Metadata& metadata) noexcept {
   assert(slot_bytes <= commons_.classes.largest());
   const auto size_class = commons_.classes.For(static_cast<uint32_t>(slot_bytes));
   uint32_t handle = FindAny(hash, key);
+  uint64_t before = 0;
   // The value that was there is overwritten where it lies, if the new one wants the same slot.
-  if (handle == kNoHandle || At(handle).Is(Entry::kChained) ||
-      slab_.ClassOfPage(Slab::PageOf(records_[handle].location)) != size_class) {
+  if (handle == kNoHandle || records_.Chained(handle) ||
+      slab_.ClassOfPage(Slab::PageOf(records_.LocationOf(handle))) != size_class) {
     const Location slot = TakeRoom(slot_bytes);
     if (slot == kNoLocation) return Outcome::kNoRoom;
     // Only now: making room may have taken the entry away.
     handle = FindAny(hash, key);
     if (handle == kNoHandle) {
       handle = records_.Take();
-      records_[handle] = {.location = slot, .hash = IndexHash(hash), .node = {}};
+      records_[handle] = {.hash = IndexHash(hash), .node = {}};
+      records_.SetLocation(handle, slot, body != nullptr);
       index_.Insert(IndexHash(hash), handle);
       Fill(handle, mark, ++version_, key, value, body, metadata);
-      ranking_.Add(handle);
+      policy_->Add(handle);
       live_ += 1;
       return Outcome::kDone;
     }
+    before = Size(handle);
     (Live(At(handle)) ? live_ : cleared_) -= 1;
     Empty(handle);
-    records_[handle].location = slot;
+    records_.SetLocation(handle, slot, body != nullptr);
   } else {
+    before = Size(handle);
     const Entry entry = At(handle);
     (Live(entry) ? live_ : cleared_) -= 1;
     if (entry.Is(Entry::kExpires)) {
       wheel_.Remove(handle);
       expiring_ -= 1;
     }
+    records_.SetLocation(handle, records_.LocationOf(handle), body != nullptr);
   }
   Fill(handle, mark, ++version_, key, value, body, metadata);
-  ranking_.Touch(handle);
+  policy_->Touch(handle);
+  if (Size(handle) != before) policy_->Resize(handle, before);
   live_ += 1;
   return Outcome::kDone;
 }
@@ -201,7 +248,7 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Identity identity,
     // What grew out of its slot would have to become a value in pieces; it is rare, and a miss is allowed.
     return Outcome::kNoRoom;
   }
-  ranking_.Touch(handle);
+  policy_->Touch(handle);
   const Location slot = TakeRoom(bytes);
   if (slot == kNoLocation) return Outcome::kNoRoom;
   handle = Find(hash, key);
@@ -211,6 +258,7 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Identity identity,
     slab_.Free(slot);
     return Outcome::kGone;
   }
+  const uint64_t before = Size(handle);
   if (body != nullptr) body->readers += 1;
   Empty(handle);
   if (body != nullptr) {
@@ -219,9 +267,10 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Identity identity,
     body->outside_size = outside_size;
     Recharge(body);
   }
-  records_[handle].location = slot;
+  records_.SetLocation(handle, slot, body != nullptr);
   // The identity stays: it names the value.
   Fill(handle, static_cast<uint16_t>(mark), identity.version, key, value, body, metadata);
+  if (Size(handle) != before) policy_->Resize(handle, before);
   return Outcome::kDone;
 }
 
@@ -233,12 +282,13 @@ uint32_t Shard::NextLive(uint32_t from) const noexcept {
 }
 
 void Shard::Empty(uint32_t handle) noexcept {
-  Entry entry = At(handle);
-  if (entry.Is(Entry::kExpires)) {
+  // An entry that is evicted is cold: where nothing in it is of interest, it is not fetched from memory.
+  if (expiring_ > 0 && At(handle).Is(Entry::kExpires)) {
     wheel_.Remove(handle);
     expiring_ -= 1;
   }
-  if (Body* const body = entry.body(); body != nullptr) {
+  if (records_.Chained(handle)) {
+    Body* const body = At(handle).body();
     body->in_entry = false;
     if (body->needed()) {
       SetOwner(*body, kNoHandle);
@@ -246,11 +296,11 @@ void Shard::Empty(uint32_t handle) noexcept {
       LetGo(body);
     }
   }
-  slab_.Free(records_[handle].location);
+  slab_.Free(records_.LocationOf(handle));
 }
 
 void Shard::Drop(uint32_t handle) noexcept {
-  (Live(At(handle)) ? live_ : cleared_) -= 1;
+  (cleared_ == 0 || Live(At(handle)) ? live_ : cleared_) -= 1;
   Empty(handle);
   index_.Erase(records_[handle].hash, handle);
   records_.Free(handle);
@@ -265,6 +315,7 @@ Shard::Counts Shard::counts() const noexcept {
           .idle_bytes = slab_.idle_bytes(),
           .index_bytes = index_.committed(),
           .record_bytes = records_.committed(),
+          .policy_bytes = policy_->MemoryBytes(),
           .pages = slab_.pages()};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
 #include "index/hash_index.h"
@@ -8,9 +9,9 @@
 #include "memory_store/commons.h"
 #include "memory_store/entry.h"
 #include "memory_store/pass.h"
-#include "memory_store/ranking.h"
 #include "memory_store/records.h"
 #include "memory_store/wheel.h"
+#include "policy/policy.h"
 
 namespace drey {
 
@@ -22,20 +23,21 @@ namespace drey {
 //
 // Invariants:
 //  - Everything below is guarded by `mutex`; a method is called with it held. Bytes of pinned bodies may be read without.
-//  - A record in use is in the index under its hash, and in the ranking; if its entry expires, in the wheel; it has the one
+//  - A record in use is in the index under its hash, and in the policy; if its entry expires, in the wheel; it has the one
 //    slot that its location names, and that slot has an entry with the record's key. No two records have the same key.
 //  - An entry whose epoch is not the shard's was cleared: nobody finds it, and its memory is the first to be had.
 //  - A slot that is a piece belongs to one body, which a record in use or somebody outside knows.
 // Values that fit a slot are copied under the lock, so slots of entries can be overwritten, moved and freed at any
 // time; only bodies are ever pinned.
-class Shard final : private RankNodes, private WheelEntries {
+class Shard final : private PolicyNodes, private WheelEntries {
  public:
   explicit Shard(Commons& commons) noexcept;
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  [[nodiscard]] bool Reserve(uint64_t most_entries) noexcept;
+  // Before anything else. False when the system has no addresses.
+  [[nodiscard]] bool Open(uint32_t most_entries, PolicyKind policy, uint64_t capacity) noexcept;
 
   std::mutex mutex;
   PassTable passes;
@@ -45,8 +47,10 @@ class Shard final : private RankNodes, private WheelEntries {
   // The handle of the live entry of `key`; kNoHandle when there is none. Expired entries are live: they are found until their memory
   // is wanted.
   uint32_t Find(const Hash128& hash, Slice key) const noexcept;
-  Entry At(uint32_t handle) const noexcept { return Entry(slab_.At(records_[handle].location)); }
-  void Touch(uint32_t handle) noexcept { ranking_.Touch(handle); }
+  // As Find, for who is about to copy the value: it is on its way from memory while the key is compared.
+  uint32_t FindToCopy(const Hash128& hash, Slice key) const noexcept;
+  Entry At(uint32_t handle) const noexcept { return Entry(slab_.At(records_.LocationOf(handle))); }
+  void Touch(uint32_t handle) noexcept { policy_->Touch(handle); }
   bool Remove(const Hash128& hash, Slice key) noexcept;
   // All entries, at once for whoever looks; their memory comes back as it is wanted, and by Tidy.
   void Clear() noexcept;
@@ -98,6 +102,10 @@ class Shard final : private RankNodes, private WheelEntries {
 
   // Lets a page go to the arena, by moving what is in it or by evicting. False when nothing is left that may go.
   bool FreePage() noexcept;
+  // The part of the store's bound that the policy reckons with.
+  void SetCapacity(uint64_t bytes) noexcept { policy_->SetCapacity(bytes); }
+  // Hands all entries, coldest first, to another policy. False when the system has no addresses for it.
+  [[nodiscard]] bool ChangePolicy(PolicyKind policy, uint64_t capacity) noexcept;
   // Frees up to `count` cleared entries.
   void Tidy(uint32_t count) noexcept;
 
@@ -110,12 +118,17 @@ class Shard final : private RankNodes, private WheelEntries {
     uint64_t idle_bytes = 0;
     uint64_t index_bytes = 0;
     uint64_t record_bytes = 0;
+    uint64_t policy_bytes = 0;
     uint64_t pages = 0;
   };
   Counts counts() const noexcept;
 
  private:
-  RankNode& Node(uint32_t handle) noexcept override { return records_[handle].node; }
+  uint32_t Hash(uint32_t handle) const noexcept override { return records_[handle].hash; }
+  uint64_t Size(uint32_t handle) const noexcept override;
+  bool Evictable(uint32_t handle) const noexcept override {
+    return !records_.Chained(handle) || !At(handle).body()->pinned();
+  }
   WheelLinks LinksOf(uint32_t handle) const noexcept override { return At(handle).links(); }
   void SetLinks(uint32_t handle, WheelLinks links) noexcept override {
     At(handle).set_links(links);
@@ -137,13 +150,13 @@ class Shard final : private RankNodes, private WheelEntries {
   Location TakeRoom(uint64_t bytes) noexcept;
   bool PrepareTables() noexcept;
   Location TakeSlot(uint32_t bytes) noexcept;
-  Outcome Place(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark, Slice value,
+  Outcome Store(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark, Slice value,
                 Body* body, const Metadata& metadata) noexcept;
   void Fill(uint32_t handle, uint16_t mark, uint32_t version, Slice key, Slice value, Body* body,
             const Metadata& metadata) noexcept;
-  // Takes the entry out of everything but ranking, index and records.
+  // Takes the entry out of everything but policy, index and records.
   void Empty(uint32_t handle) noexcept;
-  // Takes the entry out of everything but the ranking.
+  // Takes the entry out of everything but the policy.
   void Drop(uint32_t handle) noexcept;
   void SetOwner(const Body& body, uint32_t handle) noexcept;
   void LetGo(Body* body) noexcept;
@@ -151,7 +164,7 @@ class Shard final : private RankNodes, private WheelEntries {
   Location TakePiece(uint64_t bytes) noexcept;
 
   // Makes something free, whatever it may be: what is cleared, what has expired, a page that can be
-  // emptied by moving, or else what ranks last. False when nothing may go.
+  // emptied by moving, or else what the policy says. False when nothing may go.
   bool FreeSome() noexcept;
   bool EvictOne() noexcept;
   // Moves what is in the page to other slots of its class; false when something in it may not move.
@@ -163,7 +176,8 @@ class Shard final : private RankNodes, private WheelEntries {
   Slab slab_;
   Records records_;
   HashIndex index_;
-  Ranking ranking_;
+  std::unique_ptr<Policy> policy_;
+  uint32_t most_entries_ = 0;
   Wheel wheel_;
   uint32_t epoch_ = 0;
   uint32_t version_ = 0;
@@ -177,6 +191,7 @@ class Shard final : private RankNodes, private WheelEntries {
   uint64_t evictions_ = 0;
   uint64_t expirations_ = 0;
   uint64_t moved_ = 0;
+  uint32_t insertions_ = 0;
 };
 
 }  // namespace drey

@@ -1,7 +1,6 @@
 // How a shard makes room: what it frees, in which order, and how pages move between classes.
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 
 #include "memory_store/shard.h"
@@ -9,8 +8,11 @@
 namespace drey {
 namespace {
 
-// How many pinned entries are passed over in search of one that may go.
-constexpr int kMostPassedOver = 1024;
+// How often the policy is asked anew when it met nothing but pinned entries.
+constexpr int kMostTries = 8;
+
+// The policy's own memory is worth a page now and then, and no more.
+constexpr uint32_t kPolicyEvery = 64;
 
 // How often the system may refuse memory to a table, pages having been given back, before the entry is refused.
 constexpr int kMostRefusals = 4;
@@ -22,6 +24,10 @@ constexpr uint32_t kStandIn = 8;
 
 Location Shard::TakeRoom(uint64_t bytes) noexcept {
   if (cleared_ > 0) Tidy(16);
+  if (insertions_++ % kPolicyEvery == 0 && policy_->Prepare() == Region::Growth::kNoRoom &&
+      (commons_.arena->GiveBack(1) > 0 || FreePage())) {
+    static_cast<void>(policy_->Prepare());
+  }
   for (;;) {
     if (!PrepareTables()) return kNoLocation;
     const Location slot = TakeSlot(static_cast<uint32_t>(bytes));
@@ -77,7 +83,7 @@ bool Shard::FreeSome() noexcept {
       const Body* const body = At(handle).body();
       // Its bytes would not come back: whoever reads it still needs them.
       if (body == nullptr || !body->pinned()) {
-        ranking_.Remove(handle);
+        policy_->Remove(handle);
         Drop(handle);
         expirations_ += 1;
         return true;
@@ -92,24 +98,15 @@ bool Shard::FreeSome() noexcept {
 }
 
 bool Shard::EvictOne() noexcept {
-  std::array<uint32_t, kMostPassedOver> pinned;
-  int passed_over = 0;
-  bool evicted = false;
-  while (!evicted && passed_over < kMostPassedOver) {
-    const uint32_t handle = ranking_.Evict();
-    if (handle == kNoHandle) break;
-    const Body* const body = At(handle).body();
-    if (body != nullptr && body->pinned()) {
-      // It gives no bytes back, and is in use: it stays.
-      pinned[static_cast<size_t>(passed_over++)] = handle;
-      continue;
-    }
+  // Where pinned entries are in the way, each call goes on behind those of the last.
+  for (int tries = 0; tries < kMostTries && policy_->count() > 0; tries++) {
+    const uint32_t handle = policy_->Evict(false);
+    if (handle == PolicyNode::kNone) continue;
     Drop(handle);
     evictions_ += 1;
-    evicted = true;
+    return true;
   }
-  for (int at = 0; at < passed_over; at++) ranking_.Add(pinned[static_cast<size_t>(at)]);
-  return evicted;
+  return false;
 }
 
 bool Shard::FreePage() noexcept {
@@ -124,7 +121,7 @@ void Shard::Tidy(uint32_t count) noexcept {
   while (cleared_ > 0 && count > 0 && tidied_ < records_.end()) {
     const uint32_t handle = tidied_++;
     if (!records_.Used(handle) || Live(At(handle))) continue;
-    ranking_.Remove(handle);
+    policy_->Remove(handle);
     Drop(handle);
     count -= 1;
   }
@@ -154,11 +151,11 @@ bool Shard::MoveEntry(Location from, uint32_t size_class) noexcept {
   if (to == kNoLocation) return false;
   const Slice key = Entry(slab_.At(from)).key();
   const uint32_t handle =
-      index_.Find(IndexHash(Hash(commons_.hash_key, key)),
-                  [&](uint32_t candidate) { return records_[candidate].location == from; });
+      index_.Find(IndexHash(drey::Hash(commons_.hash_key, key)),
+                  [&](uint32_t candidate) { return records_.LocationOf(candidate) == from; });
   assert(handle != kNoHandle);
   std::memcpy(slab_.At(to), slab_.At(from), commons_.classes.Size(size_class));
-  records_[handle].location = to;
+  records_.SetLocation(handle, to, records_.Chained(handle));
   slab_.Free(from);
   return true;
 }

@@ -24,7 +24,8 @@ uint32_t ShardsFor(const MemoryStoreOptions& options) noexcept {
 
 MemoryStore::MemoryStore(const MemoryStoreOptions& options)
     : commons_(options.system == nullptr ? PosixMemory() : *options.system, options.hash_key,
-               options.clock, options.max_bytes) {}
+               options.clock, options.max_bytes),
+      policy_(options.policy) {}
 
 Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOptions& options) {
   if (options.max_bytes < kLeastBytes) {
@@ -51,13 +52,13 @@ Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOption
                               commons.arena);
   if (!made.ok()) return made;
   store->shard_bits_ = static_cast<uint32_t>(std::countr_zero(count));
-  // Twice a shard's part, because parts are never equal; handles end at 2^31.
-  const uint64_t most = std::min(
+  // Twice a shard's part, because parts are never equal.
+  const auto most = static_cast<uint32_t>(std::min<uint64_t>(
       std::max<uint64_t>(commons.arena->ceiling() / SizeClasses::kSmallest / count * 2, 1024),
-      (uint64_t{1} << 31) - 1);
+      PolicyNode::kNone));
   for (uint32_t at = 0; at < count; at++) {
     store->shards_.push_back(std::make_unique<Shard>(commons));
-    if (!store->shards_.back()->Reserve(most)) {
+    if (!store->shards_.back()->Open(most, options.policy, options.max_bytes / count)) {
       return Status::InvalidArgument(
           "maxBytes: the system has no addresses for the tables of " +
           std::to_string(options.max_bytes) +
@@ -76,7 +77,7 @@ MemoryStore::Copied MemoryStore::GetCopy(Slice key, std::span<uint8_t> value,
   Body* body = nullptr;
   {
     const std::lock_guard lock(shard.mutex);
-    const uint32_t handle = shard.Find(hash, key);
+    const uint32_t handle = shard.FindToCopy(hash, key);
     if (handle == kNoHandle) return Copied::kMiss;
     const Entry entry = shard.At(handle);
     if (!peek) shard.Touch(handle);
@@ -250,6 +251,7 @@ MemoryStore::Stats MemoryStore::stats() const {
     stats.free_bytes += counts.idle_bytes;
     stats.index_bytes += counts.index_bytes;
     stats.record_bytes += counts.record_bytes;
+    stats.policy_bytes += counts.policy_bytes;
     stats.pages += counts.pages;
   }
   const Arena& arena = *commons_.arena;
@@ -263,7 +265,7 @@ MemoryStore::Stats MemoryStore::stats() const {
   return stats;
 }
 
-Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes) {
+Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes, PolicyKind policy) {
   const std::lock_guard configuring(configuring_);
   if (max_bytes < kLeastBytes || max_bytes > commons_.arena->ceiling()) {
     return Status::InvalidArgument("maxBytes: got " + std::to_string(max_bytes) +
@@ -275,6 +277,17 @@ Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes) {
     return Status::InvalidArgument("maxItemBytes: got " + std::to_string(max_item_bytes) +
                                    "; want at most maxBytes, " + std::to_string(max_bytes));
   }
+  const uint64_t capacity = max_bytes / shards_.size();
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    if (policy == policy_) {
+      shard->SetCapacity(capacity);
+    } else if (!shard->ChangePolicy(policy, capacity)) {
+      return Status::InvalidArgument(
+          "policy: the system has no addresses for the tables of another; the one before stays");
+    }
+  }
+  policy_ = policy;
   commons_.max_item_bytes = max_item_bytes == 0 ? max_bytes / 8 : max_item_bytes;
   commons_.ledger.SetMax(max_bytes);
   // Free pages first; then every shard evicts in turn, and what it frees goes straight back to the system.

@@ -24,6 +24,7 @@ struct MemoryStoreOptions {
   uint64_t max_bytes = 0;
   // Larger values are refused; 0 is an eighth of max_bytes.
   uint64_t max_item_bytes = 0;
+  PolicyKind policy = PolicyKind::kS3Fifo;
   HashKey hash_key{};
   Clock clock{};
   // A power of two, at most 64; 0 is one for every 64 MiB, at most 16.
@@ -126,11 +127,12 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
     uint64_t free_bytes = 0;
     uint64_t index_bytes = 0;
     uint64_t record_bytes = 0;
+    uint64_t policy_bytes = 0;
     uint64_t pages = 0;
   };
   Stats stats() const;
   // Keeps what still fits. `max_item_bytes` 0 is an eighth of max_bytes.
-  Status Configure(uint64_t max_bytes, uint64_t max_item_bytes);
+  Status Configure(uint64_t max_bytes, uint64_t max_item_bytes, PolicyKind policy);
   // A little of what is left to do, to be called every few seconds: frees what was cleared, gives back pages that were
   // free since the last call.
   void Maintain();
@@ -174,6 +176,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   std::atomic<uint32_t> turn_{0};
   std::atomic<uint64_t> refusals_{0};
   std::mutex configuring_;
+  // Guarded by configuring_.
+  PolicyKind policy_;
 };
 
 template <class Attempt>

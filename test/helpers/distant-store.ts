@@ -56,6 +56,8 @@ export class DistantStore implements Store {
   /** Calls that the contract forbids. */
   readonly misuse: string[] = []
   readonly calls: DistantCall[] = []
+  /** How a call reaches the store; a turn of the event loop unless a test says otherwise. */
+  arrive: ((call: DistantCall) => Promise<unknown>) | undefined
 
   constructor(options: { readonly maxBytes?: number; readonly maxItemBytes?: number } = {}) {
     this.#maxBytes = options.maxBytes ?? 64 * 2 ** 20
@@ -69,10 +71,13 @@ export class DistantStore implements Store {
     return held
   }
 
-  /** From now on `call` fails, or, with undefined, does not. */
-  fail(call: DistantCall, error: Error | undefined = new Error(`injected: ${call}`)): void {
-    if (error === undefined) this.#faults.delete(call)
-    else this.#faults.set(call, error)
+  /** From now on `call` fails, until it is mended. */
+  fail(call: DistantCall): void {
+    this.#faults.set(call, new Error(`injected: ${call}`))
+  }
+
+  mend(call: DistantCall): void {
+    this.#faults.delete(call)
   }
 
   heal(): void {
@@ -160,7 +165,7 @@ export class DistantStore implements Store {
   async #reach(call: DistantCall): Promise<void> {
     this.calls.push(call)
     if (this.#closed && call !== 'close') this.misuse.push(`${call}: called after close`)
-    await turn()
+    await (this.arrive === undefined ? turn() : this.arrive(call))
     await this.#gates.get(call)?.opened
     const fault = this.#faults.get(call)
     if (fault !== undefined) throw fault

@@ -148,7 +148,7 @@ async function answer(plan: Plan, req: IncomingMessage, res: ServerResponse): Pr
   res.writeHead(status, headers)
   if (bodyless) return void res.end()
   const first = plan.cutAfter ?? plan.pauseAfter ?? body.length
-  if (first === 0) res.flushHeaders()
+  if (first === 0) res.write('', 'latin1')
   else await new Promise((resolve) => res.write(body.subarray(0, first), resolve))
   if (plan.cutAfter !== undefined) {
     // Ended, not reset: what was written must arrive, and nothing after it.

@@ -12,7 +12,15 @@ export interface Reading {
 
 /** The shapes in which a body can be read. Those of `WHOLE_SHAPES` take no range. */
 export const WHOLE_SHAPES = ['bytes', 'text', 'iterate'] as const
-export const RANGE_SHAPES = ['stream', 'data', 'web', 'writable', 'passthrough', 'response', 'socket'] as const
+export const RANGE_SHAPES = [
+  'stream',
+  'data',
+  'web',
+  'writable',
+  'passthrough',
+  'response',
+  'socket',
+] as const
 export const SHAPES = [...WHOLE_SHAPES, ...RANGE_SHAPES] as const
 export type Shape = (typeof SHAPES)[number]
 
@@ -73,7 +81,11 @@ const READERS: Readonly<Record<Shape, Reader>> = {
   },
   passthrough: async (found, take, range) => {
     const through = new PassThrough()
-    const written = found.writeTo(through, range)
+    // A refusal before the first byte leaves the writable to its owner.
+    const written = found.writeTo(through, range).catch((error) => {
+      through.destroy(error)
+      throw error
+    })
     const seen = (async () => {
       for await (const piece of through) take(piece)
     })()
@@ -119,7 +131,7 @@ async function overSocket(found: Found, take: Take, range?: ByteRange): Promise<
   let written: Promise<void> | undefined
   const server = createNetServer((socket) => {
     written = found.writeTo(socket, range)
-    written.catch(() => undefined)
+    written.catch(() => socket.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   try {

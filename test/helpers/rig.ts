@@ -1,6 +1,13 @@
 import { afterEach, describe, expect } from 'vitest'
 import { createCacheWith } from '../../lib/cache/create.js'
-import { type Answer, type Cache, type CacheOptions, type Found, memoryStore, type Store } from '../../lib/index.js'
+import {
+  type Answer,
+  type Cache,
+  type CacheOptions,
+  type Found,
+  memoryStore,
+  type Store,
+} from '../../lib/index.js'
 import { FakeClock } from './clock.js'
 import { DistantStore } from './distant-store.js'
 import { turns, until } from './gate.js'
@@ -66,7 +73,10 @@ export const noOrigin = (): never => {
 }
 
 /** Closes the cache, and expects that nothing of it is left: no bytes held, no body, no timer. */
-export async function expectNothingLeft({ cache, clock, store }: Rig): Promise<void> {
+export async function expectNothingLeft(made: Rig): Promise<void> {
+  const at = rigs.indexOf(made)
+  if (at >= 0) rigs.splice(at, 1)
+  const { cache, clock, store } = made
   if (store instanceof DistantStore) store.heal()
   let closed = false
   const closing = cache.close().finally(() => {
@@ -93,6 +103,6 @@ export async function expectNothingLeft({ cache, clock, store }: Rig): Promise<v
 
 /** Every rig of the test that ended, when the test file imports this helper. */
 afterEach(async () => {
-  for (const made of rigs.splice(0)) await expectNothingLeft(made)
+  for (const made of [...rigs]) await expectNothingLeft(made)
   expect(unhandled.splice(0), 'unhandled rejections').toEqual([])
 })

@@ -28,6 +28,7 @@ struct ManualClock {
 class FaultyMemory final : public SystemMemory {
  public:
   uint64_t Granularity() const noexcept override { return PosixMemory().Granularity(); }
+  uint64_t HugePage() const noexcept override { return Granularity(); }
   uint64_t Physical() const noexcept override { return physical; }
   uint8_t* Reserve(uint64_t bytes) noexcept override {
     if (bytes > most_reserved) return nullptr;

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 
 /*
- * An origin that sends one body at an even pace, as a wire of limited width would, and counts who asks.
+ * An origin that sends one body at an even pace, as a wire of limited width would, and counts who asks for it.
  */
 
 const TICK_MS = 4
@@ -20,9 +20,10 @@ function noise(size) {
 export async function startPacedOrigin(size, durationMs) {
   const body = noise(size)
   let calls = 0
-  const server = createServer((_request, response) => {
-    calls += 1
+  const server = createServer((request, response) => {
     response.writeHead(200, { 'content-length': size, 'content-type': 'application/octet-stream' })
+    if (request.method === 'HEAD') return response.end()
+    calls += 1
     send(response).catch((error) => response.destroy(error))
   })
   const send = async (response) => {

@@ -96,7 +96,10 @@ overStores((kind) => {
   it('all declared bytes, and then a failure instead of the end, are no value', async () => {
     const made = await rig(kind)
     const origin = pour('web')
-    const reading = read(found(await made.cache.fetch('k', () => ({ body: origin.body, size: SIZE }))), 'response')
+    const reading = read(
+      found(await made.cache.fetch('k', () => ({ body: origin.body, size: SIZE }))),
+      'response',
+    )
     origin.push(value)
     await turns()
     origin.fail(new Error('bad trailer'))

@@ -29,10 +29,19 @@ describe('HTTP-date', () => {
     )
   })
 
-  test.each(['', '0', '-1', 'now', '2023-11-14', 'Tue, 14 Nov 2023 22:13:20', 'Tue, 14 Nov 2023 22:13:20 CET', 'Tue, 14 Nox 2023 22:13:20 GMT', 'Tue, 32 Nov 2023 22:13:20 GMT', 'Tue, 14 Nov 2023 24:13:20 GMT', 'Tue, 14 Nov 2023 22:13:20 GMT, x'])(
-    '%j is none',
-    (text) => expect(parseHttpDate(text, NOW)).toBeUndefined(),
-  )
+  test.each([
+    '',
+    '0',
+    '-1',
+    'now',
+    '2023-11-14',
+    'Tue, 14 Nov 2023 22:13:20',
+    'Tue, 14 Nov 2023 22:13:20 CET',
+    'Tue, 14 Nox 2023 22:13:20 GMT',
+    'Tue, 32 Nov 2023 22:13:20 GMT',
+    'Tue, 14 Nov 2023 24:13:20 GMT',
+    'Tue, 14 Nov 2023 22:13:20 GMT, x',
+  ])('%j is none', (text) => expect(parseHttpDate(text, NOW)).toBeUndefined())
 })
 
 describe('Cache-Control', () => {
@@ -43,7 +52,9 @@ describe('Cache-Control', () => {
     const directive = fc.tuple(token, fc.oneof(quoted, plain, bare))
     fc.assert(
       fc.property(fc.uniqueArray(directive, { selector: ([name]) => name.toLowerCase() }), (list) => {
-        const header = list.map(([name, [written]]) => (written === '' ? name : `${name}=${written}`)).join(' , ')
+        const header = list
+          .map(([name, [written]]) => (written === '' ? name : `${name}=${written}`))
+          .join(' , ')
         const read = parseDirectives(header)
         for (const [name, [, argument]] of list) {
           const known = /^(max-age|s-maxage|stale-if-error|stale-while-revalidate|min-fresh)$/i.test(name)
@@ -112,8 +123,16 @@ describe('entity tags', () => {
   })
 
   test('comparison, weak and strong', () => {
-    expect([weaklyEqual('W/"1"', 'W/"1"'), weaklyEqual('W/"1"', '"1"'), weaklyEqual('"1"', '"2"')]).toEqual([true, true, false])
-    expect([stronglyEqual('"1"', '"1"'), stronglyEqual('W/"1"', 'W/"1"'), stronglyEqual('W/"1"', '"1"')]).toEqual([true, false, false])
+    expect([weaklyEqual('W/"1"', 'W/"1"'), weaklyEqual('W/"1"', '"1"'), weaklyEqual('"1"', '"2"')]).toEqual([
+      true,
+      true,
+      false,
+    ])
+    expect([
+      stronglyEqual('"1"', '"1"'),
+      stronglyEqual('W/"1"', 'W/"1"'),
+      stronglyEqual('W/"1"', '"1"'),
+    ]).toEqual([true, false, false])
   })
 })
 
@@ -123,10 +142,15 @@ describe('ranges', () => {
     fc.assert(
       fc.property(part, part, fc.nat(20), (first, last, size) => {
         const spec = parseRange(`bytes=${first}-${last}`)
-        if (spec === undefined) return expect(first === '' ? last === '' : Number(first) > Number(last)).toBe(true)
+        const senseless = first === '' ? last === '' : last !== '' && Number(first) > Number(last)
+        expect(spec === undefined).toBe(senseless)
+        if (spec === undefined) return
         const slice = sliceOf(spec, size)
         const all = Array.from({ length: size }, (_, i) => i)
-        const wanted = first === '' ? all.slice(Math.max(0, size - Number(last))) : all.slice(Number(first), last === '' ? size : Number(last) + 1)
+        const wanted =
+          first === ''
+            ? all.slice(Math.max(0, size - Number(last)))
+            : all.slice(Number(first), last === '' ? size : Number(last) + 1)
         if (typeof slice === 'object') expect(all.slice(slice.start, slice.end + 1)).toEqual(wanted)
         else expect(wanted).toEqual([])
       }),
@@ -137,10 +161,23 @@ describe('ranges', () => {
 describe('header lists', () => {
   test('folding, hop-by-hop fields, and what Connection names', () => {
     const fields = foldFields(['A', '1', 'b', '2', 'a', '3', '__proto__', 'x', 'constructor', 'y'])
-    expect([fields['a'], fields['b'], fields['__proto__'], fields['constructor']]).toEqual(['1, 3', '2', 'x', 'y'])
+    expect([
+      fields['a'],
+      fields['b'],
+      Object.entries(fields).find(([name]) => name === '__proto__')?.[1],
+      fields['constructor'],
+    ]).toEqual(['1, 3', '2', 'x', 'y'])
     expect(fields['tostring']).toBeUndefined()
-    expect(without(['A', '1', 'Keep-Alive', '2', 'X', '3'], (name) => hopFields('close, X').has(name))).toEqual(['A', '1'])
-    expect(['close', 'keep-alive', 'TE, Upgrade', '', ' , '].map(namesEndToEndFields)).toEqual([false, false, false, false, false])
+    expect(
+      without(['A', '1', 'Keep-Alive', '2', 'X', '3'], (name) => hopFields('close, X').has(name)),
+    ).toEqual(['A', '1'])
+    expect(['close', 'keep-alive', 'TE, Upgrade', '', ' , '].map(namesEndToEndFields)).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+    ])
     expect(['cookie', 'close, Accept', 'x'].map(namesEndToEndFields)).toEqual([true, true, true])
   })
 })
@@ -176,7 +213,10 @@ describe('targets', () => {
 
 describe('variants', () => {
   test('two requests have one key below a root exactly when they select one variant', () => {
-    const value = fc.oneof(fc.constant(undefined), fc.stringMatching(/^[a-c,: \t]{0,4}$/).map((text) => text.trim()))
+    const value = fc.oneof(
+      fc.constant(undefined),
+      fc.stringMatching(/^[a-c,: \t]{0,4}$/).map((text) => text.trim()),
+    )
     const request = fc.record({ a: value, b: value })
     fc.assert(
       fc.property(request, request, (one, other) => {

@@ -61,7 +61,15 @@ export function ask(port: number, path: string, asking: Partial<Asking> = {}): P
   const { method = 'GET', headers = {}, body, signal } = asking
   return new Promise((resolve, reject) => {
     const req = request(
-      { host: '127.0.0.1', port, path, method, headers: { ...headers }, agent: false, signal },
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        method,
+        headers: mutable(headers),
+        agent: false,
+        ...(signal ? { signal } : {}),
+      },
       (res) => {
         const chunks: Buffer[] = []
         res.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -84,6 +92,12 @@ export function ask(port: number, path: string, asking: Partial<Asking> = {}): P
     req.on('error', reject)
     req.end(body)
   })
+}
+
+function mutable(headers: Headers): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : [...value]]),
+  )
 }
 
 /** A raw connection: writes what it is given, and gathers what comes. */

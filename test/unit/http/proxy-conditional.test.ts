@@ -29,7 +29,17 @@ describe('conditional requests of clients', () => {
     [{ 'if-none-match': '"b"', 'if-modified-since': AFTER }, '"a"', 200],
   ])('%j against %s is %i', async (headers, etag, status) => {
     await using it = await bed()
-    const fields = [...FRESH, 'ETag', etag, 'Last-Modified', MODIFIED, 'Content-Type', 'text/x', 'X-More', '1']
+    const fields = [
+      ...FRESH,
+      'ETag',
+      etag,
+      'Last-Modified',
+      MODIFIED,
+      'Content-Type',
+      'text/x',
+      'X-More',
+      '1',
+    ]
     it.origin.on('/a', { headers: [...fields, 'Date', NOW], body: 'body' })
     const miss = await it.get('/a', headers)
     const hit = await it.get('/a', headers)
@@ -94,29 +104,70 @@ describe('revalidation', () => {
       n += 1
       if (seen.headers['if-none-match'] !== '"a"') {
         return {
-          headers: [...FRESH, 'ETag', '"a"', 'Last-Modified', MODIFIED, 'X-Kind', 'old', 'X-Stays', '1', 'Content-Type', 'a/b', 'Date', NOW],
+          headers: [
+            ...FRESH,
+            'ETag',
+            '"a"',
+            'Last-Modified',
+            MODIFIED,
+            'X-Kind',
+            'old',
+            'X-Stays',
+            '1',
+            'Content-Type',
+            'a/b',
+            'Date',
+            NOW,
+          ],
           body: 'the body',
         }
       }
       return {
         status: 304,
         headers: [
-          ...['Cache-Control', 'max-age=30', 'ETag', 'W/"a"', 'X-Kind', `new ${n}`, 'Content-Type', 'wrong/type'],
-          ...['Date', 'Tue, 14 Nov 2023 22:14:20 GMT', 'Connection', 'X-Hop', 'X-Hop', 'no', 'Via', '1.1 front'],
+          ...[
+            'Cache-Control',
+            'max-age=30',
+            'ETag',
+            'W/"a"',
+            'X-Kind',
+            `new ${n}`,
+            'Content-Type',
+            'wrong/type',
+          ],
+          ...[
+            'Date',
+            'Tue, 14 Nov 2023 22:14:20 GMT',
+            'Connection',
+            'X-Hop',
+            'X-Hop',
+            'no',
+            'Via',
+            '1.1 front',
+          ],
         ],
       }
     })
     await it.get('/a')
     it.clock.advance(60_000)
     const confirmed = await it.get('/a')
-    expect(it.origin.seen[1]!.headers).toMatchObject({ 'if-none-match': '"a"', 'if-modified-since': MODIFIED })
+    expect(it.origin.seen[1]!.headers).toMatchObject({
+      'if-none-match': '"a"',
+      'if-modified-since': MODIFIED,
+    })
     expect(confirmed.cache).toBe('fwd=stale; fwd-status=304; ttl=30')
     const hit = await it.get('/a')
     expect(hit.cache).toBe('hit; ttl=30')
     for (const reply of [confirmed, hit]) {
       expect(reply.text).toBe('the body')
       expect(reply.headers).toMatchObject({
-        ...{ 'cache-control': 'max-age=30', etag: '"a"', 'x-kind': 'new 2', 'x-stays': '1', 'content-type': 'a/b' },
+        ...{
+          'cache-control': 'max-age=30',
+          etag: '"a"',
+          'x-kind': 'new 2',
+          'x-stays': '1',
+          'content-type': 'a/b',
+        },
         ...{ date: 'Tue, 14 Nov 2023 22:14:20 GMT', via: '1.1 front, 1.1 drey', 'content-length': '8' },
       })
       expect(reply.headers).not.toHaveProperty('x-hop')
@@ -144,7 +195,10 @@ describe('revalidation', () => {
     it.origin.on('/a', (seen) =>
       seen.headers['if-none-match'] === '"a"'
         ? { status: 304, headers: [...FRESH, 'ETag', '"b"'] }
-        : { headers: [...FRESH, 'ETag', it.origin.count('/a') === 1 ? '"a"' : '"b"'], body: `${it.origin.count('/a')}` },
+        : {
+            headers: [...FRESH, 'ETag', it.origin.count('/a') === 1 ? '"a"' : '"b"'],
+            body: `${it.origin.count('/a')}`,
+          },
     )
     await it.get('/a')
     it.clock.advance(60_000)

@@ -27,9 +27,7 @@ describe('Cache-Control of requests', () => {
     it.clock.advance(age * 1000)
     const reply = await it.get('/a', { 'cache-control': cacheControl })
     expect(reply.cache).toBe(
-      hit
-        ? `hit; ttl=${60 - age}`
-        : `fwd=${age < 60 ? 'request' : 'stale'}; fwd-status=200; ttl=60; stored`,
+      hit ? `hit; ttl=${60 - age}` : `fwd=${age < 60 ? 'request' : 'stale'}; fwd-status=200; ttl=60; stored`,
     )
     expect(it.origin.count('/a')).toBe(hit ? 1 : 2)
   })
@@ -146,7 +144,11 @@ describe('one call of the origin for all who wait', () => {
     let n = 0
     it.origin.on('/a', () => {
       n += 1
-      return { headers: ['Cache-Control', 'no-cache', 'ETag', `"${n}"`], body: `${n}`, ...(n === 1 ? { head } : {}) }
+      return {
+        headers: ['Cache-Control', 'no-cache', 'ETag', `"${n}"`],
+        body: `${n}`,
+        ...(n === 1 ? { head } : {}),
+      }
     })
     const first = it.get('/a')
     await it.origin.arrived('/a')
@@ -155,7 +157,10 @@ describe('one call of the origin for all who wait', () => {
     head.open()
     expect((await first).text).toBe('1')
     const later = await second
-    expect([later.text, later.cache]).toEqual(['2', 'fwd=uri-miss; fwd-status=200; detail=revalidation-needed'])
+    expect([later.text, later.cache]).toEqual([
+      '2',
+      'fwd=uri-miss; fwd-status=200; detail=revalidation-needed',
+    ])
   })
 
   test('a client that leaves harms no other', async () => {

@@ -121,16 +121,37 @@ const cases: Case[] = [
     says: 'ttl=60; stored',
     stored: true,
   },
-  { name: 'public alone', plan: { headers: ['Cache-Control', 'public'] }, says: 'detail=no-freshness', stored: false },
+  {
+    name: 'public alone',
+    plan: { headers: ['Cache-Control', 'public'] },
+    says: 'detail=no-freshness',
+    stored: false,
+  },
   {
     name: 'immutable alone',
     plan: { headers: ['Cache-Control', 'immutable'] },
     says: 'detail=no-freshness',
     stored: false,
   },
-  { name: 'no-store', plan: { headers: ['Cache-Control', 'no-store'] }, options: { ttl: '1m' }, says: 'detail=no-store', stored: false },
-  { name: 'private', plan: { headers: ['Cache-Control', 'private, max-age=60'] }, says: 'detail=private', stored: false },
-  { name: 'Set-Cookie', plan: { headers: [...FRESH, 'Set-Cookie', 'a=b'] }, says: 'detail=set-cookie', stored: false },
+  {
+    name: 'no-store',
+    plan: { headers: ['Cache-Control', 'no-store'] },
+    options: { ttl: '1m' },
+    says: 'detail=no-store',
+    stored: false,
+  },
+  {
+    name: 'private',
+    plan: { headers: ['Cache-Control', 'private, max-age=60'] },
+    says: 'detail=private',
+    stored: false,
+  },
+  {
+    name: 'Set-Cookie',
+    plan: { headers: [...FRESH, 'Set-Cookie', 'a=b'] },
+    says: 'detail=set-cookie',
+    stored: false,
+  },
   {
     name: 'Set-Cookie, public',
     plan: { headers: ['Cache-Control', 'public, max-age=60', 'Set-Cookie', 'a=b'] },
@@ -138,7 +159,12 @@ const cases: Case[] = [
     stored: false,
   },
   { name: 'Vary: *', plan: { headers: [...FRESH, 'Vary', 'Accept, *'] }, says: 'detail=vary', stored: false },
-  { name: 'no-cache without validator', plan: { headers: ['Cache-Control', 'no-cache'] }, says: 'detail=no-cache', stored: false },
+  {
+    name: 'no-cache without validator',
+    plan: { headers: ['Cache-Control', 'no-cache'] },
+    says: 'detail=no-cache',
+    stored: false,
+  },
   {
     name: 'Pragma: no-cache without validator',
     plan: { headers: ['Pragma', 'no-cache'] },
@@ -153,7 +179,12 @@ const cases: Case[] = [
     says: 'detail=no-freshness',
     stored: false,
   },
-  { name: 'Age within max-age', plan: { headers: [...FRESH, 'Age', '45'] }, says: 'ttl=15; stored', stored: true },
+  {
+    name: 'Age within max-age',
+    plan: { headers: [...FRESH, 'Age', '45'] },
+    says: 'ttl=15; stored',
+    stored: true,
+  },
   {
     name: 'Date in the past and no Age',
     plan: { headers: [...FRESH, 'Date', 'Tue, 14 Nov 2023 22:12:50 GMT'] },
@@ -162,10 +193,31 @@ const cases: Case[] = [
   },
   { name: '203', plan: { status: 203, headers: FRESH }, says: 'ttl=60; stored', stored: true },
   { name: '204', plan: { status: 204, headers: FRESH }, says: 'ttl=60; stored', stored: true },
-  { name: '301', plan: { status: 301, headers: [...FRESH, 'Location', '/x'] }, says: 'ttl=60; stored', stored: true },
-  { name: '302', plan: { status: 302, headers: [...FRESH, 'Location', '/x'] }, says: 'ttl=60; stored', stored: true },
-  { name: '302 without freshness', plan: { status: 302 }, options: { ttl: '1m' }, says: 'detail=status', stored: false },
-  { name: '404', plan: { status: 404, headers: FRESH, body: 'none here' }, says: 'ttl=60; stored', stored: true },
+  {
+    name: '301',
+    plan: { status: 301, headers: [...FRESH, 'Location', '/x'] },
+    says: 'ttl=60; stored',
+    stored: true,
+  },
+  {
+    name: '302',
+    plan: { status: 302, headers: [...FRESH, 'Location', '/x'] },
+    says: 'ttl=60; stored',
+    stored: true,
+  },
+  {
+    name: '302 without freshness',
+    plan: { status: 302 },
+    options: { ttl: '1m' },
+    says: 'detail=status',
+    stored: false,
+  },
+  {
+    name: '404',
+    plan: { status: 404, headers: FRESH, body: 'none here' },
+    says: 'ttl=60; stored',
+    stored: true,
+  },
   { name: '410', plan: { status: 410, headers: FRESH }, says: 'ttl=60; stored', stored: true },
   { name: '501', plan: { status: 501, headers: FRESH }, says: 'ttl=60; stored', stored: true },
   {
@@ -175,7 +227,12 @@ const cases: Case[] = [
     says: 'detail=no-freshness',
     stored: false,
   },
-  { name: '200 that says Content-Range', plan: { headers: [...FRESH, 'Content-Range', 'bytes 0-1/5'] }, says: 'detail=partial', stored: false },
+  {
+    name: '200 that says Content-Range',
+    plan: { headers: [...FRESH, 'Content-Range', 'bytes 0-1/5'] },
+    says: 'detail=partial',
+    stored: false,
+  },
   { name: '201', plan: { status: 201, headers: FRESH }, says: 'detail=status', stored: false },
   { name: '500', plan: { status: 500, headers: FRESH }, says: 'detail=status', stored: false },
   { name: '503', plan: { status: 503, headers: FRESH }, says: 'detail=status', stored: false },
@@ -192,7 +249,12 @@ const cases: Case[] = [
     says: 'detail=length-unknown',
     stored: false,
   },
-  { name: 'a chunked body', plan: { headers: FRESH, body: 'chunks', chunked: true }, says: 'ttl=60; stored', stored: true },
+  {
+    name: 'a chunked body',
+    plan: { headers: FRESH, body: 'chunks', chunked: true },
+    says: 'ttl=60; stored',
+    stored: true,
+  },
   {
     name: 'Authorization',
     plan: { headers: FRESH },
@@ -253,7 +315,19 @@ describe('what is stored', () => {
 
   test('an answer is replayed with the fields that it came with, duplicates and case kept', async () => {
     await using it = await bed()
-    const headers = ['X-One', 'a', 'x-one', 'b', 'Content-Type', 'text/x', 'X-Latin', 'caf\xe9', ...FRESH, 'Date', NOW]
+    const headers = [
+      'X-One',
+      'a',
+      'x-one',
+      'b',
+      'Content-Type',
+      'text/x',
+      'X-Latin',
+      'caf\xe9',
+      ...FRESH,
+      'Date',
+      NOW,
+    ]
     it.origin.on('/a', { headers, body: 'x' })
     const first = await it.get('/a')
     const second = await it.get('/a')
@@ -287,7 +361,10 @@ describe('what is stored', () => {
 
   test('the age of other caches counts on', async () => {
     await using it = await bed()
-    it.origin.on('/a', { headers: [...FRESH, 'Age', '7', 'Cache-Status', 'other; hit', 'Via', '1.1 other'], body: 'x' })
+    it.origin.on('/a', {
+      headers: [...FRESH, 'Age', '7', 'Cache-Status', 'other; hit', 'Via', '1.1 other'],
+      body: 'x',
+    })
     expect((await it.get('/a')).headers['age']).toBe('7')
     it.clock.advance(3000)
     const hit = await it.get('/a')
@@ -370,4 +447,12 @@ describe('GET and HEAD', () => {
     expect(await it.origin.seen[0]!.body).toEqual(Buffer.from('evil'))
     expect((await it.get('/a')).cache).toBe('fwd=uri-miss; fwd-status=200; ttl=60; stored')
   })
+})
+
+test('an entry that its owner put into the cache is none of the proxy’s', async () => {
+  await using it = await bed()
+  it.origin.on('/a', { headers: FRESH, body: 'from the origin' })
+  await it.proxy.cache.set('/a h', 'strange')
+  expect((await it.get('/a', { host: 'h' })).text).toBe('from the origin')
+  expect((await it.get('/a', { host: 'h' }, { method: 'HEAD' })).cache).toMatch(/^fwd=uri-miss/)
 })

@@ -25,10 +25,19 @@ describe('Vary', () => {
       forwards.push(reply.cache.split(';')[0]!)
       expect(reply.text).toBe(`${kind['accept-language']} ${kind['x-kind']}`)
     }
-    expect(forwards).toEqual(['fwd=uri-miss', 'fwd=vary-miss', 'fwd=vary-miss', 'fwd=vary-miss', 'fwd=vary-miss'])
+    expect(forwards).toEqual([
+      'fwd=uri-miss',
+      'fwd=vary-miss',
+      'fwd=vary-miss',
+      'fwd=vary-miss',
+      'fwd=vary-miss',
+    ])
     for (const kind of kinds) {
       const reply = await it.get('/a', kind)
-      expect([reply.text, reply.cache]).toEqual([`${kind['accept-language']} ${kind['x-kind']}`, 'hit; ttl=60'])
+      expect([reply.text, reply.cache]).toEqual([
+        `${kind['accept-language']} ${kind['x-kind']}`,
+        'hit; ttl=60',
+      ])
       expect((await it.get('/a', kind, { method: 'HEAD' })).cache).toBe('hit; ttl=60')
       const only = await it.get('/a', { ...kind, 'cache-control': 'only-if-cached' })
       expect(only.text).toBe(reply.text)
@@ -41,8 +50,12 @@ describe('Vary', () => {
     it.origin.on('/a', { headers: [...FRESH, 'Vary', 'accept-encoding, X-Case'], body: 'x' })
     await it.get('/a', { 'accept-encoding': 'gzip, br', 'x-case': 'a' })
     expect((await it.get('/a', { 'accept-encoding': 'GZIP ,br', 'x-case': 'a' })).cache).toMatch(/^hit/)
-    expect((await it.get('/a', { 'accept-encoding': 'gzip, br', 'x-case': 'A' })).cache).toMatch(/^fwd=vary-miss/)
-    expect((await it.get('/a', { 'accept-encoding': 'br, gzip', 'x-case': 'a' })).cache).toMatch(/^fwd=vary-miss/)
+    expect((await it.get('/a', { 'accept-encoding': 'gzip, br', 'x-case': 'A' })).cache).toMatch(
+      /^fwd=vary-miss/,
+    )
+    expect((await it.get('/a', { 'accept-encoding': 'br, gzip', 'x-case': 'a' })).cache).toMatch(
+      /^fwd=vary-miss/,
+    )
   })
 
   test('one who waits for another variant gets its own', async () => {
@@ -81,7 +94,10 @@ describe('Vary', () => {
 
   test('an origin that fails is stood in for by the right variant only', async () => {
     await using it = await bed()
-    it.origin.on('/a', (seen) => ({ headers: [...FRESH, 'Vary', 'X-Kind'], body: `${seen.headers['x-kind']}` }))
+    it.origin.on('/a', (seen) => ({
+      headers: [...FRESH, 'Vary', 'X-Kind'],
+      body: `${seen.headers['x-kind']}`,
+    }))
     await it.get('/a', { 'x-kind': '1' })
     await it.get('/a', { 'x-kind': '2' })
     it.clock.advance(60_000)
@@ -98,7 +114,9 @@ describe('Vary', () => {
       headers: [...FRESH, ...vary],
       body: `${seen.headers['x-a'] ?? ''}${seen.headers['x-b'] ?? ''}`,
     }))
-    const all = [{ 'x-a': '1' }, { 'x-a': '2' }, { 'x-b': '3' }, { 'x-b': '4' }] as Array<Record<string, string>>
+    const all = [{ 'x-a': '1' }, { 'x-a': '2' }, { 'x-b': '3' }, { 'x-b': '4' }] as Array<
+      Record<string, string>
+    >
     const check = async (): Promise<void> => {
       for (const kind of all) expect((await it.get('/a', kind)).text).toBe(Object.values(kind).join(''))
     }
@@ -140,6 +158,17 @@ describe('Vary', () => {
     expect((await it.get('/a')).text).toBe('[]')
   })
 
+  test.each(['X-Forwarded-For', 'Via'])(
+    'what varies by %s, which the proxy writes, is not stored',
+    async (name) => {
+      await using it = await bed()
+      it.origin.on('/a', { headers: [...FRESH, 'Vary', name], body: 'x' })
+      for (let i = 0; i < 2; i += 1) {
+        expect((await it.get('/a')).cache).toBe('fwd=uri-miss; fwd-status=200; detail=vary')
+      }
+    },
+  )
+
   test('a field that Connection removes cannot be stored under its value', async () => {
     await using it = await bed()
     it.origin.on('/a', (seen) => ({
@@ -175,17 +204,25 @@ describe('Vary', () => {
     let path = 0
     const kind = fc.constantFrom('1', '2', '3')
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(kind, fc.boolean(), fc.nat(2)), { minLength: 1, maxLength: 8 }), async (steps) => {
-        path += 1
-        const url = `/p${path}`
-        it.origin.on(url, (seen) => ({ headers: [...FRESH, 'Vary', 'X-Kind'], body: `${seen.headers['x-kind']}` }))
-        for (const [wanted, aged, together] of steps) {
-          if (aged) it.clock.advance(60_000)
-          const kinds = [wanted, '1', '2'].slice(0, together + 1)
-          const replies = await Promise.all(kinds.map((one) => ask(it.port, url, { headers: { 'x-kind': one } })))
-          expect(replies.map(({ text }) => text)).toEqual(kinds)
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.tuple(kind, fc.boolean(), fc.nat(2)), { minLength: 1, maxLength: 8 }),
+        async (steps) => {
+          path += 1
+          const url = `/p${path}`
+          it.origin.on(url, (seen) => ({
+            headers: [...FRESH, 'Vary', 'X-Kind'],
+            body: `${seen.headers['x-kind']}`,
+          }))
+          for (const [wanted, aged, together] of steps) {
+            if (aged) it.clock.advance(60_000)
+            const kinds = [wanted, '1', '2'].slice(0, together + 1)
+            const replies = await Promise.all(
+              kinds.map((one) => ask(it.port, url, { headers: { 'x-kind': one } })),
+            )
+            expect(replies.map(({ text }) => text)).toEqual(kinds)
+          }
+        },
+      ),
       { numRuns: 30 },
     )
   })

@@ -1,0 +1,187 @@
+import { Pins } from './pins.js'
+import type { EvictionPolicy, Policy, PolicyNode } from './policy.js'
+import { Queue } from './queue.js'
+
+const GONE = 0
+const HERE = 1
+
+/** What a store gives to have a user's policy decide. */
+export interface UserPolicyHost<N> {
+  keyOf(node: N): string
+  /** The entry of that key, if the store has one. */
+  nodeOf(key: string): N | undefined
+  /** Whether the entry can go now. */
+  evictable(node: N): boolean
+  /**
+   * Called at the first fault of the policy only: what it did, in words, and what it threw. Must not throw.
+   */
+  onFault(what: string, cause: unknown): void
+}
+
+/** Whether `value` has what a policy of the user's own needs. */
+export function isEvictionPolicy(value: unknown): value is EvictionPolicy {
+  if (typeof value !== 'object' || value === null) return false
+  const { add, touch, remove, evict } = value as Partial<Record<keyof EvictionPolicy, unknown>>
+  return [add, touch, remove, evict].every((method) => typeof method === 'function')
+}
+
+/**
+ * A policy of the user's own, in the form that the store calls.
+ *
+ * Whatever it does, the store can go on: all entries are in a FIFO queue as well, and where the policy
+ * throws, names keys that are not there, or names none, the oldest entry goes. Each time is counted in
+ * `faults`; the first is said.
+ *
+ * Invariants: `#queue` holds the entries that are HERE, in the order in which they came; `#named` from `#at`
+ * on are those that the policy wanted to go when it was last asked, of which some may be GONE since.
+ */
+export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
+  readonly needsHash = false
+  /** Nobody can tell what a user's policy holds. */
+  readonly memoryBytes = 0
+  readonly #user: EvictionPolicy
+  readonly #host: UserPolicyHost<N>
+  readonly #pins: Pins<N>
+  readonly #queue = new Queue<N>()
+  #named: N[] = []
+  #at = 0
+  #faults = 0
+
+  constructor(user: EvictionPolicy, host: UserPolicyHost<N>) {
+    this.#user = user
+    this.#host = host
+    this.#pins = new Pins((node) => host.evictable(node))
+  }
+
+  get count(): number {
+    return this.#queue.count
+  }
+
+  get bytes(): number {
+    return this.#queue.bytes
+  }
+
+  /** How often the policy threw or did not answer as it must. */
+  get faults(): number {
+    return this.#faults
+  }
+
+  add(node: N): void {
+    node.mark = HERE
+    this.#queue.add(node)
+    this.#tell('add', node)
+  }
+
+  touch(node: N): void {
+    this.#tell('touch', node)
+  }
+
+  remove(node: N): void {
+    node.mark = GONE
+    this.#queue.remove(node)
+    this.#tell('remove', node)
+  }
+
+  replace(node: N, by: N): void {
+    node.mark = GONE
+    by.mark = HERE
+    this.#queue.substitute(node, by)
+    this.#tell('remove', node)
+    this.#tell('add', by)
+  }
+
+  /** An entry whose size changes is, to the user's policy, another one of the same key. */
+  resize(node: N, size: number): void {
+    this.#queue.resize(node, size)
+    this.#tell('remove', node)
+    this.#tell('add', node)
+  }
+
+  evict(pinnedToo = false): N | undefined {
+    if (this.#queue.count === 0) return undefined
+    this.#pins.begin(pinnedToo)
+    const victim = this.#chosen() ?? this.#pins.oldestOf(this.#queue)
+    if (victim !== undefined) this.remove(victim)
+    return victim
+  }
+
+  setCapacity(_bytes: number): void {
+    // The policy is told sizes, never a capacity: it is asked whenever one entry must go.
+  }
+
+  /** The next entry that the policy wants to go and that can. */
+  #chosen(): N | undefined {
+    do {
+      while (this.#at < this.#named.length) {
+        const node = this.#named[this.#at]!
+        this.#at += 1
+        if (node.mark === GONE) continue
+        if (this.#pins.release(node)) return node
+        if (this.#pins.exhausted) return undefined
+        // It stays. Some policies forget what they name, others name it until it is gone: this serves both.
+        this.#tell('remove', node)
+        this.#tell('add', node)
+      }
+    } while (this.#ask())
+    return undefined
+  }
+
+  /** Asks for the next keys. False when there was none that is here. */
+  #ask(): boolean {
+    this.#named = []
+    this.#at = 0
+    try {
+      const answer: unknown = this.#user.evict()
+      // One key alone is a likely slip; taken as an iterable it would be its letters.
+      const keys = typeof answer === 'string' ? [answer] : answer
+      if (isIterable(keys)) this.#takeNamed(keys)
+      else this.#fault('evict() gave no list of keys', undefined)
+      this.#settle('evict', answer)
+    } catch (cause) {
+      this.#fault('evict() threw', cause)
+    }
+    return this.#named.length > 0
+  }
+
+  #takeNamed(keys: Iterable<unknown>): void {
+    let left = this.#queue.count
+    for (const key of keys) {
+      const node = this.#host.nodeOf(key as string)
+      if (node?.mark === HERE) this.#named.push(node)
+      else this.#fault(`evict() gave a key that is not in the store: ${show(key)}`, undefined)
+      left -= 1
+      // An iterable need not have an end.
+      if (left === 0) return
+    }
+    if (left === this.#queue.count) this.#fault('evict() gave no key', undefined)
+  }
+
+  #tell(method: 'add' | 'touch' | 'remove', node: N): void {
+    try {
+      const key = this.#host.keyOf(node)
+      this.#settle(method, method === 'add' ? this.#user.add(key, node.size) : this.#user[method](key))
+    } catch (cause) {
+      this.#fault(`${method}() threw`, cause)
+    }
+  }
+
+  /**
+   * The methods should give their answer at once; one that is async must not take the process down either.
+   */
+  #settle(method: keyof EvictionPolicy, result: unknown): void {
+    if (result instanceof Promise) result.catch((cause) => this.#fault(`${method}() rejected`, cause))
+  }
+
+  #fault(what: string, cause: unknown): void {
+    this.#faults += 1
+    if (this.#faults === 1) this.#host.onFault(what, cause)
+  }
+}
+
+function show(key: unknown): string {
+  return JSON.stringify(String(key).slice(0, 100))
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value
+}

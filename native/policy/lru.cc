@@ -1,0 +1,17 @@
+#include "policy/lru.h"
+
+namespace drey {
+
+void Lru::Add(uint32_t handle) noexcept { list_.Add(nodes_, handle); }
+
+void Lru::Touch(uint32_t handle) noexcept { list_.Renew(nodes_, handle); }
+
+void Lru::Remove(uint32_t handle) noexcept { list_.Remove(nodes_, handle); }
+
+uint32_t Lru::Evict(bool pinned_too) noexcept {
+  const uint32_t victim = Pins(nodes_, pinned_too).OldestOf(list_);
+  if (victim != PolicyNode::kNone) list_.Remove(nodes_, victim);
+  return victim;
+}
+
+}  // namespace drey

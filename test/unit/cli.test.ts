@@ -1,0 +1,199 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { PassThrough } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import type { Console } from '../../lib/cli/console.js'
+import { run } from '../../lib/cli/run.js'
+import { fakeOrigin, gate } from '../helpers/origin.js'
+import { ask, raw } from './http/harness.js'
+
+interface FakeConsole extends Console {
+  readonly out: () => string
+  readonly err: () => string
+  readonly exits: number[]
+  signal(name: NodeJS.Signals): void
+  /** Resolves with the address that the proxy says it listens on. */
+  listening(): Promise<{ readonly port: number; readonly line: string }>
+}
+
+function fakeConsole(): FakeConsole {
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  let out = ''
+  let err = ''
+  stdout.on('data', (chunk) => {
+    out += chunk
+  })
+  stderr.on('data', (chunk) => {
+    err += chunk
+  })
+  const listeners = new Set<(signal: NodeJS.Signals) => void>()
+  const exits: number[] = []
+  return {
+    stdout,
+    stderr,
+    exits,
+    out: () => out,
+    err: () => err,
+    onStop(onSignal) {
+      listeners.add(onSignal)
+      return () => listeners.delete(onSignal)
+    },
+    exit: (code) => exits.push(code),
+    signal(name) {
+      for (const listener of listeners) listener(name)
+    },
+    async listening() {
+      for (;;) {
+        const match = /listening on http:\/\/\S+:(\d+) -> .*\n/.exec(out)
+        if (match) return { port: Number(match[1]), line: match[0] }
+        await once(stdout, 'data')
+      }
+    },
+  }
+}
+
+describe('drey', () => {
+  test('--version is that of the package, --help shows examples', async () => {
+    const console = fakeConsole()
+    expect(await run(['--version'], console)).toBe(0)
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    expect(console.out()).toBe(`${version}\n`)
+    for (const args of [
+      ['--help'],
+      ['-h'],
+      ['help'],
+      ['proxy', '--help'],
+      ['proxy', '--origin', 'x', '-h'],
+    ]) {
+      const one = fakeConsole()
+      expect(await run(args, one)).toBe(0)
+      expect(one.out()).toMatch(/Examples:\n {2}drey proxy --origin/)
+      expect(one.err()).toBe('')
+    }
+  })
+
+  test.each([
+    [[], 'want a command: proxy'],
+    [['fly'], 'no such command: fly; known: proxy'],
+    [['constructor'], 'no such command: constructor'],
+    [['proxy'], 'proxy wants --origin URL'],
+    [['proxy', '--origin'], "Option '--origin <value>' argument missing"],
+    [['proxy', '--origin', 'nonsense'], '--origin: got "nonsense"; want the scheme, host and port'],
+    [['proxy', '--origin', 'http://a', '--fly'], "Unknown option '--fly'"],
+    [['proxy', '--origin', 'http://a', 'extra'], "Unexpected argument 'extra'"],
+    [['proxy', '--origin', 'http://a', '--heuristic=yes'], "Option '--heuristic' does not take an argument"],
+    [
+      ['proxy', '--origin', 'http://a', '--memory', '1MB'],
+      '--memory: got "1MB"; want a whole number of bytes',
+    ],
+    [['proxy', '--origin', 'http://a', '--memory', '5'], '--memory: got 5; want at least 1 MiB'],
+    [['proxy', '--origin', 'http://a', '--ttl', 'soon'], '--ttl: got "soon"; want milliseconds'],
+    [['proxy', '--origin', 'http://a', '--stale-if-error', '-'], '--stale-if-error: got "-"'],
+    [['proxy', '--origin', 'http://a', '--listen', 'here'], '--listen: got "here"; want a port'],
+    [['proxy', '--origin', 'http://a', '--healthz', 'x'], '--healthz: got "x"'],
+    [['proxy', '--origin', 'http://a', '--max-item', '2TiB'], '--max-item: got'],
+  ])('%j is refused in one line, with status 2', async (args, message) => {
+    const console = fakeConsole()
+    expect(await run(args, console)).toBe(2)
+    expect(console.err()).toContain(`drey: ${message}`)
+    expect(console.err()).toMatch(/^[^\n]+; see drey (proxy )?--help\n$/)
+    expect(console.out()).toBe('')
+  })
+
+  test('what fails at run time is one line, with status 1', async () => {
+    const taken = createServer()
+    taken.listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as { port: number }
+    const console = fakeConsole()
+    expect(await run(['proxy', '--origin', 'http://a', '--listen', `${port}`], console)).toBe(1)
+    expect(console.err()).toBe(
+      `drey: proxy cannot listen: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`,
+    )
+    await new Promise((resolve) => taken.close(resolve))
+    const other = fakeConsole()
+    expect(
+      await run(['proxy', '--origin', 'http://a', '--listen', '0', '--access-log', '/no/such/dir/x'], other),
+    ).toBe(1)
+    expect(other.err()).toMatch(/^drey: proxy cannot start: ENOENT[^\n]*\n$/)
+  })
+})
+
+describe('drey proxy', () => {
+  test('serves, logs, and stops on a signal with status 0', async () => {
+    await using origin = await fakeOrigin()
+    origin.on('/a', { body: 'hello' })
+    const console = fakeConsole()
+    const args = [
+      '--origin',
+      origin.url,
+      '--listen',
+      '0',
+      '--memory',
+      '4MiB',
+      '--ttl',
+      '60000',
+      '--healthz',
+      '--access-log',
+    ]
+    const done = run(['proxy', ...args], console)
+    const { port, line } = await console.listening()
+    expect(line).toBe(`listening on http://127.0.0.1:${port} -> ${origin.url}\n`)
+    expect((await ask(port, '/a')).cache).toBe('fwd=uri-miss; fwd-status=200; ttl=60; stored')
+    expect((await ask(port, '/a')).cache).toBe('hit; ttl=60')
+    expect((await ask(port, '/healthz')).text).toBe('ok\n')
+    console.signal('SIGTERM')
+    expect(await done).toBe(0)
+    expect(console.out()).toMatch(/"GET \/a HTTP\/1\.1" 200 \d+ "-" "-" miss [\s\S]* hit [\s\S]* health /)
+    expect(console.out()).toContain('drey proxy stopping on SIGTERM\n')
+    expect(console.err()).toBe('')
+    expect(console.exits).toEqual([])
+    await expect(ask(port, '/a')).rejects.toThrow(/ECONNREFUSED/)
+  })
+
+  test('a second signal does not wait', async () => {
+    await using origin = await fakeOrigin()
+    const head = gate()
+    origin.on('/a', { body: 'late', head })
+    const console = fakeConsole()
+    const done = run(['proxy', '--origin', origin.url, '--listen', '127.0.0.1:0'], console)
+    const { port } = await console.listening()
+    const waiting = raw(port, 'GET /a HTTP/1.1\r\nHost: h\r\n\r\n')
+    await origin.arrived('/a')
+    console.signal('SIGINT')
+    expect(console.exits).toEqual([])
+    console.signal('SIGINT')
+    expect(console.exits).toEqual([1])
+    head.open()
+    expect((await waiting.closed).text).toMatch(/late$/)
+    expect(await done).toBe(0)
+  })
+
+  test('flags reach the proxy', async () => {
+    await using origin = await fakeOrigin()
+    origin.on('/a', (seen) => ({ body: `${seen.headers.host} ${seen.headers['x-forwarded-proto']}` }))
+    const console = fakeConsole()
+    const args = [
+      '--preserve-host',
+      '--trust-forwarded',
+      '--healthz',
+      '/up',
+      '--origin-timeout',
+      '5s',
+      '--client-timeout',
+      '1m',
+    ]
+    const done = run(
+      ['proxy', '--origin', origin.url, '--listen', '0', '--shutdown-timeout', '1s', '--heuristic', ...args],
+      console,
+    )
+    const { port } = await console.listening()
+    const headers = { host: 'front.example', 'x-forwarded-proto': 'https' }
+    expect((await ask(port, '/a', { headers })).text).toBe('front.example https')
+    expect((await ask(port, '/up')).text).toBe('ok\n')
+    console.signal('SIGTERM')
+    expect(await done).toBe(0)
+  })
+})
