@@ -3,6 +3,7 @@
  *
  *   fan-out     200 readers on one fill: bytes, resident memory, and whether a slow one slows the others
  *   proxy-hit   requests per second on a hit, beside a bare http server with the same head and body (wants wrk)
+ *   proxy-cost  what such a hit costs beyond the bare server, by profiles of both (wants wrk)
  *   first-byte  first-byte time on a miss, beside the origin's own
  *
  *   --quick     fewer and shorter rounds
@@ -15,7 +16,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, showMachine } from '../shared/machine.mjs'
 
-const KNOWN = ['fan-out', 'proxy-hit', 'first-byte']
+const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte']
 
 function usage(problem) {
   process.stderr.write(
@@ -55,7 +56,10 @@ let broken = 0
 for (const name of positionals.length > 0 ? positionals : KNOWN) {
   const { run } = await import(new URL(`${name}.mjs`, import.meta.url).href)
   say(`\n${name}`)
-  const { figures, claims } = await run({ quick: values.quick, say })
+  const { figures, claims } = await run({ quick: values.quick, say }).catch((error) => {
+    process.stderr.write(`bench: ${name}: ${error.message}\n`)
+    process.exit(1)
+  })
   say()
   for (const { claim, measured, holds } of claims) {
     say(`  ${holds ? 'holds ' : 'BROKEN'}  ${claim}: ${measured}`)

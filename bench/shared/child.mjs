@@ -7,15 +7,17 @@ import { fileURLToPath } from 'node:url'
  */
 
 /**
- * Forks a script of the bench.
+ * Forks a script of the bench. `wrap` stands before the command, to keep the process to a core for example, and
+ * `flags` are for its node.
  *
  * @param {URL} script
- * @param {{ args?: readonly string[], execArgv?: readonly string[], env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ args?: readonly string[], wrap?: readonly string[], flags?: readonly string[] }} [options]
  */
-export function startChild(script, { args = [], execArgv = [], env = process.env } = {}) {
+export function startChild(script, { args = [], wrap = [], flags = [] } = {}) {
+  const [execPath, ...execArgv] = [...wrap, process.execPath, ...flags]
   const child = fork(fileURLToPath(script), args, {
-    execArgv: [...execArgv],
-    env,
+    execPath,
+    execArgv,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)))

@@ -58,7 +58,9 @@ export async function ask(url, items, { clients, rate, verify, onDone = () => un
       throw new Error(`${url}${item.path} answered ${statusCode}: ${read.bytes.toString().trim()}`)
     }
     if (!verify(item, read.bytes.length, hashOf(read.bytes))) {
-      throw new WrongBytes(`${url}${item.path} gave ${read.bytes.length} bytes that are not those of ${item.file}`)
+      throw new WrongBytes(
+        `${url}${item.path} gave ${read.bytes.length} bytes that are not those of ${item.file}`,
+      )
     }
     totalMs.push(doneAt - askedAt)
     firstByteMs.push(read.firstByteAt - askedAt)

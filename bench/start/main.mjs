@@ -67,7 +67,8 @@ async function run(once) {
   const steady = { rate: PER_SECOND, clients: CONNECTIONS }
   const asked = new Set(requests)
   const [never, ...others] = items.filter((item) => !asked.has(item))
-  for (const { url } of [origin.ready, proxy.ready]) await ask(url, others.slice(0, WARM_UP), { ...steady, verify })
+  for (const { url } of [origin.ready, proxy.ready])
+    await ask(url, others.slice(0, WARM_UP), { ...steady, verify })
   const direct = await work('direct           ', origin.ready.url, requests, steady)
   const cached = await work('through the cache', proxy.ready.url, requests, steady)
   proxy.child.send({ type: 'stats' })
@@ -85,15 +86,25 @@ async function run(once) {
   const hits = after.outcomes.filter((outcome) => outcome === 'hit').length
   const perSecond = showCount(kept.length / (after.elapsedMs / 1000))
   say()
-  say(`The origin is gone: ${showCount(hits)} of ${showCount(kept.length)} answered from memory, ${perSecond} a second;`)
+  say(
+    `The origin is gone: ${showCount(hits)} of ${showCount(kept.length)} answered from memory, ${perSecond} a second;`,
+  )
   say(`what was never asked for says ${status}.`)
   const bodies = direct.totalMs.length + cached.totalMs.length + after.totalMs.length
-  say(`${showCount(bodies)} bodies, ${showBytes(direct.bytes + cached.bytes + after.bytes)}: every byte as on disk.`)
+  say(
+    `${showCount(bodies)} bodies, ${showBytes(direct.bytes + cached.bytes + after.bytes)}: every byte as on disk.`,
+  )
   if (once) return stopAll()
 
   const again = await start('origin.mjs', [port])
   const example = requests.find(({ size }) => size > 1000 && size < 10_000).path
-  const tries = { origin: again.ready.url, proxy: proxy.ready.url, example, fresh: never.path, originPid: again.child.pid }
+  const tries = {
+    origin: again.ready.url,
+    proxy: proxy.ready.url,
+    example,
+    fresh: never.path,
+    originPid: again.child.pid,
+  }
   say()
   say(showTries(tries))
   // The children keep this process up until Ctrl-C.

@@ -18,12 +18,21 @@ process.on('SIGINT', () => undefined)
 
 const files = new Map(readCatalogue().map((item) => [item.path, item]))
 
-const TYPES = { js: 'text/javascript', json: 'application/json', md: 'text/markdown', html: 'text/html', ts: 'text/plain' }
+const TYPES = {
+  js: 'text/javascript',
+  json: 'application/json',
+  md: 'text/markdown',
+  html: 'text/html',
+  ts: 'text/plain',
+}
 
 function answer(request, response) {
   const item = files.get(request.url)
   if (item === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) {
-    response.writeHead(item === undefined ? 404 : 405, { 'content-type': 'text/plain', 'cache-control': 'max-age=10' })
+    response.writeHead(item === undefined ? 404 : 405, {
+      'content-type': 'text/plain',
+      'cache-control': 'max-age=10',
+    })
     response.end(item === undefined ? 'no such file\n' : 'want GET or HEAD\n')
     return
   }

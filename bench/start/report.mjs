@@ -1,5 +1,5 @@
-import { layOut, showBytes, showCount, showMs, showPercent } from '../shared/table.mjs'
 import { median, percentile } from '../shared/statistics.mjs'
+import { layOut, showBytes, showCount, showMs, showPercent } from '../shared/table.mjs'
 
 /*
  * What the first run says at its end.
@@ -22,7 +22,11 @@ function onMiss({ firstByteMs, outcomes }) {
 export function showResult(direct, cached, memory) {
   const rows = [
     ['response time, p50', showMs(percentile(direct.totalMs, 0.5)), showMs(percentile(cached.totalMs, 0.5))],
-    ['response time, p99', showMs(percentile(direct.totalMs, 0.99)), showMs(percentile(cached.totalMs, 0.99))],
+    [
+      'response time, p99',
+      showMs(percentile(direct.totalMs, 0.99)),
+      showMs(percentile(cached.totalMs, 0.99)),
+    ],
     ['first byte on a miss, p50', showMs(median(direct.firstByteMs)), showMs(median(onMiss(cached)))],
     ['hit ratio', '-', showPercent(share(cached.outcomes, 'hit'))],
     ['joined a fill under way', '-', showPercent(share(cached.outcomes, 'joined'))],

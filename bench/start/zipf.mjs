@@ -8,7 +8,8 @@
  * @returns {() => number} an index from 0 to below `count`
  */
 export function zipf(count, exponent, random) {
-  if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`zipf: count is ${count}; want 1 or more`)
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new RangeError(`zipf: count is ${count}; want 1 or more`)
   const cumulated = new Float64Array(count)
   let sum = 0
   for (let index = 0; index < count; index += 1) {

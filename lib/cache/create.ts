@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js'
 import { systemClock } from '../clock.js'
 import { native } from '../native/loader.js'
 import type { Cache } from './cache.js'
+import type { DirectCache } from './direct.js'
 import { type CacheOptions, readCacheOptions } from './options.js'
 import { StreamingCache } from './streaming-cache.js'
 
@@ -25,11 +26,11 @@ export function createCache<User = unknown>(options: CacheOptions = {}): Promise
 export async function createCacheWith<User = unknown>(
   options: CacheOptions,
   seams: Seams,
-): Promise<Cache<User>> {
+): Promise<DirectCache<User>> {
   // With DREY_NATIVE=1 and no addon this is the place to say so, before anything is served by the js path.
   native()
   const config = readCacheOptions(options)
   const cache = new StreamingCache(config, seams.clock)
   await cache.open()
-  return cache as Cache<unknown> as Cache<User>
+  return cache as DirectCache<unknown> as DirectCache<User>
 }

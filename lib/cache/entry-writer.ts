@@ -68,9 +68,11 @@ export class EntryWriter {
     const { tier, freshness, now } = this.#context
     const metadata = metadataOf(this.#head, this.#size, freshness, now())
     const kept = this.#with((draft) => tier.change(this.#key, () => this.#commit(draft, metadata)))
-    const done = (): Metadata => {
+    const done = (): Later<Metadata> => {
       this.#close()
-      return metadata
+      // The delete that won may be under way still: until it is done, what was there before can be seen.
+      const deleted = this.#pass.fenced ? tier.change(this.#key, nothingMore) : undefined
+      return deleted instanceof Promise ? deleted.then(() => metadata) : metadata
     }
     return kept instanceof Promise ? kept.then(done) : done()
   }
@@ -145,6 +147,8 @@ export class EntryWriter {
     )
   }
 }
+
+const nothingMore = (): void => undefined
 
 // The draft was never had: whoever writes or finishes is told why.
 const toldLater = (): void => undefined

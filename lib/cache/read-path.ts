@@ -4,9 +4,10 @@ import { parseDuration } from '../config/units.js'
 import { abortedBy, ClosedError, ConfigError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
 import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
-import type { Answer, Outcome } from './answer.js'
+import type { Answer, Found, Outcome } from './answer.js'
 import type { FetchOptions, GetOptions } from './cache.js'
 import type { Counters } from './counters.js'
+import type { DirectHit } from './direct.js'
 import type { FenceTable } from './fence.js'
 import type { Fetcher } from './fetcher.js'
 import { Fill, type FillAnswer, type FillContext, type FillRequest } from './fill.js'
@@ -107,6 +108,34 @@ export class ReadPath {
     if (hit === undefined) counters.misses += 1
     else counters.hits += 1
     return hit
+  }
+
+  /** See `DirectCache`. */
+  hitSync(key: string): DirectHit | undefined {
+    assertKey(key)
+    const { tier, clock, counters } = this.#context
+    const entry = tier.find(key)
+    if (entry instanceof Promise) {
+      void entry.then((late) => tier.release(late))
+      return undefined
+    }
+    if (entry === undefined) return undefined
+    const meta = entry.metadata
+    if (!isFresh(meta, clock.now()) || meta.negative) {
+      tier.release(entry)
+      return undefined
+    }
+    if (meta.size > IN_HAND) {
+      return { meta, bytes: undefined, found: this.#fromEntry(key, entry, meta, 'hit', {}) as Found }
+    }
+    const bytes = entry.view === undefined ? undefined : tier.view(entry, 0)
+    if (bytes?.length !== meta.size) {
+      tier.release(entry)
+      return undefined
+    }
+    counters.hits += 1
+    // Small, so that it holds nothing, and what was lent of it stays as it is without a release (S3, S7).
+    return { meta, bytes, found: undefined }
   }
 
   /** The value of `entry` when it is fresh and at hand, in memory of its own. */

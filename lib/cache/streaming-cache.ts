@@ -3,8 +3,9 @@ import type { Clock } from '../clock.js'
 import { ClosedError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import type { Later, Metadata, StoredEntry } from '../store/store.js'
-import type { Cache, CacheStats, FetchOptions, GetOptions } from './cache.js'
+import type { CacheStats, FetchOptions, GetOptions } from './cache.js'
 import { Counters } from './counters.js'
+import type { DirectCache, DirectHit } from './direct.js'
 import { type CacheEvents, Events } from './events.js'
 import { FenceTable } from './fence.js'
 import type { Body, EntryOptions, Fetcher } from './fetcher.js'
@@ -18,7 +19,7 @@ import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
 
 /** The cache: a read path and a write path over one tier, with the fences between them. */
-export class StreamingCache implements Cache {
+export class StreamingCache implements DirectCache {
   readonly #config: CacheConfig
   readonly #clock: Clock
   readonly #tier: Tier
@@ -86,6 +87,11 @@ export class StreamingCache implements Cache {
   getSync(key: string): { readonly value: Buffer; readonly meta: Metadata } | undefined {
     this.#assertOpen()
     return this.#reads.getSync(key)
+  }
+
+  hitSync(key: string): DirectHit | undefined {
+    this.#assertOpen()
+    return this.#reads.hitSync(key)
   }
 
   set(key: string, body: Body, options: EntryOptions = {}): Promise<Metadata> {

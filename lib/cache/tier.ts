@@ -53,6 +53,16 @@ export class Tier {
     }
   }
 
+  /** What `entry` lends from `position` on; undefined when the store fails. Never throws. */
+  view(entry: StoredEntry, position: number): Uint8Array | undefined {
+    try {
+      return entry.view?.(position)
+    } catch {
+      // Counted; the caller goes on as on a miss.
+      return this.#missed()
+    }
+  }
+
   /** Releases `entry`. Never throws: who has read an entry has read it. */
   release(entry: StoredEntry | undefined): void {
     try {

@@ -18,34 +18,25 @@ import { selects, variantKey } from './vary.js'
 // A body that broke off with nobody reading it is the concern of the next request, which asks again.
 const nobodyCares = (): void => undefined
 
-/** A root, a variant below it, and once more when the origin has changed what it varies by. */
-const MAX_STEPS = 3
-
 /** Answers the request: from the cache, from the origin through the cache, or, where neither may be shared, past it. */
 export async function answerThroughCache(context: ProxyContext, exchange: Exchange): Promise<void> {
   const known = context.passes.recall(exchange.key)
   if (known !== undefined) return relay(context, exchange, 'uri-miss', known)
-  let key = exchange.key
-  for (let step = 0; step < MAX_STEPS; step += 1) {
-    const root = key === exchange.key
-    const found = await context.cache.fetch(key, originFetcher(context, exchange, root), {
-      signal: exchange.signal,
-      freshness: { fresh: freshnessFor(exchange) },
-    })
-    // The fetcher never says "not found": a 404 is kept with its head and body like any other answer.
-    if (found.status !== 'ok') throw new Error(`an answer of ${found.status} at ${JSON.stringify(key)}`)
-    const why = misfit(exchange, found)
-    if (why === undefined) return respond(context, exchange, key, found)
-    const head = found.meta.user
-    found.close()
-    if (why !== 'variant-mismatch' || head?.selection === undefined || head.mark === undefined || !root) {
-      return relay(context, exchange, exchange.forwarded, why)
-    }
-    exchange.forwarded = 'vary-miss'
-    key = variantKey(exchange.key, head.mark, head.selection.names, exchange.fields)
-    const passed = context.passes.recall(key)
-    if (passed !== undefined) return relay(context, exchange, 'vary-miss', passed)
-  }
+  const root = await fetchAt(context, exchange, exchange.key)
+  const misfit = misfitOf(exchange, root)
+  if (misfit === undefined) return respond(context, exchange, exchange.key, root)
+  root.close()
+  const key = misfit === 'variant-mismatch' ? variantBelow(root.meta.user, exchange) : undefined
+  if (key === undefined) return relay(context, exchange, exchange.forwarded, misfit)
+
+  exchange.forwarded = 'vary-miss'
+  const passed = context.passes.recall(key)
+  if (passed !== undefined) return relay(context, exchange, 'vary-miss', passed)
+  const variant = await fetchAt(context, exchange, key)
+  const stillWrong = misfitOf(exchange, variant)
+  if (stillWrong === undefined) return respond(context, exchange, key, variant)
+  variant.close()
+  return relay(context, exchange, 'vary-miss', stillWrong)
 }
 
 /** Looks without asking the origin: the stored answer that this request may have. */
@@ -53,19 +44,51 @@ export async function findStored(
   context: ProxyContext,
   exchange: Exchange,
 ): Promise<Found<StoredHead> | undefined> {
-  let key = exchange.key
-  for (let step = 0; step < MAX_STEPS; step += 1) {
-    const found = await context.cache.get(key, { allowStale: true, signal: exchange.signal })
-    if (found === undefined || found.status !== 'ok') return undefined
-    const head = found.meta.user
-    const fits = head !== undefined && mayHave(exchange, head)
-    if (fits && acceptable(found.meta, head, exchange.demands, context.clock.now())) return found
-    found.close()
-    if (fits || head?.selection === undefined || head.mark === undefined || key !== exchange.key)
-      return undefined
-    key = variantKey(exchange.key, head.mark, head.selection.names, exchange.fields)
-  }
+  const root = await getAt(context, exchange, exchange.key)
+  if (root === undefined || mayAnswer(context, exchange, root)) return root
+  root.close()
+  const head = root.meta.user
+  const key =
+    head !== undefined && !selects(head.selection, exchange.fields) ? variantBelow(head, exchange) : undefined
+  const variant = key === undefined ? undefined : await getAt(context, exchange, key)
+  if (variant === undefined || mayAnswer(context, exchange, variant)) return variant
+  variant.close()
   return undefined
+}
+
+async function fetchAt(context: ProxyContext, exchange: Exchange, key: string): Promise<Found<StoredHead>> {
+  const found = await context.cache.fetch(key, originFetcher(context, exchange, key === exchange.key), {
+    signal: exchange.signal,
+    freshness: { fresh: freshnessFor(exchange) },
+  })
+  // The fetcher never says "not found": a 404 is kept with its head and body like any other answer.
+  if (found.status !== 'ok') throw new Error(`an answer of ${found.status} at ${JSON.stringify(key)}`)
+  return found
+}
+
+async function getAt(
+  context: ProxyContext,
+  exchange: Exchange,
+  key: string,
+): Promise<Found<StoredHead> | undefined> {
+  const found = await context.cache.get(key, { allowStale: true, signal: exchange.signal })
+  return found?.status === 'ok' ? found : undefined
+}
+
+/** Where the variant lies that the request selects; undefined below what is no root. */
+function variantBelow(root: StoredHead | undefined, exchange: Exchange): string | undefined {
+  return root?.selection === undefined || root.mark === undefined
+    ? undefined
+    : variantKey(exchange.key, root.mark, root.selection.names, exchange.fields)
+}
+
+function mayAnswer(context: ProxyContext, exchange: Exchange, found: Found<StoredHead>): boolean {
+  const { meta } = found
+  return (
+    meta.user !== undefined &&
+    mayHave(exchange, meta.user) &&
+    acceptable(meta, meta.user, exchange.demands, context.clock.now())
+  )
 }
 
 type Fresh = NonNullable<NonNullable<FetchOptions<StoredHead>['freshness']>['fresh']>
@@ -89,7 +112,7 @@ function mayHave(exchange: Exchange, head: StoredHead): boolean {
 }
 
 /** Why an answer that others caused is not for this request. */
-function misfit(exchange: Exchange, found: Found<StoredHead>): Detail | undefined {
+function misfitOf(exchange: Exchange, found: Found<StoredHead>): Detail | undefined {
   const head = found.meta.user
   // What was asked for this very request is its own, whatever it says.
   if (exchange.asked && (exchange.own !== undefined || found.outcome === 'miss')) return undefined
@@ -170,7 +193,7 @@ async function sendBody(
   if (choice === 'not-modified' || choice === 'unsatisfiable') {
     res.end()
     // The client has what it wanted, and the fill, if there is one, is to go on for those who come later.
-    if (found.outcome !== 'miss' || found.stored !== undefined) return found.close()
+    if (found.tier !== undefined || found.stored !== undefined) return found.close()
     found.stream({ start: 0, end: 0 }).on('error', nobodyCares).resume()
     return
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Cache } from '../cache/cache.js'
+import type { DirectCache } from '../cache/direct.js'
 import type { Clock } from '../clock.js'
 import type { AccessLog } from './access-log.js'
 import type { Detail, Forwarded } from './cache-status.js'
@@ -13,7 +13,7 @@ import type { Upstream } from './upstream.js'
 
 /** What all requests of a proxy share. */
 export interface ProxyContext {
-  readonly cache: Cache<StoredHead>
+  readonly cache: DirectCache<StoredHead>
   readonly upstream: Upstream
   readonly clock: Clock
   readonly freshness: FreshnessPolicy

@@ -1,4 +1,4 @@
-import { type Dispatcher, getGlobalDispatcher, interceptors } from 'undici'
+import type { Dispatcher } from 'undici'
 import { type Fetcher, type FetchResult, notFound, notModified } from '../cache/fetcher.js'
 import { ConfigError } from '../errors.js'
 import type { Metadata } from '../store/store.js'
@@ -68,13 +68,13 @@ export function httpFetcher(url: string | URL, options: HttpFetcherOptions = {})
     shared: options.shared ?? true,
     rewritten: new Set(),
   }
+  let dispatcher: Dispatcher | undefined
   return async ({ etag, meta, signal }) => {
     const before = meta?.user
-    const first = options.dispatcher ?? getGlobalDispatcher()
-    const dispatcher =
-      redirects > 0 ? first.compose(interceptors.redirect({ maxRedirections: redirects })) : first
+    dispatcher ??= await dispatcherOf(options.dispatcher, redirects)
+    const client = dispatcher
     const ask = (conditions: Readonly<Record<string, string>>): Promise<Asked> =>
-      askOrigin(dispatcher, target, { ...headers, ...conditions }, signal)
+      askOrigin(client, target, { ...headers, ...conditions }, signal)
     let asked = await ask(conditionsOf(etag, before))
     if (asked.head.status === 304 && meta !== undefined && before !== undefined) {
       asked.discard()
@@ -84,6 +84,16 @@ export function httpFetcher(url: string | URL, options: HttpFetcherOptions = {})
     }
     return resultOf(asked, target, authorized, policy)
   }
+}
+
+/** undici is loaded by who asks an origin first, not by everyone who imports the package. */
+async function dispatcherOf(given: Dispatcher | undefined, redirects: number): Promise<Dispatcher> {
+  if (given !== undefined && redirects === 0) return given
+  const { getGlobalDispatcher, interceptors } = await import('undici')
+  const dispatcher = given ?? getGlobalDispatcher()
+  return redirects === 0
+    ? dispatcher
+    : dispatcher.compose(interceptors.redirect({ maxRedirections: redirects }))
 }
 
 function readUrl(url: string | URL): URL {

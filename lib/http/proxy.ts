@@ -102,7 +102,8 @@ export async function createProxyWith(options: ProxyOptions, { clock }: ProxySea
     },
   }
   const server = createServer(createHandler(context, config.healthz))
-  server.timeout = config.clientTimeout
+  // A connection is silent while its client waits for the origin, too. Node's timers count 31 bits of ms.
+  server.timeout = Math.min(Math.max(config.clientTimeout, config.originTimeout + 1000), 2 ** 31 - 1)
   server.on('connect', refuseTunnel)
 
   async function stop(): Promise<void> {

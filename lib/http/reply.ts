@@ -114,8 +114,9 @@ interface Drawn {
 // A head belongs to one stored value, so that its size is part of what is remembered.
 const drawnUp = new WeakMap<StoredHead, Drawn>()
 
+/** Without a ttl where it is for ever, which RFC 9211 cannot say. */
 export function hitStatus(ttl: number): string {
-  return `drey; hit; ttl=${ttl}`
+  return Number.isFinite(ttl) ? `drey; hit; ttl=${ttl}` : 'drey; hit'
 }
 
 /** Freshness that is left, in whole seconds; negative when it is over. */

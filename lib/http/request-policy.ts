@@ -73,6 +73,8 @@ export function acceptable(
   demands: Demands,
   now: number,
 ): boolean {
+  // From the future: the clock was set back, and nothing is known of its age.
+  if (meta.cachedAt > now) return false
   if (!demands.custom) return now < meta.freshUntil
   if (demands.noCache || now - head.bornAt > demands.maxAge) return false
   if (now < meta.freshUntil) return meta.freshUntil - now >= demands.minFresh

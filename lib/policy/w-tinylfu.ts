@@ -183,7 +183,7 @@ export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
     this.#windowShare += growth
     this.#protectedShare -= growth
     if (growth < 0) this.#spill()
-    else this.#fillWindow()
+    else if (growth > 0) this.#fillWindow()
   }
 
   /** Gives the window, which has grown, the entries of the main area that would be the first to go. */

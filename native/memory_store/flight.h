@@ -54,7 +54,7 @@ class Flight final : public Pass {
   void Grow(std::shared_ptr<Draft> draft, Note note);
   // Ends it with kAnswered or a failure; does nothing when it has ended.
   void End(State state, Note note) noexcept;
-  // Nobody may join any more; those who have go on. It can still be fenced no more, and must not commit.
+  // Nobody may join any more; those who have go on. Nothing will be committed.
   void Close() noexcept;
   // Where to tell when the last follower has left.
   void SetLeader(std::shared_ptr<Mailbox> mailbox, uint64_t token);

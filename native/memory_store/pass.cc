@@ -21,6 +21,8 @@ void PassTable::Enter(const std::shared_ptr<Pass>& pass) {
 void PassTable::Leave(Pass& pass) noexcept {
   if (!pass.entered_) return;
   pass.entered_ = false;
+  // Nobody could fence it any more.
+  pass.fenced_ = true;
   ledger_.Give(CostOf(pass));
   auto [at, end] = passes_.equal_range(pass.hash().low);
   for (; at != end; ++at) {

@@ -57,7 +57,7 @@ class PassTable {
   explicit PassTable(Ledger& ledger) noexcept : ledger_(ledger) {}
 
   void Enter(const std::shared_ptr<Pass>& pass);
-  // Does nothing when the pass left before.
+  // A pass that has left can commit nothing more. Does nothing when it left before.
   void Leave(Pass& pass) noexcept;
   // The fill that somebody who asks for the key now may join: one that was not fenced.
   std::shared_ptr<Pass> FillOf(const Hash128& hash, Slice key) const noexcept;

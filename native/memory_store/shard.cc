@@ -192,8 +192,9 @@ Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes,
     records_.SetLocation(handle, records_.LocationOf(handle), body != nullptr);
   }
   Fill(handle, mark, ++version_, key, value, body, metadata);
-  policy_->Touch(handle);
+  // In this order: a use may move the entry to another queue, at its new weight.
   if (Size(handle) != before) policy_->Resize(handle, before);
+  policy_->Touch(handle);
   live_ += 1;
   return Outcome::kDone;
 }

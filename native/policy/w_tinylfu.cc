@@ -123,12 +123,12 @@ void WTinyLfu::Adapt() noexcept {
     const uint64_t growth = std::min(static_cast<uint64_t>(step), protected_share_);
     window_share_ += growth;
     protected_share_ -= growth;
-    FillWindow();
+    if (growth > 0) FillWindow();
   } else if (step < 0) {
     const uint64_t loss = std::min(static_cast<uint64_t>(-step), window_share_ - least_window_);
     window_share_ -= loss;
     protected_share_ += loss;
-    Spill();
+    if (loss > 0) Spill();
   }
 }
 

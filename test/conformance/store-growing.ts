@@ -86,6 +86,35 @@ export function growingTests(make: MakeStore): void {
       await store.close()
     })
 
+    test('of near stores: bytes come back to what they were', async () => {
+      const { store } = await open(make)
+      await mustPut(store, 'there', bytesOf(1000, 'there'))
+      const before = store.stats().bytes
+      expect(before).toBeGreaterThan(1000)
+      for (const size of [0, 1, 5000, 70_000, 200_000]) {
+        const aborted = await begin(store, 'k')
+        expect(await aborted.write(bytesOf(size, 'k'))).toBe(true)
+        aborted.abort()
+        aborted.abort()
+        expect(store.stats().bytes).toBe(before)
+
+        const held = await begin(store, 'k', size)
+        const letGo = held.growing!.hold()
+        expect(await held.write(bytesOf(size, 'k'))).toBe(true)
+        expect(await held.commit(metadataFor(size))).toBe(true)
+        held.abort()
+        const entry = await mustFind(store, 'k')
+        expect(await store.delete('k')).toBe(true)
+        expect(store.stats().bytes).toBeGreaterThanOrEqual(before + size)
+        letGo()
+        letGo()
+        entry.release()
+        entry.release()
+        expect(store.stats().bytes).toBe(before)
+      }
+      await store.close()
+    })
+
     test('go on after a refused write', async () => {
       const { store } = await open(make)
       const draft = await begin(store, 'k')

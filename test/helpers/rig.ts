@@ -72,8 +72,8 @@ export const noOrigin = (): never => {
   throw new Error('the origin was asked')
 }
 
-/** Closes the cache, and expects that nothing of it is left: no bytes held, no body, no timer. */
-export async function expectNothingLeft(made: Rig): Promise<void> {
+/** Closes the cache, and says what is left of it: bytes held, bodies, timers. */
+export async function leftOf(made: Rig): Promise<string[]> {
   const at = rigs.indexOf(made)
   if (at >= 0) rigs.splice(at, 1)
   const { cache, clock, store } = made
@@ -89,20 +89,23 @@ export async function expectNothingLeft(made: Rig): Promise<void> {
   }
   await closing
   await turns(3)
-  const stats = cache.stats()
-  expect.soft(stats.openBodies, 'open bodies').toBe(0)
-  expect.soft(stats.filling, 'fills under way').toBe(0)
-  expect.soft(stats.tiers[0]!.pinnedBytes, 'pinned bytes').toBe(0)
-  expect.soft(clock.pending, 'timers set').toBe(0)
-  if (store instanceof DistantStore) {
-    expect.soft(store.openDrafts, 'open drafts').toBe(0)
-    expect.soft(store.openEntries, 'open entries').toBe(0)
-    expect.soft(store.misuse, 'misuse of the store').toEqual([])
+  const { openBodies, filling, tiers } = cache.stats()
+  const left: Record<string, number> = {
+    'open bodies': openBodies,
+    'fills under way': filling,
+    'pinned bytes': tiers[0]!.pinnedBytes,
+    'timers set': clock.pending,
   }
+  if (store instanceof DistantStore) {
+    left['open drafts'] = store.openDrafts
+    left['open entries'] = store.openEntries
+  }
+  const said = Object.entries(left).flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}`]))
+  return store instanceof DistantStore ? [...said, ...store.misuse] : said
 }
 
 /** Every rig of the test that ended, when the test file imports this helper. */
 afterEach(async () => {
-  for (const made of [...rigs]) await expectNothingLeft(made)
+  for (const made of [...rigs]) expect(await leftOf(made), 'what is left').toEqual([])
   expect(unhandled.splice(0), 'unhandled rejections').toEqual([])
 })

@@ -15,7 +15,7 @@ using namespace drey::test;
 
 namespace {
 
-constexpr uint64_t kKeys = 60;
+constexpr uint64_t kKeys = 200;
 constexpr uint64_t kVersions = 2000000;
 constexpr uint64_t kOpen = std::numeric_limits<uint64_t>::max();
 
@@ -58,8 +58,8 @@ std::vector<uint8_t> Tell(uint64_t key, uint64_t version, uint64_t size) {
 }
 
 uint64_t SizeFor(Random& random) {
-  const uint64_t scale = random.Below(30);
-  return 16 + random.Below(scale == 0 ? 200000 : scale < 6 ? 20000 : scale < 15 ? 3000 : 500);
+  const uint64_t scale = random.Below(10);
+  return 16 + random.Below(scale == 0 ? 200000 : scale < 3 ? 20000 : scale < 6 ? 3000 : 500);
 }
 
 // The version of a value, or of the beginning of one; 0 when a byte of it is wrong.

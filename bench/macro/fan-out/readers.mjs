@@ -26,7 +26,9 @@ const loop = monitorEventLoopDelay({ resolution: 5 })
 loop.enable()
 const random = randomFrom(seed)
 // The first begins the fill; the others wait for a moment of it, so that each joins mid-stream however fast it goes.
-const joinAt = Array.from({ length: readers - 1 }, () => Math.floor(random() * size * 0.98)).sort((a, b) => a - b)
+const joinAt = Array.from({ length: readers - 1 }, () => Math.floor(random() * size * 0.98)).sort(
+  (a, b) => a - b,
+)
 const began = performance.now()
 const running = []
 
@@ -62,7 +64,13 @@ async function read(number) {
       await sleep(pauseMs)
     }
   }
-  return { outcome: found.outcome, slow, bytes, sha256: hash.digest('hex'), finishedMs: performance.now() - began }
+  return {
+    outcome: found.outcome,
+    slow,
+    bytes,
+    sha256: hash.digest('hex'),
+    finishedMs: performance.now() - began,
+  }
 }
 
 running.push(read(0))
@@ -71,7 +79,11 @@ const results = []
 for (let at = 0; at < running.length; at += 1) results.push(await running[at])
 
 loop.disable()
-const loopDelay = { p50Ms: loop.percentile(50) / 1e6, p99Ms: loop.percentile(99) / 1e6, maxMs: loop.max / 1e6 }
+const loopDelay = {
+  p50Ms: loop.percentile(50) / 1e6,
+  p99Ms: loop.percentile(99) / 1e6,
+  maxMs: loop.max / 1e6,
+}
 process.send({ type: 'done', results, fills: cache.stats().fills, loopDelay })
 await fromParent('end')
 await cache.close()

@@ -184,6 +184,47 @@ describe('one call of the origin for all who wait', () => {
   })
 })
 
+describe('GET and HEAD', () => {
+  test('HEAD is answered from a stored GET, and goes to the origin as HEAD otherwise', async () => {
+    await using it = await bed()
+    it.origin.on('/a', { headers: [...FRESH, 'ETag', '"1"'], body: 'twelve bytes' })
+    const before = await it.get('/a', {}, { method: 'HEAD' })
+    expect(before.cache).toBe('fwd=uri-miss; fwd-status=200')
+    expect(before.headers['content-length']).toBe('12')
+    expect(before.text).toBe('')
+    await it.get('/a')
+    const after = await it.get('/a', { range: 'bytes=0-1' }, { method: 'HEAD' })
+    expect(after.status).toBe(200)
+    expect(after.cache).toBe('hit; ttl=60')
+    expect(after.headers['content-length']).toBe('12')
+    expect(after.headers['etag']).toBe('"1"')
+    expect(after.text).toBe('')
+    expect((await it.get('/a', { 'if-none-match': '"1"' }, { method: 'HEAD' })).status).toBe(304)
+    expect(it.origin.seen.map(({ method }) => method)).toEqual(['HEAD', 'GET'])
+    it.clock.advance(60_000)
+    expect((await it.get('/a', {}, { method: 'HEAD' })).cache).toBe('fwd=uri-miss; fwd-status=200')
+  })
+
+  test('a large stored value answers HEAD without its body', async () => {
+    await using it = await bed()
+    it.origin.on('/a', { headers: FRESH, body: Buffer.alloc(200_000, 'x') })
+    await it.get('/a')
+    const head = await it.get('/a', {}, { method: 'HEAD' })
+    expect(head.headers['content-length']).toBe('200000')
+    expect(head.cache).toBe('hit; ttl=60')
+    expect(it.proxy.cache.stats().openBodies).toBe(0)
+  })
+
+  test('a GET with a body goes past the cache: the body is part of no key', async () => {
+    await using it = await bed()
+    it.origin.on('/a', (seen) => ({ headers: FRESH, body: seen.method }))
+    const reply = await it.get('/a', { 'content-length': '4' }, { body: 'evil' })
+    expect(reply.cache).toBe('fwd=bypass; fwd-status=200; detail=request-body')
+    expect(await it.origin.seen[0]!.body).toEqual(Buffer.from('evil'))
+    expect((await it.get('/a')).cache).toBe('fwd=uri-miss; fwd-status=200; ttl=60; stored')
+  })
+})
+
 /** Until the proxy has taken up so many requests; it counts them as they ask the cache. */
 async function waiting(it: Awaited<ReturnType<typeof bed>>, requests: number): Promise<void> {
   let connections = -1

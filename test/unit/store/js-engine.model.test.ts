@@ -148,12 +148,14 @@ const steps = {
       const expected = model.commit(target.model, full)
       expect(committed).toBe(expected)
       if (!expected && !refused.has(target.model)) model.refusals += 1
+      target.draft.abort()
     },
   abort:
     (at: number): Step =>
     (model, { drafts }) => {
       const target = take(drafts, at)
       if (target === undefined) return
+      target.draft.abort()
       target.draft.abort()
       model.drop(target.model)
     },

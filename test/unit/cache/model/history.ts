@@ -75,7 +75,8 @@ export class History {
   changedSince(tick: number, key: string, writing: readonly Version[]): boolean {
     if (writing.some((write) => write.key === key)) return true
     return this.#changes.some(
-      (change) => concerns(change, key) && change.kind !== 'fill' && (change.end ?? this.tick) > tick,
+      ({ key: changed, kind, end }) =>
+        (changed === key || changed === EVERY_KEY) && kind !== 'fill' && (end === undefined || end > tick),
     )
   }
 

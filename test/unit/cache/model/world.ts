@@ -40,12 +40,18 @@ interface Sending {
   signal: AbortSignal | undefined
 }
 
+interface Asking {
+  readonly key: string
+  readonly start: number
+  readonly signal: AbortSignal
+}
+
 interface Caller {
   readonly controller: AbortController
 }
 
-/** Errors that a caller may get from an origin that is down or breaks off, and from its own signal. */
-const EXPECTED = new Set(['ERR_DREY_ORIGIN', 'ERR_DREY_TRUNCATED', 'ERR_DREY_ABORTED'])
+/** Errors that a caller may get: from an origin that is down or breaks off, its own signal, a store that is all in use. */
+const EXPECTED = new Set(['ERR_DREY_ORIGIN', 'ERR_DREY_TRUNCATED', 'ERR_DREY_ABORTED', 'ERR_DREY_NO_SPACE'])
 
 /** Keys for values that are for one caller alone: there, origins are called at will. */
 export const PRIVATE_KEY = 'p'
@@ -64,8 +70,8 @@ export class World {
   readonly #made: Rig
   readonly #scheduler: Scheduler
   readonly #unread: Found[] = []
-  /** Calls of the origin that were not answered, by key. */
-  readonly #asking = new Map<string, number[]>()
+  /** Calls of the origin that were not answered yet. */
+  readonly #asking = new Set<Asking>()
   #open = 0
 
   constructor(made: Rig, scheduler: Scheduler) {
@@ -191,13 +197,11 @@ export class World {
 
   async #ask(context: FetcherContext, key: string, plan: Plan) {
     this.#assertOnly(key)
-    const asking = this.#asking.get(key) ?? []
-    this.#asking.set(key, asking)
-    const start = this.history.tick
-    asking.push(start)
+    const asking = { key, start: this.history.tick, signal: context.signal }
+    this.#asking.add(asking)
     const version = this.history.begin('fill', key, plan.size)
     await this.#scheduler.schedule(Promise.resolve(), `origin of ${key}`)
-    asking.splice(asking.indexOf(start), 1)
+    this.#asking.delete(asking)
     if (plan.answer === 'throw') throw new Error('down')
     if (plan.answer === 'confirm' && context.meta !== undefined) {
       return { version: undefined, result: notModified({ ttl: plan.ttl }) }
@@ -219,10 +223,14 @@ export class World {
 
   /** I6: no other call of the origin of `key` may be under way that this one could have joined. */
   #assertOnly(key: string): void {
-    if (key === PRIVATE_KEY) return
-    const starts = [...(this.#asking.get(key) ?? [])]
-    for (const { key: other, version, shared, signal } of this.sendings) {
-      if (other === key && shared && signal?.aborted !== true) starts.push(version.start)
+    // What found no room in the store passes through, and cannot be joined.
+    if (key === PRIVATE_KEY || this.cache.stats().tiers[0]!.refusals > 0) return
+    const starts: number[] = []
+    for (const asking of this.#asking) {
+      if (asking.key === key && !asking.signal.aborted) starts.push(asking.start)
+    }
+    for (const { key: other, version, shared } of this.sendings) {
+      if (other === key && shared) starts.push(version.start)
     }
     for (const start of starts) {
       if (!this.history.changedSince(start, key, this.writing)) {

@@ -1,0 +1,18 @@
+import type { Metadata } from '../store/store.js'
+import type { Found } from './answer.js'
+import type { Cache } from './cache.js'
+
+/** A fresh value at hand: small ones by their bytes, larger ones as an answer to be written or closed. */
+export type DirectHit<User = unknown> =
+  | { readonly meta: Metadata<User>; readonly bytes: Uint8Array; readonly found: undefined }
+  | { readonly meta: Metadata<User>; readonly bytes: undefined; readonly found: Found<User> }
+
+/** What the package's own servers may ask of a cache beside its public face. */
+export interface DirectCache<User = unknown> extends Cache<User> {
+  /**
+   * What is fresh and at hand, without a copy and without a turn of the loop; undefined, and not counted as a
+   * miss, when the caller has to `fetch`. `bytes` is the store's own memory: never to be written to, nor given to
+   * anything that keeps or changes it; sockets and HTTP responses do neither (I9).
+   */
+  hitSync(key: string): DirectHit<User> | undefined
+}
