@@ -85,6 +85,8 @@ export class Fill {
   readonly #context: FillContext
   readonly #controller = new AbortController()
   readonly #waiters = new Set<Waiter>()
+  /** Whose call it was that asks the origin; others only wait for it. */
+  #leader: Waiter | undefined
   readonly #stale: SharedEntry | undefined
   #flow: Flow | undefined
   /** The answer for who comes after it was given, if there is one for them. Set once the origin has answered or failed. */
@@ -146,6 +148,7 @@ export class Fill {
           reject(error)
         },
       }
+      this.#leader ??= waiter
       this.#waiters.add(waiter)
       signal?.addEventListener('abort', onAbort)
     })
@@ -235,6 +238,7 @@ export class Fill {
       },
     )
     this.#flow = flow
+    const leads = this.#leader !== undefined && this.#waiters.has(this.#leader)
     const inHand = 'bytes' in source && source.bytes.length <= IN_HAND ? source.bytes : undefined
     const body = (): FillAnswer => ({
       kind: 'body',
@@ -242,11 +246,15 @@ export class Fill {
       from: flow,
     })
     this.#late = () => (flow.joinable ? { kind: 'body', reader: flow.join(), from: flow } : undefined)
-    const [leader, ...others] = this.#waiters
-    leader?.deliver(body())
-    // What is known to be for one alone, or to pass at its pace, is not shared. A tier that is full or down shares:
-    // the origin is spared the calls of all who wait already.
-    for (const waiter of others) waiter.deliver(refused === undefined ? body() : { kind: 'alone' })
+    // What is for one alone is for who asked the origin, and if that one left, for nobody: it may be private. What is
+    // too large passes at the pace of one. A tier that is full or down shares: the origin is spared the calls of
+    // all who wait already.
+    const [first] = this.#waiters
+    const only = refused === 'no-store' ? this.#leader : first
+    for (const waiter of [...this.#waiters]) {
+      waiter.deliver(refused === undefined || waiter === only ? body() : { kind: 'alone' })
+    }
+    if (refused === 'no-store' && !leads) return this.#abandon()
     void flow.run()
   }
 

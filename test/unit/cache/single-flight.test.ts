@@ -74,6 +74,29 @@ overStores((kind) => {
     expect([aborted, origin.cancelled, made.cache.stats().fills]).toEqual([false, false, 1])
   })
 
+  it('gives a value for one alone to nobody else when its leader has left', async () => {
+    const made = await rig(kind)
+    const leader = new AbortController()
+    const held = gate()
+    const origin = pour('web')
+    const secret = async () => {
+      await held.opened
+      return { body: origin.body, store: false }
+    }
+    const lost = made.cache.fetch('k', secret, { signal: leader.signal })
+    await turns()
+    const own = (name: string) => made.cache.fetch('k', () => ({ body: name, store: false }))
+    const others = [own('second'), own('third')]
+    await turns()
+    leader.abort()
+    await expect(lost).rejects.toMatchObject({ code: 'ERR_DREY_ABORTED' })
+    held.open()
+    const got = await Promise.all(others)
+    expect(await Promise.all(got.map((answer) => found(answer).text()))).toEqual(['second', 'third'])
+    expect(origin.cancelled).toBe(true)
+    await settled(made)
+  })
+
   it('gives up when all have left, and asks anew after that', async () => {
     const made = await rig(kind)
     const signals: AbortSignal[] = []
