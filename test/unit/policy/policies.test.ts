@@ -1,0 +1,255 @@
+/*
+ * Each policy on sequences short enough to follow with a pencil.
+ */
+import { describe, expect, it } from 'vitest'
+import { createPolicy } from '../../../lib/policy/create.js'
+import { Lfu } from '../../../lib/policy/lfu.js'
+import type { Policy, PolicyName } from '../../../lib/policy/policy.js'
+import { WTinyLfu } from '../../../lib/policy/w-tinylfu.js'
+import { hashOf, notPinned, TestNode } from './simulate.js'
+
+/** A policy with entries that are named by letters. */
+class Bench {
+  readonly policy: Policy<TestNode>
+  readonly #nodes = new Map<string, TestNode>()
+
+  constructor(policy: PolicyName | Policy<TestNode>, capacity = 1000) {
+    this.policy = typeof policy === 'string' ? createPolicy(policy, capacity, notPinned) : policy
+  }
+
+  node(letter: string): TestNode {
+    const node =
+      this.#nodes.get(letter) ?? new TestNode(letter.charCodeAt(0), 1, hashOf(letter.charCodeAt(0)))
+    this.#nodes.set(letter, node)
+    return node
+  }
+
+  add(letters: string, size = 1): this {
+    for (const letter of letters) {
+      const node = this.node(letter)
+      node.size = size
+      this.policy.add(node)
+    }
+    return this
+  }
+
+  touch(letters: string): this {
+    for (const letter of letters) this.policy.touch(this.node(letter))
+    return this
+  }
+
+  remove(letters: string): this {
+    for (const letter of letters) this.policy.remove(this.node(letter))
+    return this
+  }
+
+  pin(letters: string, pinned = true): this {
+    for (const letter of letters) this.node(letter).pinned = pinned
+    return this
+  }
+
+  /** The next victims, as many as asked for. */
+  evict(count = Number.POSITIVE_INFINITY): string {
+    let letters = ''
+    while (letters.length < count) {
+      const victim = this.policy.evict()
+      if (victim === undefined) break
+      letters += String.fromCharCode(victim.id)
+    }
+    return letters
+  }
+}
+
+describe('LRU', () => {
+  it('evicts in the order of last use', () => {
+    expect(new Bench('lru').add('abcde').touch('bd').remove('c').evict()).toBe('aebd')
+  })
+
+  it('takes an entry that it passed over for one just used', () => {
+    const bench = new Bench('lru').add('abcd').pin('a')
+    expect(bench.evict(1)).toBe('b')
+    bench.pin('a', false)
+    expect(bench.evict()).toBe('cda')
+  })
+})
+
+describe('FIFO', () => {
+  it('evicts in the order of arrival', () => {
+    expect(new Bench('fifo').add('abcde').touch('aab').remove('c').evict()).toBe('abde')
+  })
+})
+
+describe('SIEVE', () => {
+  it('decides as in the figure of its paper', () => {
+    // NSDI 2024, figure 1: from the newest, H D A F E B G; A, B and G are marked; the hand stands at the oldest.
+    const bench = new Bench('sieve').add('GBEFADH').touch('ABG')
+    expect(bench.evict(1)).toBe('E')
+    expect(bench.add('I').evict(1)).toBe('F')
+    // A is spared where it stands, so the hand comes to D next.
+    expect(bench.add('J').evict(1)).toBe('D')
+  })
+
+  it('goes on with the next when the entry at its hand is removed', () => {
+    const bench = new Bench('sieve').add('abcdef').touch('a')
+    expect(bench.evict(1)).toBe('b')
+    expect(bench.remove('c').evict(1)).toBe('d')
+    expect(bench.remove('ef').evict()).toBe('a')
+  })
+})
+
+describe('LFU', () => {
+  it('evicts the rarest, and of these the one that has been so for longest', () => {
+    expect(new Bench('lfu').add('abcde').touch('aacceb').evict()).toBe('debac')
+  })
+
+  it('forgets a frequency with its entry', () => {
+    const bench = new Bench('lfu').add('ab').touch('aaab').remove('a').add('a')
+    expect(bench.evict()).toBe('ab')
+  })
+
+  it('lets entries wait at their frequency when there is no bucket left', () => {
+    const bench = new Bench(new Lfu<TestNode>(notPinned, 2)).add('abc')
+    bench.touch('a')
+    // A third frequency finds no bucket while b is at 1 and a at 2, together with c.
+    bench.touch('c').touch('c')
+    expect(bench.policy.count).toBe(3)
+    expect(bench.add('d').evict()).toBe('bdac')
+  })
+
+  it('adds to the rarest there is when not even that has a bucket', () => {
+    const bench = new Bench(new Lfu<TestNode>(notPinned, 1)).add('ab').touch('b')
+    expect(bench.remove('a').touch('b').add('c').evict()).toBe('bc')
+  })
+})
+
+describe('S3-FIFO', () => {
+  it('moves to the main queue what was used twice in the small one', () => {
+    const bench = new Bench('s3-fifo', 100).add('abcd').touch('aab')
+    expect(bench.evict(2)).toBe('bc')
+    // a is in the main queue, where the small one no longer reaches it.
+    expect(bench.add('efg').evict(4)).toBe('defg')
+    expect(bench.evict()).toBe('a')
+  })
+
+  it('takes back into the main queue what it remembers', () => {
+    const bench = new Bench('s3-fifo', 100).add('a')
+    expect(bench.evict()).toBe('a')
+    bench.add('ab')
+    expect(bench.evict()).toBe('ba')
+  })
+
+  it('forgets in the order of eviction, beyond nine tenths of the capacity', () => {
+    const bench = new Bench('s3-fifo', 10).add('abcdefghijkl')
+    expect(bench.evict()).toBe('abcdefghijkl')
+    // Nine are remembered: d to l. Of those that come now only c is new.
+    bench.add('cd')
+    expect(bench.evict(1)).toBe('c')
+  })
+
+  it('gives an entry of the main queue another round for each use, three at most', () => {
+    const bench = new Bench('s3-fifo', 10).add('abc')
+    bench.evict()
+    bench.add('abc').touch('aaaaab')
+    expect(bench.evict()).toBe('cba')
+  })
+
+  it('takes from the main queue first when that has more than its share', () => {
+    const bench = new Bench('s3-fifo', 10).add('abcdefghi')
+    bench.evict()
+    bench.add('abcdefghi').add('x')
+    expect(bench.evict(1)).toBe('x')
+    bench.add('x').add('y')
+    // Ten in main, of nine: x was remembered.
+    expect(bench.evict(1)).toBe('a')
+  })
+})
+
+describe('W-TinyLFU', () => {
+  it('lets nobody into the main area who is wanted less than who would have to go', () => {
+    const bench = new Bench('w-tinylfu', 10).add('abcdefghij').touch('abcdefghij'.repeat(2))
+    // Nobody has come since the cache was full: the oldest of those that wait in the main area goes.
+    expect(bench.evict(1)).toBe('i')
+    // Whoever comes pushes the one before out of the window: j, which is wanted as often as the oldest, then k and l,
+    // which are wanted less.
+    expect(bench.add('k').evict(1)).toBe('j')
+    expect(bench.add('l').evict(1)).toBe('k')
+    expect(bench.add('m').evict(1)).toBe('l')
+  })
+
+  it('counts uses of entries that are gone', () => {
+    const bench = new Bench('w-tinylfu', 10).add('abcdefghij')
+    bench.evict(1)
+    // All in the main area were used once. So was k when it first comes, and goes; the second time it is preferred.
+    bench.add('k').evict(1)
+    expect(bench.add('1').evict(1)).toBe('k')
+    expect(bench.add('k').evict(1)).toBe('1')
+    expect(bench.add('2').evict(1)).toBe('a')
+    expect(bench.evict()).toContain('k')
+  })
+
+  it('makes an entry larger than the window the next candidate', () => {
+    const bench = new Bench('w-tinylfu', 1000).add('abcdefgh', 1).add('z', 500)
+    expect(bench.evict(1)).toBe('z')
+  })
+
+  it('keeps what its climber found when the capacity changes', () => {
+    // The same sequence, with a change of the capacity and back in the middle: no difference.
+    const order = (change: boolean): number[] => {
+      const policy = new WTinyLfu<TestNode>(notPinned, 200)
+      const victims: number[] = []
+      const nodes = new Map<number, TestNode>()
+      for (let at = 0; at < 40_000; at += 1) {
+        if (change && at === 30_000) {
+          policy.setCapacity(400)
+          policy.setCapacity(200)
+        }
+        const id = at % 3 === 0 ? at % 150 : (at * 7919) % 1009
+        const node = nodes.get(id)
+        if (node?.here) {
+          policy.touch(node)
+          continue
+        }
+        if (policy.count === 200) {
+          const victim = policy.evict()!
+          victim.here = false
+          victims.push(victim.id)
+        }
+        const added = node ?? new TestNode(id, 1, hashOf(id))
+        added.here = true
+        nodes.set(id, added)
+        policy.add(added)
+      }
+      return victims
+    }
+    expect(order(true)).toEqual(order(false))
+  })
+})
+
+describe('what policies read of an entry', () => {
+  it.each([
+    ['lru', false],
+    ['lfu', false],
+    ['fifo', false],
+    ['sieve', false],
+    ['s3-fifo', true],
+    ['w-tinylfu', true],
+  ] as const)('%s reads the hash: %s', (name, reads) => {
+    let read = false
+    const policy = createPolicy<TestNode>(name, 100, notPinned)
+    expect(policy.needsHash).toBe(reads)
+    const nodes = [1, 2, 3].map((id) => {
+      const node = new TestNode(id, 50, id)
+      Object.defineProperty(node, 'hash', {
+        get: () => {
+          read = true
+          return id
+        },
+      })
+      return node
+    })
+    for (const node of nodes) policy.add(node)
+    for (const node of nodes) policy.touch(node)
+    while (policy.evict() !== undefined);
+    expect(read).toBe(reads)
+  })
+})
