@@ -80,12 +80,11 @@ describe('FIFO', () => {
 })
 
 describe('SIEVE', () => {
-  it('decides as in the figure of its paper', () => {
-    // NSDI 2024, figure 1: from the newest, H D A F E B G; A, B and G are marked; the hand stands at the oldest.
+  it('leaves those that it spares where they are, and does not come back to them before the newest', () => {
     const bench = new Bench('sieve').add('GBEFADH').touch('ABG')
     expect(bench.evict(1)).toBe('E')
     expect(bench.add('I').evict(1)).toBe('F')
-    // A is spared where it stands, so the hand comes to D next.
+    // A is spared where it stands; D is next, though newer entries have come.
     expect(bench.add('J').evict(1)).toBe('D')
   })
 
