@@ -15,10 +15,10 @@ export function validate<T extends z.ZodType>(schema: T, value: unknown, at: str
 
 /** A value for a message: short whatever it is, and made without its `toJSON` or `toString`, which may fail. */
 export function showValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)
+  if (typeof value === 'string') return JSON.stringify(cut(value))
   if (typeof value === 'bigint') return showBigint(value)
   if (typeof value === 'function') return 'a function'
-  if (typeof value !== 'object' || value === null) return String(value)
+  if (typeof value !== 'object' || value === null) return cut(String(value))
   if (Array.isArray(value)) return `an array of ${value.length}`
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`
   const names = Object.keys(value)
@@ -50,8 +50,10 @@ const TYPES: Readonly<Record<string, string>> = {
 /** What would do in place of what the issue complains of. */
 function wantOf(issue: Issue): string {
   if (issue.code === 'invalid_type') return `want ${TYPES[issue.expected] ?? issue.expected}`
-  if (issue.code === 'invalid_value')
-    return `want ${issue.values.map((value) => showValue(value)).join(', ')}`
+  if (issue.code === 'invalid_value') {
+    const values = issue.values.map((value) => showValue(value)).join(', ')
+    return issue.values.length > 1 ? `want one of ${values}` : `want ${values}`
+  }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     const wants = issue.errors.map(([first]) => (first === undefined ? '' : wantOf(first)))
     return `want ${[...new Set(wants)].map((want) => want.replace(/^want /, '')).join(', or ')}`
@@ -84,6 +86,10 @@ function join(at: string, path: readonly PropertyKey[]): string {
 /** A name of an option as it stands in code: as it is where it is one, else quoted and short. */
 function showName(name: string): string {
   return /^\w{1,60}$/.test(name) ? name : showValue(name)
+}
+
+function cut(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
 function showBigint(value: bigint): string {

@@ -100,7 +100,11 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
   evict(pinnedToo = false): N | undefined {
     if (this.#queue.count === 0) return undefined
     this.#pins.begin(pinnedToo)
-    const victim = this.#chosen() ?? this.#pins.oldestOf(this.#queue)
+    let victim = this.#chosen()
+    if (victim === undefined) {
+      this.#pins.begin(pinnedToo)
+      victim = this.#pins.oldestOf(this.#queue)
+    }
     if (victim !== undefined) this.remove(victim)
     return victim
   }
@@ -109,16 +113,23 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
     // The policy is told sizes, never a capacity: it is asked whenever one entry must go.
   }
 
-  /** The next entry that the policy wants to go and that can. */
+  /**
+   * The next entry that the policy wants to go and that can. It is asked again when what it named cannot go,
+   * until it names an entry the second time, as one that evicts the newest would without end.
+   */
   #chosen(): N | undefined {
+    let passedOver: Set<N> | undefined
     do {
       while (this.#at < this.#named.length) {
         const node = this.#named[this.#at]!
         this.#at += 1
         if (node.mark === GONE) continue
+        if (passedOver?.has(node)) return undefined
         if (this.#pins.release(node)) return node
         if (this.#pins.exhausted) return undefined
-        // It stays. Some policies forget what they name, others name it until it is gone: this serves both.
+        passedOver ??= new Set()
+        passedOver.add(node)
+        // Some policies forget what they name, others name it until it is gone: this serves both.
         this.#tell('remove', node)
         this.#tell('add', node)
       }

@@ -21,6 +21,7 @@ TEST_CASE("hash index: holds what was inserted while it grows and shrinks") {
   REQUIRE(index.Reserve(PosixMemory(), ledger, 1000000));
   Random random(5);
   std::vector<bool> in;
+  std::vector<uint32_t> live;
   uint64_t size = 0;
   double most = 0;
   for (int phase = 0; phase < 6; phase++) {
@@ -34,12 +35,14 @@ TEST_CASE("hash index: holds what was inserted while it grows and shrinks") {
         hashes.push_back(kind == 0 && handle > 0 ? hashes[random.Below(handle)]
                                                  : static_cast<uint32_t>(random.Next() >> 32));
         in.push_back(true);
+        live.push_back(handle);
         REQUIRE(index.Prepare() == Region::Growth::kDone);
         index.Insert(hashes.back(), handle);
         size += 1;
       } else if (size > 0) {
-        auto handle = static_cast<uint32_t>(random.Below(hashes.size()));
-        while (!in[handle]) handle = (handle + 1) % static_cast<uint32_t>(hashes.size());
+        std::swap(live[random.Below(live.size())], live.back());
+        const uint32_t handle = live.back();
+        live.pop_back();
         index.Erase(hashes[handle], handle);
         in[handle] = false;
         size -= 1;
