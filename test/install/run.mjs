@@ -7,7 +7,16 @@
  */
 import { strict as assert } from 'node:assert'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -126,6 +135,8 @@ function installChecks({ tarball }, env, name, flags) {
   const folder = join(scratch, name.replaceAll(' ', '-'))
   const installed = join(folder, 'node_modules', 'drey')
   mkdirSync(folder)
+  // Without it npm takes the nearest folder above that has one, and installs there.
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
 
   check(`${name}: npm install, in an empty folder`, () => {
     run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...flags, tarball], {
