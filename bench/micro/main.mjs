@@ -48,6 +48,6 @@ console.log(
 let broken = 0
 for (const name of positionals.length > 0 ? positionals : known) {
   const { suite } = await import(new URL(`${name}.mjs`, here).href)
-  broken += runSuite(name, await suite(), values)
+  broken += runSuite(name, await suite(values), values)
 }
 if (values.assert && broken > 0) process.exitCode = 1

@@ -10,6 +10,9 @@
  *            the table gives GB/s, without it nanoseconds
  *   ratios   [faster, slower] pairs of columns, whose ratio of speed is a column of its own
  *   claims   { row, ratio: [faster, slower], atLeast, goal? }
+ *
+ * A suite that measures something else than speed is given the options, does all of it itself and returns `notes`,
+ * `table` (rows of text, the first is the head) and `claims` of { what, actual, holds }.
  */
 import Benchmark from 'benchmark'
 
@@ -17,7 +20,21 @@ const FULL = { rounds: 9, benchmark: { minTime: 0.05, maxTime: 0.25, minSamples:
 const QUICK = { rounds: 5, benchmark: { minTime: 0.01, maxTime: 0.05, minSamples: 5 } }
 
 /** Prints the table of a suite and returns how many of its claims do not hold. */
-export function runSuite(name, { notes = [], rows, claims = [], ...suite }, { quick }) {
+export function runSuite(name, suite, options) {
+  return 'table' in suite ? showMeasured(name, suite) : compare(name, suite, options)
+}
+
+function showMeasured(name, { notes = [], table, claims = [] }) {
+  console.log(`\n${name}`)
+  for (const note of notes) console.log(note)
+  printTable(table)
+  for (const { what, actual, holds } of claims) {
+    console.log(`claim: ${what}: ${holds ? 'holds' : 'DOES NOT HOLD'} (${actual})`)
+  }
+  return claims.filter(({ holds }) => !holds).length
+}
+
+function compare(name, { notes = [], rows, claims = [], ...suite }, { quick }) {
   const takesPart = (column) => rows.some((row) => column in row.contestants)
   const columns = suite.columns.filter(takesPart)
   const ratios = suite.ratios.filter((pair) => pair.every(takesPart))

@@ -48,7 +48,7 @@ export interface Found<User = unknown> extends AnswerBase, AsyncIterable<Buffer>
   readonly tier: string | undefined
   /** Metadata of the value. While the body still arrives without a declared size, `size` is -1. */
   readonly meta: Metadata<User>
-  /** Size in bytes; undefined while the body still arrives and the origin declared none. */
+  /** Size in bytes; undefined while the body still arrives and the origin declared none, or none but 0. */
   readonly size: number | undefined
   /** The tier that keeps the value, or why none does; undefined while the body still arrives. */
   readonly stored: string | NotStored | undefined
@@ -64,8 +64,9 @@ export interface Found<User = unknown> extends AnswerBase, AsyncIterable<Buffer>
   web(range?: ByteRange): ReadableStream<Uint8Array>
   /**
    * Writes the value, or a part of it, with backpressure, and ends `writable`: the fastest way out, without a
-   * copy into sockets and HTTP responses. Rejects, with `writable` destroyed, when the body breaks off, and when
-   * `writable` fails or closes early.
+   * copy into sockets and HTTP responses. Resolves when all was handed to those, else when `writable` has finished.
+   * Rejects, with `writable` destroyed, when the body breaks off, and when `writable` fails or closes early. A
+   * reading that is refused (`ERR_DREY_RANGE`, `ERR_DREY_BODY_USED`) leaves it as it was.
    */
   writeTo(writable: Writable, range?: ByteRange): Promise<void>
   /** Gives back what the body holds without reading it. */

@@ -77,7 +77,8 @@ export function notFound(options: { readonly ttl?: Duration } = {}): NotFoundRes
 
 /**
  * The entry that the cache has is confirmed: it becomes fresh again for `ttl`, its body is not rewritten. `user`
- * and `staleIfError` replace what was kept beside it. Only an answer to a fetcher that was given `meta`.
+ * and `staleIfError` replace what was kept beside it. Where neither this nor the call's `freshness` says how long,
+ * it is as long as the entry was fresh before. Only an answer to a fetcher that was given `meta`.
  */
 export function notModified<User = unknown>(
   options: {

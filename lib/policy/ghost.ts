@@ -1,7 +1,6 @@
 /** The link of a slot whose entry was taken out of the middle. */
 const TAKEN = 0xffff_ffff
-/** Numbers begin anew before they come here. */
-const MAX_NUMBER = 0xffff_fff0
+const LAST_NUMBER = 0xffff_fff0
 const MAX_SIZE = 0xffff_ffff
 const MIN_SLOTS = 64
 /** At most one entry is remembered for so many bytes of capacity. */
@@ -37,18 +36,18 @@ export class Ghost {
   #sizes = new Uint32Array(0)
   #links = new Uint32Array(0)
   #chains = new Uint32Array(1)
-  #first: number
-  #next: number
+  #first = 1
+  #next = 1
   #bytes = 0
+  readonly #lastNumber: number
 
   /**
    * @param maxBytes what the entries remembered may have weighed
    * @param capacity of the cache, in bytes
-   * @param number the first one to be given
+   * @param lastNumber numbers begin anew there; more than there are ever slots
    */
-  constructor(maxBytes: number, capacity: number, number = 1) {
-    this.#first = number
-    this.#next = number
+  constructor(maxBytes: number, capacity: number, lastNumber = LAST_NUMBER) {
+    this.#lastNumber = lastNumber
     this.setCapacity(maxBytes, capacity)
   }
 
@@ -81,7 +80,7 @@ export class Ghost {
         this.#rebuild(Math.min(this.#maxSlots, Math.max(MIN_SLOTS, slots + (slots >>> 3))))
       else this.#forgetOldest()
     }
-    if (this.#next === MAX_NUMBER) this.#rebuild(slots)
+    if (this.#next === this.#lastNumber) this.#rebuild(slots)
     const weight = Math.min(size, MAX_SIZE)
     this.#append(fingerprint, weight)
     this.#bytes += weight

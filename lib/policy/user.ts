@@ -124,14 +124,13 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
         const node = this.#named[this.#at]!
         this.#at += 1
         if (node.mark === GONE) continue
-        if (passedOver?.has(node)) return undefined
         if (this.#pins.release(node)) return node
-        if (this.#pins.exhausted) return undefined
-        passedOver ??= new Set()
-        passedOver.add(node)
         // Some policies forget what they name, others name it until it is gone: this serves both.
         this.#tell('remove', node)
         this.#tell('add', node)
+        if (this.#pins.exhausted || passedOver?.has(node)) return undefined
+        passedOver ??= new Set()
+        passedOver.add(node)
       }
     } while (this.#ask())
     return undefined

@@ -68,7 +68,8 @@ Region::Growth HashIndex::Prepare() noexcept {
   return WantOverflow(1);
 }
 
-// Begins a sweep when one is due. Growth that the bound forbids is put off: chains get longer, and nothing else.
+// Begins a sweep when one is due. Growth that the bound forbids is put off: chains get longer, and
+// nothing else.
 void HashIndex::Begin() noexcept {
   uint32_t to = buckets_;
   if (size_ > uint64_t{buckets_} * kMostLoad) {
@@ -100,6 +101,18 @@ void HashIndex::Insert(uint32_t hash, uint32_t handle) noexcept {
   Put(Position(hash), hash, handle);
   size_ += 1;
   Sweep();
+}
+
+void HashIndex::Rename(uint32_t hash, uint32_t from, uint32_t to) noexcept {
+  for (Bucket* bucket = &Main(Position(hash));; bucket = &Overflow(bucket->next)) {
+    for (uint32_t matches = Matches(*bucket, TagOf(hash)); matches != 0; matches &= matches - 1) {
+      uint32_t& handle = bucket->handles[static_cast<uint32_t>(__builtin_ctz(matches))];
+      if (handle != from) continue;
+      handle = to;
+      return;
+    }
+    assert(bucket->next != kNoBucket);
+  }
 }
 
 void HashIndex::Erase(uint32_t hash, uint32_t handle) noexcept {
@@ -138,11 +151,11 @@ bool HashIndex::SweepOne() noexcept {
   const uint32_t from = growing ? cursor_ - 1 : cursor_;
   uint32_t length = 1;
   for (const Bucket* at = &Main(from); at->next != kNoBucket; at = &Overflow(at->next)) length += 1;
-  // What was in `length` buckets goes to at most three chains, each of which may have to begin one more.
+  // What was in `length` buckets goes to at most three chains, each of which may have to begin one
+  // more.
   if (WantOverflow(length + 3) != Region::Growth::kDone) return false;
   if (growing) {
-    const auto lowest =
-        static_cast<uint32_t>(uint64_t{from} * target_ / buckets_);
+    const auto lowest = static_cast<uint32_t>(uint64_t{from} * target_ / buckets_);
     while (cleared_ > std::max(buckets_, lowest)) Clear(Main(--cleared_));
     Move(from);
     cursor_ = from;
@@ -159,8 +172,8 @@ bool HashIndex::SweepOne() noexcept {
 }
 
 void HashIndex::Move(uint32_t from) noexcept {
-  // The chain is copied bucket by bucket, and each is free again before its entries are put, so that no more
-  // overflow is needed than the chain had and the new chains begin.
+  // The chain is copied bucket by bucket, and each is free again before its entries are put, so
+  // that no more overflow is needed than the chain had and the new chains begin.
   Bucket bucket = Main(from);
   Clear(Main(from));
   for (;;) {

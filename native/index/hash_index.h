@@ -12,19 +12,24 @@ constexpr uint32_t kNoHandle = UINT32_MAX;
 
 // From the hash of a key to the handles of entries that may have it: about 8 bytes an entry.
 //
-// A bucket is one cache line: 12 tags (8 bits of the hash, so that a lookup seldom looks at an entry in vain), 12 handles, and a
-// link to an overflow bucket. Which bucket a hash belongs to is hash × buckets / 2^32, so the order of buckets is that
-// of hashes, and the table can grow or shrink in place and by any factor: a sweep moves one bucket at a time to where it
-// belongs in the other size, from the end when growing, from the start when shrinking, and so never writes where it has
-// yet to read (after the partial expansions of P.-A. Larson, "Linear Hashing with Partial Expansions", 1980).
+// A bucket is one cache line: 12 tags (8 bits of the hash, so that a lookup seldom looks at an
+// entry in vain), 12 handles, and a link to an overflow bucket. Which bucket a hash belongs to is
+// hash × buckets / 2^32, so the order of buckets is that of hashes, and the table can grow or
+// shrink in place and by any factor: a sweep moves one bucket at a time to where it belongs in the
+// other size, from the end when growing, from the start when shrinking, and so never writes where
+// it has yet to read (after the partial expansions of P.-A. Larson, "Linear Hashing with Partial
+// Expansions", 1980).
 //
-// Buckets hold 8.8 to 11 entries on average while the table grows, by a quarter at a time. With hashes that nobody
-// can foresee (I11) a bucket's load is Poisson: at 11, a third of the buckets have an overflow bucket, and the
-// table takes 64 × 1.31 / 11 = 7.6 bytes an entry; at 8.8, 64 × 1.1 / 8.8 = 8.0.
+// Buckets hold 8.8 to 11 entries on average while the table grows, by a quarter at a time. With
+// hashes that nobody can foresee (I11) a bucket's load is Poisson: at 11, a third of the buckets
+// have an overflow bucket, and the table takes 64 × 1.31 / 11 = 7.6 bytes an entry; at 8.8, 64
+// × 1.1 / 8.8 = 8.0.
 //
 // Invariants:
-//  - A handle is in the table once, under the hash that it was inserted with, in the chain of the bucket Position(hash).
-//  - While a sweep is under way, buckets on its far side are those of the new size. One bucket is moved per insertion or
+//  - A handle is in the table once, under the hash that it was inserted with, in the chain of the
+//  bucket Position(hash).
+//  - While a sweep is under way, buckets on its far side are those of the new size. One bucket is
+//  moved per insertion or
 //    removal, four when shrinking, so that no call takes longer than a few microseconds.
 //  - The hash of a handle can be asked for as long as it is in the table.
 // Not for several threads: the shard's lock guards it.
@@ -40,8 +45,8 @@ class HashIndex {
   // False when the system has no addresses for a table of `most` entries.
   [[nodiscard]] bool Reserve(SystemMemory& system, Ledger& ledger, uint64_t most) noexcept;
 
-  // The handle under `hash` for which `is_it(handle)`; kNoHandle when there is none. What `is_it` is asked about shares
-  // 8 bits of the hash and its bucket, not the key: it must compare.
+  // The handle under `hash` for which `is_it(handle)`; kNoHandle when there is none. What `is_it`
+  // is asked about shares 8 bits of the hash and its bucket, not the key: it must compare.
   template <class IsIt>
   uint32_t Find(uint32_t hash, IsIt&& is_it) const noexcept;
 
@@ -49,6 +54,8 @@ class HashIndex {
   Region::Growth Prepare() noexcept;
   // Only after Prepare.
   void Insert(uint32_t hash, uint32_t handle) noexcept;
+  // Puts `to` in the place of `from`, which must be there.
+  void Rename(uint32_t hash, uint32_t from, uint32_t to) noexcept;
   // The handle must be there.
   void Erase(uint32_t hash, uint32_t handle) noexcept;
 

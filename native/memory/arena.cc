@@ -50,9 +50,9 @@ Status Arena::Create(SystemMemory& system, Ledger& ledger, uint64_t max, uint64_
     system.Release(arena->start_, count * page);
     arena->start_ = nullptr;
   }
-  return Status::InvalidArgument("maxBytes: the system has no address range of " +
-                                 std::to_string(max) +
-                                 " bytes; want less, or a higher limit of virtual memory (ulimit -v)");
+  return Status::InvalidArgument(
+      "maxBytes: the system has no address range of " + std::to_string(max) +
+      " bytes; want less, or a higher limit of virtual memory (ulimit -v)");
 }
 
 uint32_t Arena::Pop(uint32_t& list) noexcept {
@@ -87,7 +87,8 @@ bool Arena::Commit(uint32_t page, bool again) noexcept {
 }
 
 uint32_t Arena::Take() noexcept {
-  // A full store asks at every insertion; only when there may be something is the lock worth taking.
+  // A full store asks at every insertion; only when there may be something is the lock worth
+  // taking.
   if (free_pages() == 0 && ledger_.used() + page_bytes_ > ledger_.max()) return kNoPage;
   const std::lock_guard lock(mutex_);
   // Checked first: while the store is over its bound, a free page is not room but a debt.

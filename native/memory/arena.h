@@ -14,9 +14,11 @@ namespace drey {
 
 constexpr uint32_t kNoPage = UINT32_MAX;
 
-// What is known of a page. While a page is taken, only its taker's lock guards it; while it is free, the arena's.
+// What is known of a page. While a page is taken, only its taker's lock guards it; while it is
+// free, the arena's.
 struct PageInfo {
-  // Links of the list that the page is in: the arena's free pages, or a class's pages with free slots.
+  // Links of the list that the page is in: the arena's free pages, or a class's pages with free
+  // slots.
   uint32_t previous;
   uint32_t next;
   // First of the slots that were used and freed; those from `fresh` on were never used.
@@ -26,33 +28,37 @@ struct PageInfo {
   uint8_t size_class;
   // Whether the page is in its class's list of pages with free slots.
   bool listed;
+  // Whether something in it could not be moved when that was tried last, and nothing of it was freed since.
+  bool stuck;
 };
 
 // The memory of a store: a range of addresses, reserved once and committed page by page.
 //
 // Invariants:
-//  - A page is taken, free (committed, in the list of free pages), given back (its memory is the system's) or
+//  - A page is taken, free (committed, in the list of free pages), given back (its memory is the
+//  system's) or
 //    not yet used. `taken + free` pages are in the ledger, no others.
-//  - Usable memory may be ahead of the ledger by less than one huge page; what is not in the ledger is
+//  - Usable memory may be ahead of the ledger by less than one huge page; what is not in the ledger
+//  is
 //    not touched, but the system may count a huge page when its first page is.
 //  - Taking and returning are safe from any thread. The arena's mutex is the last in the order of
 //    locks: nothing is called while it is held but the system's memory.
 class Arena {
  public:
-  // Reserves addresses for `ceiling` bytes, or for `max` where the system has no more. Sizes of pages
-  // follow `max`.
+  // Reserves addresses for `ceiling` bytes, or for `max` where the system has no more. Sizes of
+  // pages follow `max`.
   static Status Create(SystemMemory& system, Ledger& ledger, uint64_t max, uint64_t ceiling,
                        std::unique_ptr<Arena>& out);
-  // As few pages as there are classes would leave every class half a page of nothing, as many as a million would
-  // cost more in descriptions than they save.
+  // As few pages as there are classes would leave every class half a page of nothing, as many as a
+  // million would cost more in descriptions than they save.
   static uint64_t PageBytesFor(uint64_t max) noexcept;
 
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // A page, or kNoPage: the bound is reached, or the system refused. In the latter case the ledger's bound has been
-  // lowered to what there is, and refused() counts it.
+  // A page, or kNoPage: the bound is reached, or the system refused. In the latter case the
+  // ledger's bound has been lowered to what there is, and refused() counts it.
   uint32_t Take() noexcept;
   void Return(uint32_t page) noexcept;
   // Gives the memory of up to `count` free pages back to the system; returns of how many.
@@ -91,7 +97,8 @@ class Arena {
   uint64_t page_count_ = 0;
 
   mutable std::mutex mutex_;
-  // Guarded by mutex_, all below; of infos_ only its growth, and the infos of pages that are not taken.
+  // Guarded by mutex_, all below; of infos_ only its growth, and the infos of pages that are not
+  // taken.
   Region infos_;
   uint32_t free_ = kNoPage;
   uint32_t given_back_ = kNoPage;

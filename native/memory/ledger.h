@@ -5,15 +5,16 @@
 
 namespace drey {
 
-// Who keeps a store within its bound (I4): one sum of all bytes that the store has committed, whatever
-// they are for.
+// Who keeps a store within its bound (I4): one sum of all bytes that the store has committed,
+// whatever they are for.
 //
 // Invariants:
 //  - Pages and regions are taken with Take before they are committed, and given back after: while
 //    nobody lowers the bound, `used` never passes it on their account.
-//  - Charge is for the small things that cannot be refused (a record of a fill, a list of pieces). It
-//    may pass the bound by those few bytes; then Over() holds, every Take fails, and the store makes
-//    room before it stores anything more.
+//  - Charge is for the small things that cannot be refused (a record of a fill, a list of pieces).
+//  It
+//    may pass the bound by those few bytes; then Over() holds, every Take fails, and the store
+//    makes room before it stores anything more.
 class Ledger {
  public:
   explicit Ledger(uint64_t max) noexcept : max_(max) {}

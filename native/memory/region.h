@@ -9,8 +9,9 @@ namespace drey {
 
 // A range of addresses of which a prefix is committed, for tables that grow without moving.
 //
-// Invariants: bytes [0, committed()) may be used, and are in the ledger; committed memory that was never written, or was
-// given back and committed again, reads as anything. Not for several threads: the owner's lock guards it.
+// Invariants: bytes [0, committed()) may be used, and are in the ledger; committed memory that was
+// never written, or was given back and committed again, reads as anything. Not for several threads:
+// the owner's lock guards it.
 class Region {
  public:
   Region() noexcept = default;

@@ -7,10 +7,11 @@ namespace drey {
 
 // The sizes of slots that a page may be divided into.
 //
-// Small sizes lie 16 bytes apart. From where that would be finer than whole numbers of slots to a page, a size is
-// what a page divided by a whole number gives: nothing is left over at the page's end, and
-// at 1 KiB in a page of 64 KiB neighbours are 1/62 apart. Rounding costs half a step on average. The largest size,
-// 4 KiB or an eighth of a page, is 1/16 from its neighbour; what is larger is stored in pieces.
+// Small sizes lie 16 bytes apart. From where that would be finer than whole numbers of slots to a
+// page, a size is what a page divided by a whole number gives: nothing is left over at the page's
+// end, and at 1 KiB in a page of 64 KiB neighbours are 1/62 apart. Rounding costs half a step on
+// average. The largest size, 4 KiB or an eighth of a page, is 1/16 from its neighbour; what is
+// larger is stored in pieces.
 class SizeClasses {
  public:
   static constexpr uint32_t kMost = 160;

@@ -6,8 +6,8 @@
 namespace drey {
 namespace {
 
-// How many pages of a class are compared when the emptiest is wanted: enough to find a good one, few
-// enough to cost nothing beside moving what is in it.
+// How many pages of a class are compared when the emptiest is wanted: enough to find a good one,
+// few enough to cost nothing beside moving what is in it.
 constexpr int kLookedAt = 16;
 
 struct FreeSlot {
@@ -88,7 +88,8 @@ bool Slab::AddPage(uint32_t size_class) noexcept {
                   .fresh = 0,
                   .used = 0,
                   .size_class = static_cast<uint8_t>(size_class),
-                  .listed = false};
+                  .listed = false,
+                  .stuck = false};
   List(page, info);
   AddFree(size_class, classes_.Slots(size_class));
   pages_ += 1;
@@ -122,6 +123,7 @@ void Slab::Free(Location location) noexcept {
   const uint32_t slots = classes_.Slots(info.size_class);
   const bool was_full = info.used == slots;
   info.used -= 1;
+  info.stuck = false;
   AddFree(info.size_class, 1);
   if (info.used == 0) {
     if (info.listed) Unlist(info);
@@ -142,25 +144,7 @@ uint32_t Slab::Movable() const noexcept {
     for (int looked = 0; page != kNoPage && looked < kLookedAt; looked++) {
       const PageInfo& info = arena_.Info(page);
       const uint64_t bytes = uint64_t{info.used} * classes_.Size(at);
-      if (bytes < best_bytes) {
-        best = page;
-        best_bytes = bytes;
-      }
-      page = info.next;
-    }
-  }
-  return best;
-}
-
-uint32_t Slab::Emptiest() const noexcept {
-  uint32_t best = kNoPage;
-  uint64_t best_bytes = UINT64_MAX;
-  for (uint32_t at = 0; at < classes_.count(); at++) {
-    uint32_t page = by_class_[at].first;
-    for (int looked = 0; page != kNoPage && looked < kLookedAt; looked++) {
-      const PageInfo& info = arena_.Info(page);
-      const uint64_t bytes = uint64_t{info.used} * classes_.Size(at);
-      if (bytes < best_bytes) {
+      if (!info.stuck && bytes < best_bytes) {
         best = page;
         best_bytes = bytes;
       }
@@ -177,6 +161,7 @@ void Slab::SetAside(uint32_t page) noexcept {
 
 void Slab::PutBack(uint32_t page) noexcept {
   PageInfo& info = arena_.Info(page);
+  info.stuck = true;
   if (!info.listed && info.used < classes_.Slots(info.size_class)) List(page, info);
 }
 

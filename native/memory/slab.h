@@ -8,16 +8,20 @@
 
 namespace drey {
 
-// Where a slot is: the page, and the slot in it. The highest bit is free for a mark of whoever keeps it.
+// Where a slot is: the page, and the slot in it. The highest bit is free for a mark of whoever
+// keeps it.
 using Location = uint32_t;
 constexpr Location kNoLocation = UINT32_MAX >> 1;
 
-// Slots of one shard: pages of the arena, each divided into slots of one class, or handed out whole.
+// Slots of one shard: pages of the arena, each divided into slots of one class, or handed out
+// whole.
 //
 // Invariants:
-//  - The first two bytes of a slot are 0 exactly while it is free (whoever takes a slot writes there at once), so
+//  - The first two bytes of a slot are 0 exactly while it is free (whoever takes a slot writes
+//  there at once), so
 //    that a page can be walked and tells what lives in it. Whole pages are exempt.
-//  - A page of slots is in its class's list exactly while it has a free slot and is not set aside; a page without a used slot
+//  - A page of slots is in its class's list exactly while it has a free slot and is not set aside;
+//  a page without a used slot
 //    goes back to the arena at once, so that another class or shard may have it.
 //  - `free` of a class counts the free slots of all its pages, also of those set aside.
 // Not for several threads: the shard's lock guards it.
@@ -50,15 +54,15 @@ class Slab {
 
   // Whether Movable() has an answer, mostly.
   bool HasSurplus() const noexcept { return with_surplus_ > 0; }
-  // A page whose slots would all fit into free slots of its class elsewhere; of those at hand the emptiest. kNoPage when
-  // no class has that many.
+  // A page whose slots would all fit into free slots of its class elsewhere; of those at hand the
+  // emptiest. kNoPage when no class has that many.
   uint32_t Movable() const noexcept;
-  // The page of slots with the most free bytes, of the first few of each class.
-  uint32_t Emptiest() const noexcept;
-  // Nothing is taken from a page that is set aside. Ends with PutBack, or when the page's last slot is freed.
+  // Nothing is taken from a page that is set aside. Ends with PutBack, or when the page's last slot
+  // is freed.
   void SetAside(uint32_t page) noexcept;
   void PutBack(uint32_t page) noexcept;
-  // The used slots of a page, in order; kNoLocation after the last. `after` is kNoLocation, or the last answer.
+  // The used slots of a page, in order; kNoLocation after the last. `after` is kNoLocation, or the
+  // last answer.
   Location NextUsed(uint32_t page, Location after) const noexcept;
 
   bool IsPage(Location location) const noexcept {

@@ -27,8 +27,9 @@ class Posix final : public SystemMemory {
     return pages <= 0 ? 0 : static_cast<uint64_t>(pages) * Granularity();
   }
 
-  // A large range begins at a huge page and asks for such: a random read of a gigabyte in small pages misses the
-  // processor's table of addresses nearly every time. They come where a whole one is committed at once.
+  // A large range begins at a huge page and asks for such: a random read of a gigabyte in small
+  // pages misses the processor's table of addresses nearly every time. They come where a whole one
+  // is committed at once.
   uint8_t* Reserve(uint64_t bytes) noexcept override {
     const uint64_t align = bytes >= kLargeRange ? HugePage() : 0;
     int flags = MAP_PRIVATE | MAP_ANON;
@@ -54,7 +55,8 @@ class Posix final : public SystemMemory {
     return ::mprotect(start, bytes, PROT_READ | PROT_WRITE) == 0;
   }
 
-  // A new mapping in place of the old gives back what the system had promised as well, where it keeps count.
+  // A new mapping in place of the old gives back what the system had promised as well, where it
+  // keeps count.
   void GiveBack(uint8_t* start, uint64_t bytes) noexcept override {
     int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
 #ifdef MAP_NORESERVE

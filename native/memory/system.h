@@ -6,9 +6,9 @@ namespace drey {
 
 // The system calls of memory, behind a seam, so that tests can let them fail.
 //
-// Reserving takes addresses and no memory; committing makes a range usable, and memory is taken when
-// it is first touched; giving back drops the memory and keeps the addresses. All ranges are multiples
-// of Granularity(). An implementation may be called from several threads at once.
+// Reserving takes addresses and no memory; committing makes a range usable, and memory is taken
+// when it is first touched; giving back drops the memory and keeps the addresses. All ranges are
+// multiples of Granularity(). An implementation may be called from several threads at once.
 class SystemMemory {
  public:
   virtual ~SystemMemory() = default;

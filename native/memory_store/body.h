@@ -22,8 +22,8 @@ struct Piece {
   uint64_t end() const noexcept { return begin + room; }
 };
 
-// At the start of a slot that is a piece: the mark that every used slot begins with, and whose it is, so that pieces can
-// be moved. Pages that are one piece have none.
+// At the start of a slot that is a piece: the mark that every used slot begins with, and whose it
+// is, so that pieces can be moved. Pages that are one piece have none.
 struct PieceHead {
   uint16_t mark;
   uint16_t unused;
@@ -36,10 +36,14 @@ struct PieceHead {
 // A value that is too large for a slot, and who needs it.
 //
 // Invariants:
-//  - It lives while an entry or a draft owns it or somebody reads it, and frees its slots when the last of them goes (Shard::LetGo).
-//  - The bytes of a body that is a draft's or is read do not move; others may, under the shard's lock.
-//  - Pinned (a draft's, or read): its bytes cannot be had by evicting, and are in the store's sum of pinned bytes.
-//  - Pieces of a draft change only under the draft's lock as well, so that growing reads need no other. Those of a
+//  - It lives while an entry or a draft owns it or somebody reads it, and frees its slots when the
+//  last of them goes (Shard::LetGo).
+//  - The bytes of a body that is a draft's or is read do not move; others may, under the shard's
+//  lock.
+//  - Pinned (a draft's, or read): its bytes cannot be had by evicting, and are in the store's sum
+//  of pinned bytes.
+//  - Pieces of a draft change only under the draft's lock as well, so that growing reads need no
+//  other. Those of a
 //    committed body that is pinned do not change.
 // Guarded by the shard's lock.
 struct Body {

@@ -17,7 +17,8 @@ struct Clock {
   void* context;
 };
 
-// What the shards of a store have in common. All of it is constant, or safe for several threads by itself.
+// What the shards of a store have in common. All of it is constant, or safe for several threads by
+// itself.
 struct Commons {
   Commons(SystemMemory& memory, const HashKey& key, Clock with, uint64_t max_bytes) noexcept
       : system(memory),

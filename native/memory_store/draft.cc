@@ -56,7 +56,8 @@ Draft::Outcome Draft::Append(Slice bytes) {
   return Outcome::kDone;
 }
 
-// Pages for what is known to fill them, slots for the rest; nothing more is kept of what could not be had in full.
+// Pages for what is known to fill them, slots for the rest; nothing more is kept of what could not
+// be had in full.
 Draft::Outcome Draft::Reserve(uint64_t room) {
   size_t before = 0;
   {
@@ -72,10 +73,11 @@ Draft::Outcome Draft::Reserve(uint64_t room) {
     // A value whose size nobody told, and that has filled a page's worth of slots, is a large one.
     const bool large = wanted >= page || (expected < room && there >= page);
     const uint64_t least = expected < room ? store_->largest_slot() : wanted;
-    const bool had = large ? store_->WithPage(shard_, [&] { return shard_.AppendPage(body_, growing_); })
-                           : store_->WithRoom(shard_, [&] {
-                               return shard_.AppendSlot(body_, std::max(wanted, least), growing_);
-                             });
+    const bool had =
+        large ? store_->WithPage(shard_, [&] { return shard_.AppendPage(body_, growing_); })
+              : store_->WithRoom(shard_, [&] {
+                  return shard_.AppendSlot(body_, std::max(wanted, least), growing_);
+                });
     if (had) continue;
     const std::lock_guard lock(shard_.mutex);
     shard_.Truncate(body_, before, growing_);

@@ -16,13 +16,15 @@ namespace drey {
 class MemoryStore;
 class Shard;
 
-// An entry that is being written and that nobody finds yet. One thread writes; any may read what has been written, as
-// long as it shares the draft.
+// An entry that is being written and that nobody finds yet. One thread writes; any may read what
+// has been written, as long as it shares the draft.
 //
 // Invariants:
 //  - Bytes below size() are written and never change. size() is published after the bytes are.
-//  - What was read by View stays valid until the last share of the draft is gone, past commit and abort.
-//  - Until it has ended the draft's pass is in its shard's table; it ends once, by commit, by abort, by its owner's
+//  - What was read by View stays valid until the last share of the draft is gone, past commit and
+//  abort.
+//  - Until it has ended the draft's pass is in its shard's table; it ends once, by commit, by
+//  abort, by its owner's
 //    death, or with its last share.
 class Draft {
  public:
@@ -47,8 +49,8 @@ class Draft {
 
   // For the writer. All of `bytes`, or nothing.
   Outcome Append(Slice bytes);
-  // Makes the value visible under its key, unless its pass is fenced; both in one step. Whatever the
-  // outcome, the draft has ended then.
+  // Makes the value visible under its key, unless its pass is fenced; both in one step. Whatever
+  // the outcome, the draft has ended then.
   Outcome Commit(const Metadata& metadata);
   // From any thread.
   void Abort() noexcept;

@@ -55,12 +55,12 @@ double Entry::useful_until() const noexcept {
   return fresh > stale ? fresh : stale;
 }
 
-Head Entry::head(uint32_t handle) const noexcept {
+Head Entry::head() const noexcept {
   Head head;
   head.size = size();
-  head.cached_at = Is(kWideTime) ? Get<double>(kFixedBytes)
-                                 : static_cast<double>(uint64_t{Get<uint16_t>(6)} << 32 |
-                                                       Get<uint32_t>(8));
+  head.cached_at = Is(kWideTime)
+                       ? Get<double>(kFixedBytes)
+                       : static_cast<double>(uint64_t{Get<uint16_t>(6)} << 32 | Get<uint32_t>(8));
   if (Is(kTimes)) {
     head.fresh_until = Get<double>(TimesAt());
     head.stale_if_error_until = Get<double>(TimesAt() + 8);
@@ -72,7 +72,7 @@ Head Entry::head(uint32_t handle) const noexcept {
     head.etag_size = Get<uint32_t>(SizesAt());
     head.user_size = Get<uint32_t>(SizesAt() + 4);
   }
-  head.identity = {handle, version()};
+  head.version = version();
   return head;
 }
 

@@ -69,13 +69,14 @@ class Entry {
   uint8_t* value() noexcept { return const_cast<uint8_t*>(std::as_const(*this).value()); }
 
   double useful_until() const noexcept;
-  Head head(uint32_t handle) const noexcept;
+  Head head() const noexcept;
 
   WheelLinks links() const noexcept { return Get<WheelLinks>(LinksAt()); }
   void set_links(WheelLinks links) noexcept { Set(LinksAt(), links); }
   void set_body(Body* body) noexcept { Set(BodyAt(), body); }
 
-  // Writes all but the value; `mark` says what there is. Key and texts go to `outside` where the mark says so.
+  // Writes all but the value; `mark` says what there is. Key and texts go to `outside` where the
+  // mark says so.
   void Write(uint16_t mark, uint32_t version, Slice key, uint64_t size, const Metadata& metadata,
              uint8_t* outside) noexcept;
 

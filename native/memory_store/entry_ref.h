@@ -14,8 +14,8 @@ struct Body;
 
 // An entry opened for reading: unchanged until it is let go, whatever happens to its key.
 //
-// Invariants: a value that fits a slot has been copied, and holds nothing of the store's memory; a larger one is pinned.
-// One thread at a time.
+// Invariants: a value that fits a slot has been copied, and holds nothing of the store's memory; a
+// larger one is pinned. One thread at a time.
 class EntryRef {
  public:
   EntryRef() noexcept = default;
@@ -34,7 +34,8 @@ class EntryRef {
 
   // Copies from `position` on; returns how many bytes, fewer than asked for only at the end.
   uint64_t Read(uint64_t position, std::span<uint8_t> to) const noexcept;
-  // The bytes from `position` on, of those that lie together; empty at the end. Valid until the entry is let go.
+  // The bytes from `position` on, of those that lie together; empty at the end. Valid until the
+  // entry is let go.
   Slice View(uint64_t position) const noexcept;
   void Release() noexcept;
 

@@ -12,13 +12,15 @@
 
 namespace drey {
 
-// One call of an origin for a key, for all threads that share the store (I6). Who claimed the key first leads it; the
-// others follow what it comes to.
+// One call of an origin for a key, for all threads that share the store (I6). Who claimed the key
+// first leads it; the others follow what it comes to.
 //
 // Invariants:
 //  - While a flight is in its shard's table and not fenced, every other claim of its key joins it.
-//  - The state only goes on: asking, growing, and one of the ends. With an end the flight has left the table.
-//  - A follower is told of all that happens after Follow has returned; what happened before, Follow returns.
+//  - The state only goes on: asking, growing, and one of the ends. With an end the flight has left
+//  the table.
+//  - A follower is told of all that happens after Follow has returned; what happened before, Follow
+//  returns.
 class Flight final : public Pass {
  public:
   enum class State : uint8_t {
@@ -50,7 +52,8 @@ class Flight final : public Pass {
 
   // -- For the leader.
 
-  // A body arrives. `draft` was begun with this flight as its pass; its commit and abort end the flight.
+  // A body arrives. `draft` was begun with this flight as its pass; its commit and abort end the
+  // flight.
   void Grow(std::shared_ptr<Draft> draft, Note note);
   // Ends it with kAnswered or a failure; does nothing when it has ended.
   void End(State state, Note note) noexcept;

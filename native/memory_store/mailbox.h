@@ -8,12 +8,16 @@
 
 namespace drey {
 
-// News for one environment, of all that it follows: it is woken once for a batch, however many events there are.
+// News for one environment, of all that it follows: it is woken once for a batch, however many
+// events there are.
 //
 // Invariants:
-//  - Events of one token are merged until they are drained; none is lost: what is posted after a drain wakes again.
-//  - `wake` is called without any lock, from the thread that posts, at most once between two drains. It must not wait.
-//  - After Close has returned, no call of `wake` is under way and none will come. Close must not be called from `wake`.
+//  - Events of one token are merged until they are drained; none is lost: what is posted after a
+//  drain wakes again.
+//  - `wake` is called without any lock, from the thread that posts, at most once between two
+//  drains. It must not wait.
+//  - After Close has returned, no call of `wake` is under way and none will come. Close must not be
+//  called from `wake`.
 class Mailbox {
  public:
   enum Event : uint32_t {

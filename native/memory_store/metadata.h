@@ -9,7 +9,8 @@ namespace drey {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
-// What is kept of an entry beside key and value, as it is given. Times are epoch milliseconds; kNever is never.
+// What is kept of an entry beside key and value, as it is given. Times are epoch milliseconds;
+// kNever is never.
 struct Metadata {
   double cached_at = 0;
   double fresh_until = kNever;
@@ -27,15 +28,9 @@ struct Metadata {
   }
 };
 
-// Tells an entry from every other that had its key before or has it after. Overwriting makes a new one, revising does
-// not.
-struct Identity {
-  uint32_t handle = UINT32_MAX;
-  uint32_t version = 0;
-
-  bool operator==(const Identity&) const noexcept = default;
-  bool known() const noexcept { return handle != UINT32_MAX; }
-};
+// Tells an entry from those that had its key before or will have it after: a number that a shard
+// gives once in 2^32 writes. Overwriting makes a new one, revising does not. 0 is none.
+using Version = uint32_t;
 
 // What is told of an entry that was found. The bytes of etag and user come separately: the etag's
 // first, then the user's.
@@ -49,7 +44,7 @@ struct Head {
   bool has_user = false;
   uint32_t etag_size = 0;
   uint32_t user_size = 0;
-  Identity identity;
+  Version version = 0;
 
   uint64_t text_size() const noexcept { return uint64_t{etag_size} + user_size; }
 };

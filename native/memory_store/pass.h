@@ -12,12 +12,13 @@
 
 namespace drey {
 
-// Who does something, so that all of it can be ended when they die: an environment, numbered by the binding.
+// Who does something, so that all of it can be ended when they die: an environment, numbered by the
+// binding.
 using Owner = uint64_t;
 
-// The right to commit under a key (I5): taken when a fill or a write begins, shown when it wants to commit. A delete or
-// a clear fences all that were taken before; a write that commits fences the fills. Nothing is counted per key: the
-// table holds what is in flight, exactly.
+// The right to commit under a key (I5): taken when a fill or a write begins, shown when it wants to
+// commit. A delete or a clear fences all that were taken before; a write that commits fences the
+// fills. Nothing is counted per key: the table holds what is in flight, exactly.
 class Pass : public std::enable_shared_from_this<Pass> {
  public:
   enum class Kind : uint8_t { kFill, kWrite };

@@ -41,7 +41,19 @@ void Records::Free(uint32_t handle) noexcept {
   if (block.free == kBlock) Trim();
 }
 
-// Keeps one empty block, so that a count that goes up and down by one does not call the system each time.
+uint32_t Records::UpperUsed() noexcept {
+  constexpr int kLookedAt = 64;
+  // Below the middle is where they are wanted.
+  if (upper_ > end_ || upper_ <= end_ / 2) upper_ = end_;
+  for (int looked = 0; looked < kLookedAt && upper_ > end_ / 2; looked++) {
+    upper_ -= 1;
+    if (Used(upper_)) return upper_;
+  }
+  return kNoHandle;
+}
+
+// Keeps one empty block, so that a count that goes up and down by one does not call the system each
+// time.
 void Records::Trim() noexcept {
   const auto empty = [&](size_t at) {
     return blocks_[at].free == std::min(kBlock, end_ - static_cast<uint32_t>(at) * kBlock);

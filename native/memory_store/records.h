@@ -10,21 +10,25 @@
 
 namespace drey {
 
-// What is known of an entry without looking at it. Its number, the handle, does not change while the entry lives, so the
-// policy's links, the index and scans go by it, and the entry itself can be moved to another slot.
+// What is known of an entry without looking at it. Its number, the handle, does not change while
+// the entry lives, so the policy's links, the index and scans go by it, and the entry itself can be
+// moved to another slot.
 struct Record {
-  // The half of the key's hash that the index goes by; of a free record, the next free one of its block.
+  // The half of the key's hash that the index goes by; of a free record, the next free one of its
+  // block.
   uint32_t hash;
   PolicyNode node;
 };
 
 // The records of one shard, by handle.
 //
-// Locations lie apart from the rest: a lookup wants only them, and so many more of them are in the processor's cache.
+// Locations lie apart from the rest: a lookup wants only them, and so many more of them are in the
+// processor's cache.
 //
-// Invariants: records [0, end()) are used or in the free list of their block of 512. The lowest free one's block is taken from, so that
-// after a time of many entries the upper blocks empty, and are given back.
-// Not for several threads: the shard's lock guards it.
+// Invariants: records [0, end()) are used or in the free list of their block of 512. The lowest
+// block with a free one is taken from, so that after a time of many entries the upper blocks empty,
+// and are given back; entries that stay for long are given lower handles to that end
+// (Shard::Renumber). Not for several threads: the shard's lock guards it.
 class Records {
  public:
   explicit Records(Ledger& ledger) noexcept : ledger_(ledger) {}
@@ -55,6 +59,11 @@ class Records {
   bool Used(uint32_t handle) const noexcept {
     return handle < end_ && LocationOf(handle) != kNoLocation;
   }
+  // Most records are free, so that it is worth giving those in use lower handles.
+  bool Sparse() const noexcept { return end_ > 4 * kBlock && free_ > end_ / 2; }
+  // A used record from the upper end, of which each call looks at a few; kNoHandle when there was
+  // none among them.
+  uint32_t UpperUsed() noexcept;
   // One more than the highest handle in use may be.
   uint32_t end() const noexcept { return end_; }
   uint64_t committed() const noexcept { return records_.committed() + locations_.committed(); }
@@ -82,6 +91,8 @@ class Records {
   uint32_t free_ = 0;
   // No block before it has a free record.
   uint32_t lowest_ = 0;
+  // Where UpperUsed goes on, downwards.
+  uint32_t upper_ = 0;
 };
 
 }  // namespace drey

@@ -10,14 +10,14 @@
 
 namespace drey {
 
-// The stores of a process that have a name: whoever attaches by the same name, from whatever thread, gets the same
-// store.
+// The stores of a process that have a name: whoever attaches by the same name, from whatever
+// thread, gets the same store.
 //
 // Invariant: a store is known as long as somebody holds it; the registry itself keeps none alive.
 class StoreRegistry {
  public:
-  // The store of that name, made now if there is none. The options must be those that it was made with; the hash key,
-  // clock and system are the first one's.
+  // The store of that name, made now if there is none. The options must be those that it was made
+  // with; the hash key, clock and system are the first one's.
   Result<std::shared_ptr<MemoryStore>> Attach(const std::string& name,
                                               const MemoryStoreOptions& options);
   // Stores that somebody holds.

@@ -11,7 +11,8 @@ uint32_t HashOfRecord(const void* records, uint32_t handle) {
   return (*static_cast<const Records*>(records))[handle].hash;
 }
 
-// How much of an entry is fetched before its key has been compared: about what a processor can have under way.
+// How much of an entry is fetched before its key has been compared: about what a processor can have
+// under way.
 constexpr uint64_t kFetchedAhead = 1024;
 
 bool Same(Slice a, Slice b) noexcept {
@@ -28,6 +29,8 @@ Shard::Shard(Commons& commons) noexcept
       index_(HashOfRecord, &records_),
       wheel_(*this) {
   commons_.ledger.Charge(sizeof(Shard));
+  // From now on is soon; from 1970 it would be a long way round.
+  static_cast<void>(DueNow());
 }
 
 // The arena goes as a whole; only what lies on the heap must be freed one by one.
@@ -49,22 +52,21 @@ bool Shard::Open(uint32_t most_entries, PolicyKind policy, uint64_t capacity) no
     return false;
   }
   Place(&records_[0].node, sizeof(Record));
-  return ChangePolicy(policy, capacity);
+  policy_ = NewPolicy(policy, capacity);
+  return policy_ != nullptr;
 }
 
-bool Shard::ChangePolicy(PolicyKind policy, uint64_t capacity) noexcept {
-  std::unique_ptr<Policy> next =
-      MakePolicy(policy, *this,
-                 {.system = commons_.system,
-                  .ledger = commons_.ledger,
-                  .capacity = capacity,
-                  .most_entries = most_entries_});
-  if (next == nullptr) return false;
-  if (policy_ != nullptr) {
-    while (policy_->count() > 0) next->Add(policy_->Evict(true));
-  }
-  policy_ = std::move(next);
-  return true;
+std::unique_ptr<Policy> Shard::NewPolicy(PolicyKind policy, uint64_t capacity) const noexcept {
+  return MakePolicy(policy, *this,
+                    {.system = commons_.system,
+                     .ledger = commons_.ledger,
+                     .capacity = capacity,
+                     .most_entries = most_entries_});
+}
+
+void Shard::Adopt(std::unique_ptr<Policy> policy) noexcept {
+  while (policy_->count() > 0) policy->Add(policy_->Evict(true));
+  policy_ = std::move(policy);
 }
 
 // What an entry takes of the store, but for what is the same for all of them.
@@ -76,9 +78,7 @@ uint64_t Shard::Size(uint32_t handle) const noexcept {
 uint32_t Shard::FindAny(const Hash128& hash, Slice key) const noexcept {
   if (live_ + cleared_ == 0) return kNoHandle;
   const uint32_t wanted = IndexHash(hash);
-  return index_.Find(wanted, [&](uint32_t handle) {
-    return Same(At(handle).key(), key);
-  });
+  return index_.Find(wanted, [&](uint32_t handle) { return Same(At(handle).key(), key); });
 }
 
 uint32_t Shard::FindToCopy(const Hash128& hash, Slice key) const noexcept {
@@ -103,6 +103,11 @@ uint64_t Shard::DeadlineOf(uint32_t handle) const noexcept {
   constexpr double kFarthest = 4e15;
   const double time = std::ceil(At(handle).useful_until());
   return time <= 0 ? 0 : static_cast<uint64_t>(std::min(time, kFarthest));
+}
+
+uint32_t Shard::DueNow() noexcept {
+  const double now = commons_.Now();
+  return wheel_.Due(now <= 0 ? 0 : static_cast<uint64_t>(now));
 }
 
 uint64_t Shard::SlotBytes(Slice key, uint64_t value, const Metadata& metadata) noexcept {
@@ -172,7 +177,7 @@ Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes,
       records_[handle] = {.hash = IndexHash(hash), .node = {}};
       records_.SetLocation(handle, slot, body != nullptr);
       index_.Insert(IndexHash(hash), handle);
-      Fill(handle, mark, ++version_, key, value, body, metadata);
+      Fill(handle, mark, NextVersion(), key, value, body, metadata);
       policy_->Add(handle);
       live_ += 1;
       return Outcome::kDone;
@@ -191,7 +196,7 @@ Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes,
     }
     records_.SetLocation(handle, records_.LocationOf(handle), body != nullptr);
   }
-  Fill(handle, mark, ++version_, key, value, body, metadata);
+  Fill(handle, mark, NextVersion(), key, value, body, metadata);
   // In this order: a use may move the entry to another queue, at its new weight.
   if (Size(handle) != before) policy_->Resize(handle, before);
   policy_->Touch(handle);
@@ -219,11 +224,10 @@ void Shard::Fill(uint32_t handle, uint16_t mark, uint32_t version, Slice key, Sl
   }
 }
 
-Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Identity identity,
+Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Version version,
                              const Metadata& metadata) noexcept {
   const auto is_it = [&](uint32_t handle) {
-    return handle != kNoHandle && handle == identity.handle &&
-           At(handle).version() == identity.version;
+    return handle != kNoHandle && At(handle).version() == version;
   };
   uint32_t handle = Find(hash, key);
   if (!is_it(handle)) return Outcome::kGone;
@@ -246,7 +250,8 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Identity identity,
       bytes = head;
     }
   } else if (bytes > commons_.classes.largest()) {
-    // What grew out of its slot would have to become a value in pieces; it is rare, and a miss is allowed.
+    // What grew out of its slot would have to become a value in pieces; it is rare, and a miss is
+    // allowed.
     return Outcome::kNoRoom;
   }
   policy_->Touch(handle);
@@ -269,8 +274,8 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Identity identity,
     Recharge(body);
   }
   records_.SetLocation(handle, slot, body != nullptr);
-  // The identity stays: it names the value.
-  Fill(handle, static_cast<uint16_t>(mark), identity.version, key, value, body, metadata);
+  // The version stays: it names the value.
+  Fill(handle, static_cast<uint16_t>(mark), version, key, value, body, metadata);
   if (Size(handle) != before) policy_->Resize(handle, before);
   return Outcome::kDone;
 }
@@ -283,7 +288,8 @@ uint32_t Shard::NextLive(uint32_t from) const noexcept {
 }
 
 void Shard::Empty(uint32_t handle) noexcept {
-  // An entry that is evicted is cold: where nothing in it is of interest, it is not fetched from memory.
+  // An entry that is evicted is cold: where nothing in it is of interest, it is not fetched from
+  // memory.
   if (expiring_ > 0 && At(handle).Is(Entry::kExpires)) {
     wheel_.Remove(handle);
     expiring_ -= 1;

@@ -17,18 +17,22 @@ namespace drey {
 
 // The entries of a store whose hashes begin alike, and what is in flight for them.
 //
-// Order of locks: the registry's, then shards' (of several only Clear and AbortOwner-like walks hold more than one, in
-// ascending order), then a draft's, then the arena's. A mailbox's is taken alone. Nothing that waits, and
-// nothing of the user's, is called under any of them.
+// Order of locks: the registry's, then shards' (of several only Clear and AbortOwner-like walks
+// hold more than one, in ascending order), then a draft's, then the arena's. A mailbox's is taken
+// alone. Nothing that waits, and nothing of the user's, is called under any of them.
 //
 // Invariants:
-//  - Everything below is guarded by `mutex`; a method is called with it held. Bytes of pinned bodies may be read without.
-//  - A record in use is in the index under its hash, and in the policy; if its entry expires, in the wheel; it has the one
-//    slot that its location names, and that slot has an entry with the record's key. No two records have the same key.
-//  - An entry whose epoch is not the shard's was cleared: nobody finds it, and its memory is the first to be had.
+//  - Everything below is guarded by `mutex`; a method is called with it held. Bytes of pinned
+//  bodies may be read without.
+//  - A record in use is in the index under its hash, and in the policy; if its entry expires, in
+//  the wheel; it has the one
+//    slot that its location names, and that slot has an entry with the record's key. No two records
+//    have the same key.
+//  - An entry whose epoch is not the shard's was cleared: nobody finds it, and its memory is the
+//  first to be had.
 //  - A slot that is a piece belongs to one body, which a record in use or somebody outside knows.
-// Values that fit a slot are copied under the lock, so slots of entries can be overwritten, moved and freed at any
-// time; only bodies are ever pinned.
+// Values that fit a slot are copied under the lock, so slots of entries can be overwritten, moved
+// and freed at any time; only bodies are ever pinned.
 class Shard final : private PolicyNodes, private WheelEntries {
  public:
   explicit Shard(Commons& commons) noexcept;
@@ -44,10 +48,11 @@ class Shard final : private PolicyNodes, private WheelEntries {
 
   // -- Entries.
 
-  // The handle of the live entry of `key`; kNoHandle when there is none. Expired entries are live: they are found until their memory
-  // is wanted.
+  // The handle of the live entry of `key`; kNoHandle when there is none. Expired entries are live:
+  // they are found until their memory is wanted.
   uint32_t Find(const Hash128& hash, Slice key) const noexcept;
-  // As Find, for who is about to copy the value: it is on its way from memory while the key is compared.
+  // As Find, for who is about to copy the value: it is on its way from memory while the key is
+  // compared.
   uint32_t FindToCopy(const Hash128& hash, Slice key) const noexcept;
   Entry At(uint32_t handle) const noexcept { return Entry(slab_.At(records_.LocationOf(handle))); }
   void Touch(uint32_t handle) noexcept { policy_->Touch(handle); }
@@ -66,7 +71,7 @@ class Shard final : private PolicyNodes, private WheelEntries {
   Outcome Put(const Hash128& hash, Slice key, Slice value, const Metadata& metadata) noexcept;
   // Makes `body`, a draft's, the value of `key`; on kDone the entry owns it.
   Outcome PutBody(const Hash128& hash, Slice key, Body* body, const Metadata& metadata) noexcept;
-  Outcome Revise(const Hash128& hash, Slice key, Identity identity,
+  Outcome Revise(const Hash128& hash, Slice key, Version version,
                  const Metadata& metadata) noexcept;
   // Bytes of the slot that an entry with its value in it needs.
   static uint64_t SlotBytes(Slice key, uint64_t value, const Metadata& metadata) noexcept;
@@ -81,14 +86,14 @@ class Shard final : private PolicyNodes, private WheelEntries {
   void DropDraft(Body* body) noexcept;
   // Charges what the body's vectors have grown by.
   void Recharge(Body* body) noexcept;
-  // Appends a slot for up to `bytes` more of the value, or as many as fit the largest one; a page, if the arena has
-  // one. False when there is no room. `growing` is the draft's lock.
+  // Appends a slot for up to `bytes` more of the value, or as many as fit the largest one; a page,
+  // if the arena has one. False when there is no room. `growing` is the draft's lock.
   bool AppendSlot(Body* body, uint64_t bytes, std::mutex& growing) noexcept;
   bool AppendPage(Body* body, std::mutex& growing) noexcept;
   // Takes away the pieces from number `count` on.
   void Truncate(Body* body, size_t count, std::mutex& growing) noexcept;
-  // Puts the end of the value, which ends at `size`, into slots of its measure, if its last piece is much too large. What was the last
-  // piece is given to `retired`: it may be on loan.
+  // Puts the end of the value, which ends at `size`, into slots of its measure, if its last piece
+  // is much too large. What was the last piece is given to `retired`: it may be on loan.
   void Trim(Body* body, uint64_t size, std::mutex& growing, std::vector<Piece>& retired) noexcept;
   // Gives back a piece that Trim retired.
   void FreeRetired(Body* body, const Piece& piece) noexcept;
@@ -100,12 +105,15 @@ class Shard final : private PolicyNodes, private WheelEntries {
 
   // -- Room.
 
-  // Lets a page go to the arena, by moving what is in it or by evicting. False when nothing is left that may go.
+  // Lets a page go to the arena, by moving what is in it or by evicting. False when nothing is left
+  // that may go.
   bool FreePage() noexcept;
   // The part of the store's bound that the policy reckons with.
   void SetCapacity(uint64_t bytes) noexcept { policy_->SetCapacity(bytes); }
-  // Hands all entries, coldest first, to another policy. False when the system has no addresses for it.
-  [[nodiscard]] bool ChangePolicy(PolicyKind policy, uint64_t capacity) noexcept;
+  // A policy for this shard; null when the system has no addresses for it.
+  std::unique_ptr<Policy> NewPolicy(PolicyKind policy, uint64_t capacity) const noexcept;
+  // Hands all entries to it, coldest first.
+  void Adopt(std::unique_ptr<Policy> policy) noexcept;
   // Frees up to `count` cleared entries.
   void Tidy(uint32_t count) noexcept;
 
@@ -135,6 +143,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   }
   uint64_t DeadlineOf(uint32_t handle) const noexcept override;
 
+  // An entry that has expired; Wheel::kNobody when there is none.
+  uint32_t DueNow() noexcept;
   bool Live(const Entry& entry) const noexcept { return entry.epoch() == epoch_; }
   // As Find, cleared entries included.
   uint32_t FindAny(const Hash128& hash, Slice key) const noexcept;
@@ -142,11 +152,16 @@ class Shard final : private PolicyNodes, private WheelEntries {
   static uint32_t IndexHash(const Hash128& hash) noexcept {
     return static_cast<uint32_t>(hash.low);
   }
+  Version NextVersion() noexcept {
+    if (++version_ == 0) version_ = 1;
+    return version_;
+  }
   uint16_t EpochMark() const noexcept {
     return static_cast<uint16_t>(epoch_ << Entry::kEpochShift);
   }
 
-  // A slot for `bytes`, and a record and a place in the index beside it; kNoLocation when there is no room.
+  // A slot for `bytes`, and a record and a place in the index beside it; kNoLocation when there is
+  // no room.
   Location TakeRoom(uint64_t bytes) noexcept;
   bool PrepareTables() noexcept;
   Location TakeSlot(uint32_t bytes) noexcept;
@@ -158,6 +173,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   void Empty(uint32_t handle) noexcept;
   // Takes the entry out of everything but the policy.
   void Drop(uint32_t handle) noexcept;
+  // Gives an entry from the upper end of the records a lower handle.
+  void Renumber() noexcept;
   void SetOwner(const Body& body, uint32_t handle) noexcept;
   void LetGo(Body* body) noexcept;
   void AddPiece(Body* body, Location slot, std::mutex& growing) noexcept;

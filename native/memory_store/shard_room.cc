@@ -14,7 +14,8 @@ constexpr int kMostTries = 8;
 // The policy's own memory is worth a page now and then, and no more.
 constexpr uint32_t kPolicyEvery = 64;
 
-// How often the system may refuse memory to a table, pages having been given back, before the entry is refused.
+// How often the system may refuse memory to a table, pages having been given back, before the entry
+// is refused.
 constexpr int kMostRefusals = 4;
 
 // A slot may stand in for one of a smaller class if it is at most this much larger: an eighth.
@@ -24,6 +25,7 @@ constexpr uint32_t kStandIn = 8;
 
 Location Shard::TakeRoom(uint64_t bytes) noexcept {
   if (cleared_ > 0) Tidy(16);
+  if (records_.Sparse()) Renumber();
   if (insertions_++ % kPolicyEvery == 0 && policy_->Prepare() == Region::Growth::kNoRoom &&
       (commons_.arena->GiveBack(1) > 0 || FreePage())) {
     static_cast<void>(policy_->Prepare());
@@ -50,8 +52,8 @@ bool Shard::PrepareTables() noexcept {
       commons_.arena->LowerBound();
       if (++refused == kMostRefusals) return false;
     }
-    // A table grows by what a page gives back. Where no page may go, an entry's record and its place in the
-    // index will do as well.
+    // A table grows by what a page gives back. Where no page may go, an entry's record and its
+    // place in the index will do as well.
     if (commons_.arena->GiveBack(1) == 0 && !FreePage() && !EvictOne()) return false;
   }
 }
@@ -77,8 +79,7 @@ bool Shard::FreeSome() noexcept {
     if (cleared_ < before) return true;
   }
   if (expiring_ > 0) {
-    const double now = commons_.Now();
-    const uint32_t handle = wheel_.Due(now <= 0 ? 0 : static_cast<uint64_t>(now));
+    const uint32_t handle = DueNow();
     if (handle != Wheel::kNobody) {
       const Body* const body = At(handle).body();
       // Its bytes would not come back: whoever reads it still needs them.
@@ -125,6 +126,36 @@ void Shard::Tidy(uint32_t count) noexcept {
     Drop(handle);
     count -= 1;
   }
+}
+
+void Shard::Renumber() noexcept {
+  const uint32_t from = records_.UpperUsed();
+  if (from == kNoHandle) return;
+  if (!Live(At(from))) {
+    // Tidy may have been where it would go to.
+    policy_->Remove(from);
+    Drop(from);
+    return;
+  }
+  const uint32_t to = records_.Take();
+  if (to > from) {
+    records_.Free(to);
+    return;
+  }
+  Entry entry = At(from);
+  const bool expires = entry.Is(Entry::kExpires);
+  if (expires) wheel_.Remove(from);
+  policy_->Remove(from);
+  records_[to] = {.hash = records_[from].hash, .node = {}};
+  records_.SetLocation(to, records_.LocationOf(from), records_.Chained(from));
+  index_.Rename(records_[from].hash, from, to);
+  records_.Free(from);
+  if (expires) wheel_.Add(to);
+  if (const Body* const body = entry.body(); body != nullptr) SetOwner(*body, to);
+  // What has stayed while all around it went is hot: the policy is told so.
+  policy_->Add(to);
+  policy_->Touch(to);
+  policy_->Touch(to);
 }
 
 bool Shard::EmptyPage(uint32_t page) noexcept {

@@ -34,8 +34,7 @@ Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOption
   }
   if (options.max_item_bytes > options.max_bytes) {
     return Status::InvalidArgument("maxItemBytes: got " + std::to_string(options.max_item_bytes) +
-                                   "; want at most maxBytes, " +
-                                   std::to_string(options.max_bytes));
+                                   "; want at most maxBytes, " + std::to_string(options.max_bytes));
   }
   const uint32_t count = ShardsFor(options);
   if (!std::has_single_bit(count) || count > kMostShardsAsked) {
@@ -48,8 +47,8 @@ Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOption
   commons.max_item_bytes =
       options.max_item_bytes == 0 ? options.max_bytes / 8 : options.max_item_bytes;
   const uint64_t ceiling = options.ceiling == 0 ? commons.system.Physical() : options.ceiling;
-  Status made = Arena::Create(commons.system, commons.ledger, options.max_bytes, ceiling,
-                              commons.arena);
+  Status made =
+      Arena::Create(commons.system, commons.ledger, options.max_bytes, ceiling, commons.arena);
   if (!made.ok()) return made;
   store->shard_bits_ = static_cast<uint32_t>(std::countr_zero(count));
   // Twice a shard's part, because parts are never equal.
@@ -81,7 +80,7 @@ MemoryStore::Copied MemoryStore::GetCopy(Slice key, std::span<uint8_t> value,
     if (handle == kNoHandle) return Copied::kMiss;
     const Entry entry = shard.At(handle);
     if (!peek) shard.Touch(handle);
-    head = entry.head(handle);
+    head = entry.head();
     if (head.size > value.size() || (!text.empty() && head.text_size() > text.size())) {
       return Copied::kTooLarge;
     }
@@ -115,7 +114,7 @@ EntryRef MemoryStore::Find(Slice key, bool peek) {
   const Entry entry = shard.At(handle);
   if (!peek) shard.Touch(handle);
   ref.found_ = true;
-  ref.head_ = entry.head(handle);
+  ref.head_ = entry.head();
   Body* const body = entry.body();
   const uint64_t text = ref.head_.text_size();
   const uint64_t bytes = text + (body == nullptr ? ref.head_.size : 0);
@@ -148,7 +147,7 @@ bool MemoryStore::FreePageOfSome(const Shard* except) {
 
 MemoryStore::Stored MemoryStore::Set(Slice key, Slice value, const Metadata& metadata,
                                      Flight* flight) {
-  if (value.size() > max_item_bytes()) {
+  if (value.size() > max_item_bytes() || key.size() > kMostKeyBytes) {
     CountRefusal();
     return Stored::kTooLarge;
   }
@@ -183,7 +182,8 @@ bool MemoryStore::Delete(Slice key) {
   return shard.Remove(hash, key);
 }
 
-// All shards are locked at once, so that nobody finds one entry gone and another, older one still there.
+// All shards are locked at once, so that nobody finds one entry gone and another, older one still
+// there.
 void MemoryStore::Clear() {
   for (const auto& shard : shards_) shard->mutex.lock();
   for (const auto& shard : shards_) {
@@ -193,7 +193,7 @@ void MemoryStore::Clear() {
   for (const auto& shard : shards_) shard->mutex.unlock();
 }
 
-MemoryStore::Stored MemoryStore::Revise(Slice key, Identity identity, const Metadata& metadata,
+MemoryStore::Stored MemoryStore::Revise(Slice key, Version version, const Metadata& metadata,
                                         Flight* flight) {
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
@@ -203,7 +203,7 @@ MemoryStore::Stored MemoryStore::Revise(Slice key, Identity identity, const Meta
       outcome = Stored::kFenced;
       return true;
     }
-    switch (shard.Revise(hash, key, identity, metadata)) {
+    switch (shard.Revise(hash, key, version, metadata)) {
       case Shard::Outcome::kNoRoom:
         return false;
       case Shard::Outcome::kGone:
@@ -232,7 +232,7 @@ std::vector<MemoryStore::Listed> MemoryStore::List(Cursor& cursor, size_t count)
       const Entry entry = shard.At(handle);
       const Slice key = entry.key();
       const Slice text = entry.text();
-      listed.push_back({{key.begin(), key.end()}, {text.begin(), text.end()}, entry.head(handle)});
+      listed.push_back({{key.begin(), key.end()}, {text.begin(), text.end()}, entry.head()});
       cursor.handle = handle + 1;
     }
   }
@@ -278,19 +278,25 @@ Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes, Polic
                                    "; want at most maxBytes, " + std::to_string(max_bytes));
   }
   const uint64_t capacity = max_bytes / shards_.size();
+  std::vector<std::unique_ptr<Policy>> policies;
   for (const auto& shard : shards_) {
-    const std::lock_guard lock(shard->mutex);
-    if (policy == policy_) {
-      shard->SetCapacity(capacity);
-    } else if (!shard->ChangePolicy(policy, capacity)) {
+    if (policy == policy_) break;
+    policies.push_back(shard->NewPolicy(policy, capacity));
+    if (policies.back() == nullptr) {
       return Status::InvalidArgument(
           "policy: the system has no addresses for the tables of another; the one before stays");
     }
   }
+  for (size_t at = 0; at < shards_.size(); at++) {
+    const std::lock_guard lock(shards_[at]->mutex);
+    if (!policies.empty()) shards_[at]->Adopt(std::move(policies[at]));
+    shards_[at]->SetCapacity(capacity);
+  }
   policy_ = policy;
   commons_.max_item_bytes = max_item_bytes == 0 ? max_bytes / 8 : max_item_bytes;
   commons_.ledger.SetMax(max_bytes);
-  // Free pages first; then every shard evicts in turn, and what it frees goes straight back to the system.
+  // Free pages first; then every shard evicts in turn, and what it frees goes straight back to the
+  // system.
   while (commons_.ledger.Over()) {
     if (commons_.arena->GiveBack(1) == 0 && !FreePageOfSome(nullptr)) break;
   }

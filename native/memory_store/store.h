@@ -35,12 +35,13 @@ struct MemoryStoreOptions {
   SystemMemory* system = nullptr;
 };
 
-// The memory store: entries of key, value and metadata, in memory that no heap of JS sees, within a bound that is true
-// at every moment (I4), for any number of threads.
+// The memory store: entries of key, value and metadata, in memory that no heap of JS sees, within a
+// bound that is true at every moment (I4), for any number of threads.
 //
 // Invariants:
 //  - An entry that is found is a whole one that was committed under that very key (I1, I11).
-//  - After a delete, clear or write has returned, nothing that began before will commit under its keys (I5).
+//  - After a delete, clear or write has returned, nothing that began before will commit under its
+//  keys (I5).
 //  - Bytes that a caller was given a view of stay as they are until the caller lets go (I9).
 // What is in which shard, and who may lock what when, says Shard.
 class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
@@ -50,11 +51,14 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   MemoryStore(const MemoryStore&) = delete;
   MemoryStore& operator=(const MemoryStore&) = delete;
 
+  // Longer keys are refused.
+  static constexpr uint64_t kMostKeyBytes = 32 * 1024;
+
   // -- Reading. `peek` reads without counting as a use.
 
   enum class Copied : uint8_t { kMiss, kDone, kTooLarge };
-  // Copies the value to `value`, and etag and user to `text` unless that is empty. kTooLarge: one of them does not fit;
-  // `head` says what there is.
+  // Copies the value to `value`, and etag and user to `text` unless that is empty. kTooLarge: one
+  // of them does not fit; `head` says what there is.
   Copied GetCopy(Slice key, std::span<uint8_t> value, std::span<uint8_t> text, Head& head,
                  bool peek = false);
   // Opens the entry; an empty one when there is none.
@@ -63,13 +67,14 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // -- Writing.
 
   enum class Stored : uint8_t { kDone, kNoRoom, kTooLarge, kFenced, kGone };
-  // Sets key to value in one step. With a flight, only if that was not fenced, which is then closed.
+  // Sets key to value in one step. With a flight, only if that was not fenced, which is then
+  // closed.
   Stored Set(Slice key, Slice value, const Metadata& metadata, Flight* flight = nullptr);
   // Begins an entry; `declared` is its size, or Draft::kUnknown. Null when it cannot be held.
   std::shared_ptr<Draft> Begin(Slice key, uint64_t declared, Owner owner);
   std::shared_ptr<Draft> BeginFor(const std::shared_ptr<Flight>& flight, uint64_t declared);
-  // Replaces the metadata of the entry that `identity` names, if the key still has it.
-  Stored Revise(Slice key, Identity identity, const Metadata& metadata, Flight* flight = nullptr);
+  // Replaces the metadata of the entry that `version` names, if the key still has it.
+  Stored Revise(Slice key, Version version, const Metadata& metadata, Flight* flight = nullptr);
   bool Delete(Slice key);
   // All entries, in one step for all who look. Memory comes back as it is wanted, and by Maintain.
   void Clear();
@@ -89,8 +94,9 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
     std::shared_ptr<Flight> flight;
   };
   // `seen` is the entry that the caller found and means to have renewed; none by default.
-  Claimed Claim(Slice key, Owner owner, Identity seen = {});
-  // Ends all flights and drafts of an environment that died. Nothing of that owner may run any more.
+  Claimed Claim(Slice key, Owner owner, Version seen = 0);
+  // Ends all flights and drafts of an environment that died. Nothing of that owner may run any
+  // more.
   void AbortOwner(Owner owner);
 
   // -- Scanning.
@@ -104,8 +110,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
     std::vector<uint8_t> text;
     Head head;
   };
-  // Up to `count` entries; none at the end. What changes meanwhile may be missed; an entry is given once
-  // unless it was removed and set anew.
+  // Up to `count` entries; none at the end. What changes meanwhile may be missed; an entry is given
+  // once unless it was removed and set anew.
   std::vector<Listed> List(Cursor& cursor, size_t count);
 
   // -- Running it.
@@ -133,8 +139,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   Stats stats() const;
   // Keeps what still fits. `max_item_bytes` 0 is an eighth of max_bytes.
   Status Configure(uint64_t max_bytes, uint64_t max_item_bytes, PolicyKind policy);
-  // A little of what is left to do, to be called every few seconds: frees what was cleared, gives back pages that were
-  // free since the last call.
+  // A little of what is left to do, to be called every few seconds: frees what was cleared, gives
+  // back pages that were free since the last call.
   void Maintain();
 
   uint64_t max_item_bytes() const noexcept {
@@ -146,8 +152,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
 
   // -- For the parts of the store.
 
-  // Tries `attempt` under the shard's lock until it says true, letting other shards make room between. False when
-  // none can.
+  // Tries `attempt` under the shard's lock until it says true, letting other shards make room
+  // between. False when none can.
   template <class Attempt>
   bool WithRoom(Shard& shard, Attempt&& attempt);
   // The same for what takes a whole page: all shards make room for it in turn.

@@ -27,7 +27,7 @@ std::shared_ptr<Draft> MemoryStore::BeginWith(const std::shared_ptr<Pass>& pass,
   const uint64_t size = declared == Draft::kUnknown ? 0 : declared;
   const uint64_t pinned = commons_.pinned.load(std::memory_order_relaxed);
   // What could not fit were all evicted that may be is refused before anything is.
-  if (size > max_item_bytes() || pinned + size > commons_.ledger.max()) {
+  if (size > max_item_bytes() || pass->key().size() > kMostKeyBytes || pinned + size > commons_.ledger.max()) {
     CountRefusal();
     return nullptr;
   }
@@ -78,12 +78,12 @@ MemoryStore::Stored MemoryStore::SetLarge(const Hash128& hash, Slice key, Slice 
   return Stored::kNoRoom;
 }
 
-MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Identity seen) {
+MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Version seen) {
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
   const std::lock_guard lock(shard.mutex);
   const uint32_t handle = shard.Find(hash, key);
-  if (handle != kNoHandle && Identity{handle, shard.At(handle).version()} != seen) {
+  if (handle != kNoHandle && shard.At(handle).version() != seen) {
     return {Claimed::Kind::kLook, nullptr};
   }
   if (const std::shared_ptr<Pass> pass = shard.passes.FillOf(hash, key)) {

@@ -10,12 +10,14 @@ Wheel::Wheel(WheelEntries& entries) noexcept : entries_(entries) { first_.fill(k
 uint32_t Wheel::ListFor(uint64_t deadline) const noexcept {
   if (deadline <= elapsed_) return kDueList;
   const auto level = static_cast<uint32_t>(63 - std::countl_zero(deadline ^ elapsed_)) / 6;
-  if (level < kLevels) {
+  constexpr uint32_t kTop = kLevels - 1;
+  if (level < kTop) {
     return level * kLists + static_cast<uint32_t>((deadline >> (6 * level)) & 63);
   }
-  // Too far ahead: the list that comes last, as seen from now.
-  const uint32_t top = kLevels - 1;
-  return top * kLists + static_cast<uint32_t>(((elapsed_ >> (6 * top)) + 63) & 63);
+  // The last level goes round: its lists are those of the next 63 spans, wherever they begin.
+  const uint64_t here = elapsed_ >> (6 * kTop);
+  const uint64_t ahead = std::min<uint64_t>((deadline >> (6 * kTop)) - here, kLists - 1);
+  return kTop * kLists + static_cast<uint32_t>((here + ahead) & 63);
 }
 
 void Wheel::Push(uint32_t list, uint32_t handle) noexcept {
@@ -44,7 +46,8 @@ void Wheel::Remove(uint32_t handle) noexcept {
   }
 }
 
-// Goes to `now` by way of the lists that are not empty, lowest level first, and files what is in them anew.
+// Goes to `now` by way of the lists that are not empty, lowest level first, and files what is in
+// them anew.
 void Wheel::Advance(uint64_t now) noexcept {
   while (elapsed_ < now) {
     uint64_t soonest = now;
@@ -54,8 +57,8 @@ void Wheel::Advance(uint64_t now) noexcept {
       const uint32_t shift = 6 * level;
       const auto here = static_cast<uint32_t>((elapsed_ >> shift) & 63);
       // Lists behind `here` are of the next turn; only the last level has such.
-      const auto ahead =
-          static_cast<uint32_t>(std::countr_zero(std::rotr(occupied_[level], static_cast<int>(here))));
+      const auto ahead = static_cast<uint32_t>(
+          std::countr_zero(std::rotr(occupied_[level], static_cast<int>(here))));
       const uint64_t starts = ((elapsed_ >> shift) + ahead) << shift;
       if (starts > soonest) continue;
       soonest = std::max(starts, elapsed_);

@@ -24,16 +24,19 @@ class WheelEntries {
   ~WheelEntries() = default;
 };
 
-// Which entries have expired, without looking at those that have not: a hierarchical timing wheel (G. Varghese and T. Lauck,
-// "Hashed and Hierarchical Timing Wheels", 1987) of six levels with 64 lists each; a list of level L spans 64^L ms.
-// What lies further ahead than the last level, two years, waits in its last list and is filed anew then.
+// Which entries have expired, without looking at those that have not: a hierarchical timing wheel
+// (G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", 1987) of six levels with 64
+// lists each; a list of level L spans 64^L ms. What lies further ahead than the last level, two
+// years, waits in its last list and is filed anew then.
 //
 // Invariants:
-//  - An entry is in one list: the due list when its deadline is at most `elapsed_`; else the list that its deadline falls
-//    into at the level of the highest 6 bits in which deadline and `elapsed_` differ.
+//  - An entry is in one list: the due list when its deadline is at most `elapsed_`; else the list
+//  that its deadline falls
+//    into at the level of the highest 6 bits in which deadline and `elapsed_` differ, or at the
+//    last level.
 //  - A bit of `occupied_` is set exactly while its list is not empty.
-// Filing, removing and expiring are O(1), an entry changes its list at most five times; a clock that goes back only delays.
-// Not for several threads: the shard's lock guards it.
+// Filing, removing and expiring are O(1), an entry changes its list at most five times; a clock
+// that goes back only delays. Not for several threads: the shard's lock guards it.
 class Wheel {
  public:
   explicit Wheel(WheelEntries& entries) noexcept;

@@ -13,9 +13,10 @@ constexpr uint64_t kMostSlots = uint64_t{1} << 30;
 
 }  // namespace
 
-bool Ghost::Reserve(SystemMemory& system, Ledger& ledger, uint64_t most, uint32_t number) noexcept {
+bool Ghost::Reserve(SystemMemory& system, Ledger& ledger, uint64_t most,
+                    uint32_t last_number) noexcept {
   most_reserved_ = std::clamp<uint64_t>(most, kLeastSlots, kMostSlots);
-  first_ = next_ = number;
+  last_number_ = last_number;
   return memory_.Reserve(system, ledger, most_reserved_ * sizeof(Slot)) &&
          chain_memory_.Reserve(system, ledger, std::bit_ceil(most_reserved_) * sizeof(uint32_t));
 }
@@ -38,7 +39,7 @@ void Ghost::Add(uint32_t fingerprint, uint64_t size) noexcept {
     if (slots_ == 0) return;
     ForgetOldest();
   }
-  if (next_ == kMostNumber) Rebuild(slots_);
+  if (next_ == last_number_) Rebuild(slots_);
   const auto weight = static_cast<uint32_t>(std::min<uint64_t>(size, UINT32_MAX));
   uint32_t& chain = ChainOf(fingerprint);
   SlotOf(next_) = {.fingerprint = fingerprint, .size = weight, .link = chain};

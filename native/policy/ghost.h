@@ -22,9 +22,10 @@ class Ghost {
   Ghost(const Ghost&) = delete;
   Ghost& operator=(const Ghost&) = delete;
 
-  // At most `most` are ever remembered. `number` is the first to be given.
+  // At most `most` are ever remembered. Numbers begin anew at `last_number`, which is more than
+  // twice that.
   [[nodiscard]] bool Reserve(SystemMemory& system, Ledger& ledger, uint64_t most,
-                             uint32_t number = 1) noexcept;
+                             uint32_t last_number = UINT32_MAX - 1) noexcept;
   // `max_bytes`: what the entries remembered may have weighed; `capacity`: that of the cache.
   void SetCapacity(uint64_t max_bytes, uint64_t capacity) noexcept;
 
@@ -53,8 +54,6 @@ class Ghost {
     uint32_t link;
   };
   static constexpr uint32_t kTaken = UINT32_MAX;
-  // Numbers begin anew before they come here.
-  static constexpr uint32_t kMostNumber = UINT32_MAX - 15;
 
   Slot& SlotOf(uint32_t number) const noexcept {
     return reinterpret_cast<Slot*>(memory_.data())[number % slots_];
@@ -78,6 +77,7 @@ class Ghost {
   uint32_t slots_ = 0;
   // A power of two, once there are slots.
   uint32_t chains_ = 0;
+  uint32_t last_number_ = 0;
   uint32_t first_ = 1;
   uint32_t next_ = 1;
   uint64_t bytes_ = 0;

@@ -154,6 +154,7 @@ export class DistantStore implements Store {
   async close(): Promise<void> {
     await this.#reach('close')
     this.#closed = true
+    for (const key of [...this.#kept.keys()]) this.#remove(key)
   }
 
   get #bytes(): number {
@@ -209,6 +210,7 @@ export class DistantStore implements Store {
       read: async (target, position) => {
         if (large && !open) this.misuse.push('read: entry was released')
         await this.#reach('read')
+        if (position >= kept.bytes.length) return 0
         // Short reads are allowed anywhere but at the end.
         return kept.bytes.copy(target, 0, position, position + Math.min(target.length, 24 * 1024))
       },
@@ -259,6 +261,7 @@ export class DistantStore implements Store {
         if (state !== 'open') this.misuse.push(`commit: draft is ${state}`)
         if (writing) this.misuse.push('commit: a write is pending')
         if (metadata.size !== size) this.misuse.push(`commit: ${metadata.size} said, ${size} written`)
+        const aborted = state === 'over'
         if (state === 'open') state = 'committing'
         try {
           await this.#reach('commit')
@@ -267,7 +270,7 @@ export class DistantStore implements Store {
           throw error
         }
         end()
-        if (!this.#reserve(size + ENTRY_BYTES)) return false
+        if (aborted || this.#closed || !this.#reserve(size + ENTRY_BYTES)) return false
         this.#remove(key)
         this.#kept.set(key, { bytes: Buffer.concat(chunks), metadata, opens: 0 })
         return true

@@ -135,7 +135,8 @@ TEST_CASE("memory store: pins are bounded by what it says") {
     CHECK(open.back().pinned());
   }
   CHECK(store->stats().pinned_bytes > 12 * 500000);
-  // What is open is not evicted for others, and stays what it was when it is deleted or overwritten.
+  // What is open is not evicted for others, and stays what it was when it is deleted or
+  // overwritten.
   for (uint64_t key = 100; key < 3000; key++) Put(*store, key, 1000);
   CHECK(store->Delete(SliceOf(KeyOf(3))));
   store->Clear();
@@ -147,6 +148,26 @@ TEST_CASE("memory store: pins are bounded by what it says") {
   }
   open.clear();
   CHECK(store->stats().pinned_bytes == 0);
+}
+
+TEST_CASE("memory store: what is lent stays where it is while pages are emptied around it") {
+  ManualClock clock;
+  const auto store = MakeStore({.max_bytes = 8 * kMiB, .policy = PolicyKind::kLru}, clock);
+  std::vector<EntryRef> open;
+  std::vector<std::pair<uint64_t, Slice>> lent;
+  for (uint64_t key = 0; key < 3000; key++) {
+    Put(*store, key, 2100 + key % 3000);
+    if (key % 40 != 0) continue;
+    open.push_back(store->Find(SliceOf(KeyOf(key))));
+    if (open.back().pinned()) lent.emplace_back(key, open.back().View(0));
+  }
+  REQUIRE(lent.size() > 10);
+  for (uint64_t key = 10000; key < 60000; key++) Put(*store, key, key % 7 == 0 ? 20000 : 300);
+  CHECK(store->stats().moved_slots > 1000);
+  for (const auto& [key, view] : lent) {
+    const auto value = ValueOf(key, 0, 2100 + key % 3000);
+    CHECK(std::memcmp(view.data(), value.data(), view.size()) == 0);
+  }
 }
 
 TEST_CASE("memory store: drafts") {
@@ -244,7 +265,7 @@ TEST_CASE("memory store: one flight for a key, and what ends it") {
     CHECK(draft->Commit(At(1e12)) == Draft::Outcome::kDone);
     CHECK(join.flight->Look().state == Flight::State::kCommitted);
     CHECK(store->Claim(SliceOf(key), 2).kind == Kind::kLook);
-    const Identity seen = store->Find(SliceOf(key)).head().identity;
+    const Version seen = store->Find(SliceOf(key)).head().version;
     CHECK(store->Claim(SliceOf(key), 2, seen).kind == Kind::kLead);
   }
   SUBCASE("fenced: who asks after a write is not answered by what began before") {
@@ -283,8 +304,9 @@ TEST_CASE("registry: one store for a name, while somebody holds it") {
   CHECK(std::string(registry.Attach("main", different).status().message()).find("maxBytes") == 0);
   different = options;
   different.policy = PolicyKind::kLfu;
-  CHECK(std::string(registry.Attach("main", different).status().message()).find("policy: got lfu") ==
-        0);
+  CHECK(
+      std::string(registry.Attach("main", different).status().message()).find("policy: got lfu") ==
+      0);
   first = Status::InvalidArgument("let go");
   CHECK(registry.size() == 0);
   CHECK(registry.Attach("main", different).ok());

@@ -1,11 +1,10 @@
-#include "memory_store/store.h"
-
 #include <doctest/doctest.h>
 
 #include <map>
 #include <set>
 
 #include "memory_fixture.h"
+#include "memory_store/store.h"
 
 using namespace drey;
 using namespace drey::test;
@@ -140,13 +139,13 @@ TEST_CASE("memory store: against a map, a miss is allowed and a wrong byte never
         Metadata metadata = At(2e12);
         metadata.has_user = true;
         metadata.user = SliceOf(user);
-        if (store->Revise(SliceOf(name), ref.head().identity, metadata) ==
+        if (store->Revise(SliceOf(name), ref.head().version, metadata) ==
             MemoryStore::Stored::kDone) {
           const EntryRef again = store->Find(SliceOf(name));
           REQUIRE(again.found());
           CHECK(again.head().cached_at == 2e12);
           CHECK(again.user().size() == user.size());
-          CHECK(again.head().identity == ref.head().identity);
+          CHECK(again.head().version == ref.head().version);
         }
       } else if (what == 98 && random.Below(20) == 0) {
         store->Maintain();
@@ -164,41 +163,49 @@ TEST_CASE("memory store: against a map, a miss is allowed and a wrong byte never
       }
       REQUIRE(store->stats().bytes <= max + 16384);
     }
-    CHECK(hits > 1000);
+    CHECK(hits > 500);
     open.clear();
     CHECK(store->stats().pinned_bytes == 0);
   }
 }
 
-TEST_CASE("memory store: after the sizes change, the memory serves the new ones") {
+TEST_CASE(
+    "memory store: after the sizes change, it hits as a fresh store does within two turnovers") {
   ManualClock clock;
   constexpr uint64_t kMax = 64 * kMiB;
-  const auto store = MakeStore({.max_bytes = kMax}, clock);
-  const auto fresh = MakeStore({.max_bytes = kMax}, clock);
-  Random random(9);
-  for (uint64_t key = 0; key < 2 * kMax / 300; key++) Put(*store, key, 0, 200);
-  const uint64_t small = store->stats().entries;
-  CHECK(small > 200000);
-  for (uint64_t key = 0; key < 2 * kMax / 20000; key++) {
-    Put(*store, 1000000 + key, 0, 20000);
-    Put(*fresh, 1000000 + key, 0, 20000);
-  }
-  const auto count = [&](MemoryStore& of) {
-    uint64_t found = 0;
-    for (uint64_t key = 0; key < 2 * kMax / 20000; key++) {
-      found += of.Find(SliceOf(KeyOf(1000000 + key)), true).found() ? 1 : 0;
+  for (const PolicyKind policy : {PolicyKind::kLru, PolicyKind::kSieve, PolicyKind::kS3Fifo}) {
+    const auto store = MakeStore({.max_bytes = kMax, .policy = policy}, clock);
+    const auto fresh = MakeStore({.max_bytes = kMax, .policy = policy}, clock);
+    Random random(9);
+    for (uint64_t key = 0; key < 2 * kMax / 300; key++) Put(*store, key, 0, 200);
+    CHECK(store->stats().entries > 200000);
+    // Most asked for are few of twice as many as fit; what is missed is set.
+    const auto ask = [&](MemoryStore& of, uint64_t key) {
+      if (of.Find(SliceOf(KeyOf(key))).found()) return 1;
+      Put(of, key, 0, 20000);
+      return 0;
+    };
+    uint64_t sets = 0;
+    uint64_t asked = 0;
+    uint64_t hits = 0;
+    uint64_t fresh_hits = 0;
+    while (sets < 3 * kMax / 20000) {
+      const uint64_t key = 1000000 + random.Below(1 + random.Below(2 * kMax / 20000));
+      const int hit = ask(*store, key);
+      const int fresh_hit = ask(*fresh, key);
+      sets += hit == 0 ? 1 : 0;
+      if (sets < 2 * kMax / 20000) continue;
+      asked += 1;
+      hits += static_cast<uint64_t>(hit);
+      fresh_hits += static_cast<uint64_t>(fresh_hit);
     }
-    return found;
-  };
-  const double ratio = static_cast<double>(count(*store)) / static_cast<double>(count(*fresh));
-  MESSAGE("entries of 20 KB after two turnovers, of those in a fresh store: " << ratio);
-  for (MemoryStore* of : {store.get(), fresh.get()}) {
-    const MemoryStore::Stats stats = of->stats();
-    MESSAGE("entries " << stats.entries << " bytes " << stats.bytes << " free " << stats.free_bytes
-                       << " index " << stats.index_bytes << " records " << stats.record_bytes
-                       << " pages " << stats.pages << " moved " << stats.moved_slots);
+    const double lost =
+        (static_cast<double>(fresh_hits) - static_cast<double>(hits)) / static_cast<double>(asked);
+    MESSAGE("hit ratio lost: " << 100 * lost << " points of "
+                               << 100 * static_cast<double>(fresh_hits) /
+                                      static_cast<double>(asked));
+    CHECK(lost < 0.01);
   }
-  CHECK(ratio > 0.99);
 }
 
 TEST_CASE("memory store: what an entry costs beside key and value") {

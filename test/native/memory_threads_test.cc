@@ -1,4 +1,5 @@
-// Several threads on few keys, and what they see checked against what they did. Run it under TSAN, too: make tsan.
+// Several threads on few keys, and what they see checked against what they did. Run it under TSAN,
+// too: make tsan.
 
 #include <doctest/doctest.h>
 
@@ -6,6 +7,7 @@
 #include <condition_variable>
 #include <limits>
 #include <thread>
+#include <tuple>
 
 #include "memory_fixture.h"
 #include "memory_store/flight.h"
@@ -25,8 +27,9 @@ void Raise(std::atomic<uint64_t>& to, uint64_t value) {
   }
 }
 
-// Operations are intervals on one count of time. An answer may be the last write, or one that overlaps with later ones,
-// or a miss; it may not be what was overwritten or deleted before the question was asked.
+// Operations are intervals on one count of time. An answer may be the last write, or one that
+// overlaps with later ones, or a miss; it may not be what was overwritten or deleted before the
+// question was asked.
 struct History {
   std::atomic<uint64_t> time{1};
   std::atomic<uint64_t> versions{1};
@@ -49,7 +52,8 @@ struct History {
   }
 };
 
-// A value that names its key and version first, so that whoever reads it knows what the rest must be.
+// A value that names its key and version first, so that whoever reads it knows what the rest must
+// be.
 std::vector<uint8_t> Tell(uint64_t key, uint64_t version, uint64_t size) {
   std::vector<uint8_t> value = ValueOf(key, version, size);
   std::memcpy(value.data(), &key, 8);
@@ -116,16 +120,26 @@ class Actor {
     for (int step = 0; step < steps; step++) {
       const uint64_t key = random_.Below(kKeys);
       const uint64_t what = random_.Below(100);
-      if (what < 35) Copy(key);
-      else if (what < 50) Open(key);
-      else if (what < 70) Set(key);
-      else if (what < 78) Delete(key);
-      else if (what < 79 && random_.Below(20) == 0) Clear();
-      else if (what < 94) Fetch(key);
-      else if (what < 97) Let(random_.Below(4));
-      else if (what < 98) store_.AbortOwner(random_.Below(4));
-      else if (what < 99 && random_.Below(50) == 0) Configure();
-      else store_.Maintain();
+      if (what < 35)
+        Copy(key);
+      else if (what < 50)
+        Open(key);
+      else if (what < 70)
+        Set(key);
+      else if (what < 78)
+        Delete(key);
+      else if (what < 79 && random_.Below(20) == 0)
+        Clear();
+      else if (what < 94)
+        Fetch(key);
+      else if (what < 97)
+        Let(random_.Below(4));
+      else if (what < 98)
+        store_.AbortOwner(random_.Below(4));
+      else if (what < 99 && random_.Below(50) == 0)
+        Configure();
+      else
+        store_.Maintain();
     }
     for (uint64_t at = 0; at < 4; at++) Let(at);
   }
@@ -159,12 +173,25 @@ class Actor {
     // Kept for a while, to see whether it stays what it was.
     const uint64_t at = random_.Below(4);
     Let(at);
-    open_[at] = {std::move(ref), std::move(value)};
+    std::vector<Slice> views;
+    if (ref.pinned()) {
+      for (uint64_t from = 0; from < value.size(); from += views.back().size()) {
+        views.push_back(ref.View(from));
+      }
+    }
+    open_[at] = {std::move(ref), std::move(value), std::move(views)};
   }
 
   void Let(uint64_t at) {
-    auto& [ref, value] = open_[at];
+    auto& [ref, value, views] = open_[at];
     if (!ref.found()) return;
+    uint64_t from = 0;
+    for (const Slice view : views) {
+      if (std::memcmp(view.data(), value.data() + from, view.size()) != 0) {
+        history_.Fail("open: what was lent has changed");
+      }
+      from += view.size();
+    }
     std::vector<uint8_t> again(value.size());
     if (ref.Read(0, again) != value.size() || again != value) {
       history_.Fail("open: the bytes changed while the entry was open");
@@ -280,7 +307,7 @@ class Actor {
   Waiter waiter_;
   const Owner owner_;
   uint64_t tokens_ = 0;
-  std::array<std::pair<EntryRef, std::vector<uint8_t>>, 4> open_;
+  std::array<std::tuple<EntryRef, std::vector<uint8_t>, std::vector<Slice>>, 4> open_;
 };
 
 }  // namespace
@@ -290,11 +317,9 @@ TEST_CASE("memory store: threads see the last write, or one that overlaps, or no
     ManualClock clock;
     FaultyMemory memory;
     {
-      const auto store = MakeStore({.max_bytes = 3 << 20,
-                                    .max_item_bytes = 1 << 20,
-                                    .shards = shards,
-                                    .system = &memory},
-                                   clock);
+      const auto store = MakeStore(
+          {.max_bytes = 3 << 20, .max_item_bytes = 1 << 20, .shards = shards, .system = &memory},
+          clock);
       REQUIRE(store != nullptr);
       History history;
       std::vector<std::thread> threads;

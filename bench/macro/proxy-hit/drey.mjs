@@ -26,7 +26,7 @@ export async function startProxy(origin, { wrap = [], flags = [] } = {}) {
     url,
     pid: child.pid,
     stop: async () => {
-      child.kill('SIGTERM')
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
       await exited
     },
   }

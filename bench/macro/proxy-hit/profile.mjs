@@ -48,27 +48,41 @@ export function profileFolder() {
   }
 }
 
+/** Microseconds of the clock that profiles tell the time by; the same for all processes. */
+export function profileClock() {
+  return Number(process.hrtime.bigint() / 1000n)
+}
+
 /**
- * Self time of a profile in microseconds, by group and by function.
+ * Samples of a profile by group and by function, of those within the `spans`, without idle ones. Counted, not weighed by
+ * the time between them: on a busy machine the profiler comes late, and who is running then is not to blame.
  *
- * @param {{ nodes: object[], samples: number[], timeDeltas: number[] }} profile
- * @returns {{ groups: Map<string, number>, functions: Map<string, number> }} without idle time
+ * @param {{ nodes: object[], samples: number[], timeDeltas: number[], startTime: number }} profile
+ * @param {Array<{ from: number, to: number }>} spans by `profileClock`
+ * @returns {{ groups: Map<string, number>, functions: Map<string, number>, all: number }}
  */
-export function addUp({ nodes, samples, timeDeltas }) {
+export function addUp({ nodes, samples, timeDeltas, startTime }, spans) {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]))
   const groups = new Map()
   const functions = new Map()
+  let all = 0
+  let now = startTime
   samples.forEach((id, at) => {
+    now += timeDeltas[at]
     const frame = frames.get(id)
     if (frame.functionName === '(idle)' || frame.functionName === '(root)') return
+    if (!spans.some(({ from, to }) => from <= now && now <= to)) return
     const group = groupOf(frame)
-    const place =
-      frame.url === ''
-        ? ''
-        : ` ${frame.url.replace(/^.*\/dist\//, 'lib/').replace(/^.*\/bench\//, 'bench/')}:${frame.lineNumber + 1}`
-    const name = `${frame.functionName || '(anonymous)'}${place}`
-    groups.set(group, (groups.get(group) ?? 0) + timeDeltas[at])
-    functions.set(name, (functions.get(name) ?? 0) + timeDeltas[at])
+    const name = nameOf(frame)
+    groups.set(group, (groups.get(group) ?? 0) + 1)
+    functions.set(name, (functions.get(name) ?? 0) + 1)
+    all += 1
   })
-  return { groups, functions }
+  return { groups, functions, all }
+}
+
+function nameOf({ functionName, url, lineNumber }) {
+  const name = functionName || '(anonymous)'
+  if (url === '') return name
+  return `${name} ${url.replace(/^.*\/dist\//, 'dist/').replace(/^.*\/bench\//, 'bench/')}:${lineNumber + 1}`
 }

@@ -35,8 +35,8 @@ function cpuMicros(pid) {
  * @param {{ name: string, url: string, pid: number }} server
  * @param {string} path
  * @param {{ connections: number, seconds: number }} how
- * @returns {Promise<{ requests: number, bytes: number, perSecond: number, p50Ms: number, p99Ms: number, cpuMicros: number }>}
- *   `cpuMicros` is processor time of the server by request
+ * @returns {Promise<{ requests: number, bytes: number, late: number, perSecond: number, p50Ms: number, p99Ms: number, cpuMicros: number }>}
+ *   `late` counts answers that took more than two seconds, `cpuMicros` is processor time of the server by request
  */
 export async function runWrk(server, path, { connections, seconds }) {
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', SCRIPT, server.url + path]
@@ -58,6 +58,7 @@ export async function runWrk(server, path, { connections, seconds }) {
   return {
     requests: said.requests,
     bytes: said.bytes,
+    late: said.late,
     perSecond: said.requests / (said.micros / 1e6),
     p50Ms: said.p50 / 1000,
     p99Ms: said.p99 / 1000,

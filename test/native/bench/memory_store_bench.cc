@@ -16,7 +16,8 @@ using namespace drey::test;
 
 namespace {
 
-// The thread's own time: what other programs on the machine take is not counted, what they evict from its caches is.
+// The thread's own time: what other programs on the machine take is not counted, what they evict
+// from its caches is.
 struct Watch {
   using time_point = double;
   static double Now() {
@@ -30,8 +31,8 @@ double NsSince(Watch::time_point start, uint64_t calls) {
   return (Watch::Now() - start) / static_cast<double>(calls);
 }
 
-// Ranks with Zipf's distribution, by inverting a table of its sums; spread over the keys, so that hot ones
-// are nowhere together.
+// Ranks with Zipf's distribution, by inverting a table of its sums; spread over the keys, so that
+// hot ones are nowhere together.
 std::vector<uint32_t> Zipf(uint64_t keys, double exponent, uint64_t draws, Random& random) {
   std::vector<double> sums(keys);
   double sum = 0;
@@ -45,7 +46,8 @@ std::vector<uint32_t> Zipf(uint64_t keys, double exponent, uint64_t draws, Rando
   std::vector<uint32_t> drawn(draws);
   for (uint32_t& key : drawn) {
     const double at = static_cast<double>(random.Next() >> 11) / 9007199254740992.0 * sum;
-    const auto rank = static_cast<uint64_t>(std::lower_bound(sums.begin(), sums.end(), at) - sums.begin());
+    const auto rank =
+        static_cast<uint64_t>(std::lower_bound(sums.begin(), sums.end(), at) - sums.begin());
     key = order[std::min(rank, keys - 1)];
   }
   return drawn;
@@ -69,12 +71,12 @@ int main() {
   for (uint64_t key = 0; key < kEntries * 2; key++) {
     static_cast<void>(store->Set(Slice(names[key]), value, At(1e12)));
   }
-  std::printf("memory store, %llu entries of %llu B, %.1f B beside key and value\n",
-              static_cast<unsigned long long>(store->stats().entries),
-              static_cast<unsigned long long>(kValue),
-              static_cast<double>(store->stats().bytes) /
-                      static_cast<double>(store->stats().entries) -
-                  kValue - 16);
+  std::printf(
+      "memory store, %llu entries of %llu B, %.1f B beside key and value\n",
+      static_cast<unsigned long long>(store->stats().entries),
+      static_cast<unsigned long long>(kValue),
+      static_cast<double>(store->stats().bytes) / static_cast<double>(store->stats().entries) -
+          kValue - 16);
   {
     // For scale: what the machine takes to copy as much from anywhere to one place.
     std::vector<uint8_t> memory(kEntries * kValue);

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
+import { createCacheWith } from '../../../lib/cache/create.js'
 import { notFound } from '../../../lib/index.js'
 import { patterned, pieces } from '../../helpers/bodies.js'
+import { FakeClock } from '../../helpers/clock.js'
 import { found, noOrigin, overStores, rig, settled } from '../../helpers/rig.js'
 
 overStores((kind) => {
@@ -151,4 +153,24 @@ it('answers `getSync` with undefined where the store answers later', async () =>
   await cache.set('k', 'value')
   await cache.set('large', patterned(100_000))
   expect([cache.getSync('k'), cache.getSync('large')]).toEqual([undefined, undefined])
+})
+
+it('gives the own servers of the package what is at hand, without a copy and without counting what they fetch next', async () => {
+  const clock = new FakeClock()
+  await using cache = await createCacheWith({ freshness: { ttl: '1m' } }, { clock })
+  await cache.set('small', 'value', { user: 1 })
+  await cache.set('empty', '')
+  await cache.set('large', patterned(100_000))
+  await cache.fetch('negative', () => notFound())
+  const small = cache.hitSync('small')!
+  expect([Buffer.from(small.bytes!).toString(), small.meta.user]).toEqual(['value', 1])
+  expect(cache.hitSync('empty')!.bytes!.length).toBe(0)
+  const large = cache.hitSync('large')!
+  expect([large.bytes, cache.stats().openBodies]).toEqual([undefined, 1])
+  expect(patterned(100_000).equals(await large.found!.bytes())).toBe(true)
+  expect([cache.hitSync('none'), cache.hitSync('negative')]).toEqual([undefined, undefined])
+  clock.advance(60_000)
+  expect([cache.hitSync('small'), cache.hitSync('large')]).toEqual([undefined, undefined])
+  expect(cache.stats()).toMatchObject({ hits: 3, misses: 1, openBodies: 0 })
+  expect(() => cache.hitSync('')).toThrowError(expect.objectContaining({ code: 'ERR_DREY_KEY' }))
 })

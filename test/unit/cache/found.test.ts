@@ -220,6 +220,17 @@ overStores((kind) => {
     expect(made.cache.stats().openBodies).toBe(0)
   })
 
+  it('gives an iteration that is asked ahead its pieces in order', async () => {
+    const made = await rig(kind)
+    const value = patterned(200_000)
+    await made.cache.set('k', value)
+    const iterator = found(await made.cache.get('k'))[Symbol.asyncIterator]()
+    const steps = await Promise.all(Array.from({ length: 20 }, () => iterator.next()))
+    const taken = steps.flatMap((step) => (step.done === true ? [] : [step.value]))
+    expect(value.equals(Buffer.concat(taken))).toBe(true)
+    expect([steps.at(-1)!.done, made.cache.stats().openBodies]).toEqual([true, 0])
+  })
+
   it('ends a wait for the origin when the stream that waits is left', async () => {
     const made = await rig(kind)
     const origin = pour('web')

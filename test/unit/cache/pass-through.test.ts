@@ -166,6 +166,17 @@ describe('a window', () => {
     }
   })
 
+  it('gives every position what lies there', () => {
+    const value = patterned(200_000)
+    const window = new Window(0)
+    for (let at = 0; at < value.length; at += 3_000) window.push(value.subarray(at, at + 3_000))
+    window.dropBefore(50_001)
+    for (let at = 50_001; at < value.length; at += 97) {
+      const view = window.view(at)
+      expect(view.length > 0 && value.subarray(at, at + view.length).equals(view), `at ${at}`).toBe(true)
+    }
+  })
+
   it('leaves a view as it was when more comes and its bytes are dropped', () => {
     const window = new Window(0)
     window.push(patterned(10))
