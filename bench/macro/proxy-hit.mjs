@@ -12,6 +12,8 @@ import { canPin, pinned, runWrk } from './proxy-hit/wrk.mjs'
  */
 
 const CONNECTIONS = 64
+/** For connections to be made and code to be compiled. */
+const WARM_UP_S = 3
 const WANTED = 0.7
 const GOAL = 0.9
 
@@ -56,7 +58,7 @@ export async function run({ quick, say }) {
     for (const path of Object.keys(PATHS)) {
       for (const server of servers) {
         await verify(server, path)
-        await runWrk(server, path, { connections: CONNECTIONS, seconds: 1 })
+        await runWrk(server, path, { connections: CONNECTIONS, seconds: WARM_UP_S })
       }
       if (
         !sameHead((await fetchRaw(servers[0].url + path)).headers, (await fetchRaw(drey.url + path)).headers)

@@ -60,6 +60,18 @@ describe('frequency sketch', () => {
     expect(one.estimate(hashOf(998))).toBe(1)
   })
 
+  it('counts a use that halving has taken away as none', () => {
+    const sketch = new FrequencySketch(LARGE)
+    for (let id = 1; id <= 640; id += 1) sketch.count(hashOf(id), 64)
+    expect(sketch.estimate(hashOf(1))).toBe(0)
+    // Nearly all of the 640 were ones, so nearly 640 more are to come.
+    for (let times = 0; times < 12; times += 1) sketch.count(hashOf(0), 64)
+    for (let id = 1000; id < 1500; id += 1) sketch.count(hashOf(id), 64)
+    expect(sketch.estimate(hashOf(0))).toBe(12)
+    for (let id = 1500; id < 1700; id += 1) sketch.count(hashOf(id), 64)
+    expect(sketch.estimate(hashOf(0))).toBe(6)
+  })
+
   it('changes no estimate when it grows, and grows by doubling', () => {
     const sketch = new FrequencySketch(LARGE)
     const random = randomFrom(2)

@@ -247,8 +247,11 @@ describe('policy of the user', () => {
     const letters = Array.from({ length: PASS_LIMIT + 10 }, (_, at) => String.fromCharCode(1000 + at)).join(
       '',
     )
-    const bench = new Bench(mru(false)).add(letters).pin(letters)
+    const user = mru(false)
+    const evict = vi.spyOn(user, 'evict')
+    const bench = new Bench(user).add(letters).pin(letters)
     expect(bench.policy.evict()).toBeUndefined()
+    expect(evict).toHaveBeenCalledTimes(2)
     bench.pin(letters[3]!, false)
     expect([bench.policy.evict(), bench.policy.evict()]).toContain(bench.nodes.get(letters[3]!))
     expect(bench.policy.count).toBe(letters.length - 1)

@@ -112,7 +112,7 @@ overStores((kind) => {
           expect([...world.violations, ...(await leftOf(made))]).toEqual([])
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     )
   })
 })
