@@ -278,6 +278,15 @@ TEST_CASE("memory store: one flight for a key, and what ends it") {
           MemoryStore::Stored::kFenced);
     CHECK(!store->Find(SliceOf(key)).found());
   }
+  SUBCASE("what has left the table can commit nothing: nobody could fence it") {
+    store->AbortOwner(1);
+    auto draft = store->BeginFor(lead.flight, Draft::kUnknown);
+    CHECK(draft->Append(SliceOf("late")) == Draft::Outcome::kDone);
+    CHECK(draft->Commit(At(1e12)) == Draft::Outcome::kFenced);
+    CHECK(store->Set(SliceOf(key), SliceOf("late"), At(1e12), lead.flight.get()) ==
+          MemoryStore::Stored::kFenced);
+    CHECK(!store->Find(SliceOf(key)).found());
+  }
   SUBCASE("its owner died") {
     auto draft = store->BeginFor(lead.flight, Draft::kUnknown);
     lead.flight->Grow(draft, nullptr);

@@ -337,3 +337,27 @@ TEST_CASE("memory store: threads see the last write, or one that overlaps, or no
     CHECK(memory.reservations == 0);
   }
 }
+
+TEST_CASE("memory store: threads that overwrite one slot are never seen half done") {
+  ManualClock clock;
+  const auto store = MakeStore({.max_bytes = 1 << 20}, clock);
+  const std::string key = "hot";
+  std::array<std::vector<uint8_t>, 8> values;
+  for (uint64_t at = 0; at < values.size(); at++) values[at].assign(1900, static_cast<uint8_t>(at));
+  std::atomic<bool> stop = false;
+  std::atomic<uint64_t> torn = 0;
+  std::thread writer([&] {
+    for (uint64_t at = 0; !stop; at++) {
+      static_cast<void>(store->Set(SliceOf(key), values[at % values.size()], At(1e12)));
+    }
+  });
+  std::vector<uint8_t> copy(1900);
+  Head head;
+  for (int call = 0; call < 200000; call++) {
+    if (store->GetCopy(SliceOf(key), copy, {}, head) != MemoryStore::Copied::kDone) continue;
+    torn += std::memcmp(copy.data(), copy.data() + 1, copy.size() - 1) == 0 ? 0 : 1;
+  }
+  stop = true;
+  writer.join();
+  CHECK(torn == 0);
+}

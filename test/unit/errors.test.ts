@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import * as errors from '../../lib/errors.js'
 import {
@@ -53,6 +54,13 @@ describe('the errors', () => {
     expect(error.stack).toContain(`${error.name}: what happened`)
     expect(Object.keys(error)).toContain('code')
     expect('cause' in new kind('')).toBe(false)
+  })
+
+  test('have a row each in the reference', () => {
+    const page = readFileSync(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8')
+    const rows = [...page.matchAll(/^\| `(ERR_DREY_\w+)` \| `(\w+)` \|/gm)]
+    expect(Object.fromEntries(rows.map(([, code, name]) => [name, code]))).toEqual(CODES)
+    expect(rows).toHaveLength(kinds.length)
   })
 
   test('an abort carries the reason of the signal', () => {
