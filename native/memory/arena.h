@@ -28,7 +28,8 @@ struct PageInfo {
   uint8_t size_class;
   // Whether the page is in its class's list of pages with free slots.
   bool listed;
-  // Whether something in it could not be moved when that was tried last, and nothing of it was freed since.
+  // Whether something in it could not be moved when that was tried last, and nothing of it was
+  // freed since.
   bool stuck;
 };
 
