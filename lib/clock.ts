@@ -15,14 +15,21 @@ export interface Clock {
   after(ms: number, fn: () => void, awake?: boolean): Timer
 }
 
-// The longest delay that Node's timers take; longer ones would fire at once.
+// The longest delay that Node's timers take; longer ones would fire at once, so they are waited for in parts.
 const MAX_DELAY = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: Date.now,
   after(ms, fn, awake = false) {
-    const handle = setTimeout(fn, Math.min(ms, MAX_DELAY))
-    if (!awake) handle.unref()
+    let left = ms
+    let handle: NodeJS.Timeout
+    const wait = (): void => {
+      const part = Math.min(left, MAX_DELAY)
+      left -= part
+      handle = setTimeout(left > 0 ? wait : fn, part)
+      if (!awake) handle.unref()
+    }
+    wait()
     return { cancel: () => clearTimeout(handle) }
   },
 }

@@ -17,7 +17,22 @@ export {
 export type { CacheOptions } from './cache/options.js'
 export type { FreshnessOptions, MemoryStoreOptions, TimeoutOptions } from './config/schema.js'
 export type { Duration, Size } from './config/units.js'
-export * from './errors.js'
+export {
+  AbortedError,
+  BodyUsedError,
+  ClosedError,
+  ConfigError,
+  DreyError,
+  type DreyErrorCode,
+  KeyError,
+  NativeError,
+  NoSpaceError,
+  OriginError,
+  OutOfRangeError,
+  TimeoutError,
+  TooLargeError,
+  TruncatedError,
+} from './errors.js'
 export { type HttpFetcherOptions, type HttpMetadata, httpFetcher } from './http/fetcher.js'
 export { crc32c } from './native/crc32c.js'
 export { type NativeStatus, nativeStatus } from './native/loader.js'
