@@ -209,10 +209,13 @@ export class FoundAnswer implements Found, Watched {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (piece instanceof Promise) return piece.finally(this.#touch)
+    return piece instanceof Promise ? piece.then(this.#given) : Promise.resolve(this.#given(piece))
+  }
+
+  readonly #given = (piece: Buffer): Buffer => {
     this.#touch()
-    turns.spend(piece.length)
-    return Promise.resolve(piece)
+    turns.spend(piece.length, this.#context.inFlight.size)
+    return piece
   }
 
   async #gather(cursor: Cursor): Promise<Buffer> {
