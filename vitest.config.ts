@@ -23,7 +23,9 @@ export default defineConfig({
         name: path,
         include: ['test/{unit,conformance,differential,crash,threads}/**/*.test.ts'],
         env: { DREY_NATIVE: path === 'native' ? '1' : '0' },
-        testTimeout: 30_000,
+        // Generous, because they bound nothing but hanging: a loaded machine is no failure.
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
       },
     })),
   },
