@@ -6,13 +6,16 @@ import { always, Node } from './simulate.mjs'
 import { UNIT } from './traces.mjs'
 
 /*
- * What a hit and an eviction cost by themselves: the calls of the policy alone, on entries that are at hand. Hits are spread by
- * Zipf's law, as most caches see them.
+ * What a hit and an eviction cost by themselves: the calls of the policy alone, on entries that are at hand.
+ * Hits are spread by Zipf's law, as most caches see them.
  */
 
 const ENTRIES = 100_000
 
-/** Ids in the order in which Zipf's law, with an exponent close to 1, asks for them; the popular ones lie scattered. */
+/**
+ * Ids in the order in which Zipf's law, with an exponent close to 1, asks for them; the popular ones lie
+ * scattered.
+ */
 function zipf(count) {
   const random = randomFrom(1)
   const places = Uint32Array.from({ length: ENTRIES }, (_, at) => at)
@@ -64,7 +67,8 @@ function measureNative(name, uses, evictions) {
 }
 
 /**
- * Nanoseconds of a hit, and of an eviction with the addition that needed it, after the hits: the median of some runs.
+ * Nanoseconds of a hit, and of an eviction with the addition that needed it, after the hits: the median of
+ * some runs.
  *
  * @param {'js' | 'native'} language
  * @returns {{ hit: number, replacement: number }}

@@ -1,9 +1,10 @@
 /*
  * How many requests each policy answers: `DREY_TRACES=… npm run bench:hits -- [TRACE …] [--quick]`
  *
- * Plays the traces to every policy at several sizes of cache, in TypeScript and, where `make -C test/native trace` has built
- * the program, in C++ as well; exits with 1 if the two do not decide alike. Prints a table for each trace, and puts a picture of it
- * into bench/results/. Runs against dist/, which is what users run: build first.
+ * Plays the traces to every policy at several sizes of cache, in TypeScript and, where `make -C test/native
+ * trace` has built the program, in C++ as well; exits with 1 if the two do not decide alike. Prints a table
+ * for each trace, and puts a picture of it into bench/results/. Runs against dist/, which is what users run:
+ * build first.
  *
  *   --quick    every other size, the first 300,000 requests of a trace, shorter measurements
  */
@@ -97,7 +98,8 @@ for (const entry of traces) {
   if (limit !== undefined)
     rows.push(['limit', ...limit.map((misses) => percent(misses).toFixed(2)), '', '', ''])
   console.log(
-    `\n${entry.name}: ${entry.what}; ${showCount(requests)} requests. Hits in percent; at ${sizes[middle].label}, ns a request and memory beside the entries`,
+    `\n${entry.name}: ${entry.what}; ${showCount(requests)} requests. Hits in percent; at ${sizes[middle].label}, ` +
+      'ns a request and memory beside the entries',
   )
   console.log(layOut(['', ...sizes.map(({ label }) => label), 'ns js', 'ns C++', 'memory'], rows))
 
@@ -122,11 +124,12 @@ for (const entry of traces) {
 console.log("\nLRU's misses that a policy avoids, in percent, the mean over the sizes of each trace")
 console.log(
   layOut(
-    ['', ...traces.map(({ name }) => name.replace('.sized', '')), 'mean'],
+    ['', ...traces.map(({ name }) => name.replace('.sized', '')), 'mean', 'least'],
     [...avoided].map(([policy, shares]) => [
       policy,
       ...shares.map((share) => share.toFixed(1)),
       (shares.reduce((sum, share) => sum + share, 0) / shares.length).toFixed(1),
+      Math.min(...shares).toFixed(1),
     ]),
   ),
 )

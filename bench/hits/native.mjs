@@ -19,7 +19,8 @@ export const hasNative = () => existsSync(program)
  * Plays `words` to each of the policies at each of the capacities.
  *
  * @param {'ids' | 'sized' | 'calls'} form what the words are
- * @returns {Map<string, { misses: number, victims: number, ns: number, memory: number }>} by `policy capacity`
+ * @returns {Map<string, { misses: number, victims: number, ns: number, memory: number }>} by `policy
+ * capacity`
  */
 export function playNative(form, words, policies, capacities) {
   const { error, status, stdout, stderr } = spawnSync(

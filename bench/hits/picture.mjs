@@ -29,7 +29,8 @@ function ticks(most) {
 }
 
 /**
- * @param {{ title: string, unit: string, sizes: ReadonlyArray<{ label: string }>, lines: ReadonlyArray<{ name: string, hits: readonly number[] }> }} picture
+ * @param {{ title: string, unit: string, sizes: ReadonlyArray<{ label: string }>, lines: ReadonlyArray<{
+ * name: string, hits: readonly number[] }> }} picture
  *   hits in percent, one for each size
  * @returns {string} the SVG file
  */

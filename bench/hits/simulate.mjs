@@ -2,8 +2,8 @@ import { createPolicy } from '../../dist/policy/create.js'
 import { UNIT } from './traces.mjs'
 
 /*
- * A cache that keeps nothing but decides as a real one: what is larger than it is not kept, and room is made before an
- * entry is added.
+ * A cache that keeps nothing but decides as a real one: what is larger than it is not kept, and room is made
+ * before an entry is added.
  */
 
 /** The key of the hash: the sketch of W-TinyLFU, and so its climber, take another way with another. */
@@ -35,7 +35,8 @@ export const always = () => true
 /**
  * Plays a trace with a policy.
  *
- * @returns {{ misses: number, victims: number, ns: number, memory: number }} misses; a digest of the victims in their order, as
+ * @returns {{ misses: number, victims: number, ns: number, memory: number }} misses; a digest of the victims
+ * in their order, as
  *   the C++ program makes it; nanoseconds for a request; bytes that the policy holds beside the entries
  */
 export function play({ ids, sizes }, name, capacity) {
@@ -75,8 +76,8 @@ export function play({ ids, sizes }, name, capacity) {
 }
 
 /**
- * The misses of a cache that knows the future, and lets go, or does not even keep, what is wanted again last: with
- * entries of one size nobody can miss less (Belady, 1966; Mattson, Gecsei, Slutz and Traiger, 1970).
+ * The misses of a cache that knows the future, and lets go, or does not even keep, what is wanted again last:
+ * with entries of one size nobody can miss less (Belady, 1966; Mattson, Gecsei, Slutz and Traiger, 1970).
  */
 export function playBelady({ ids }, capacity) {
   const most = Math.floor(capacity / UNIT)
@@ -87,7 +88,8 @@ export function playBelady({ ids }, capacity) {
     nextUse[at] = last.get(ids[at]) ?? never
     last.set(ids[at], at)
   }
-  // An entry of the cache is known by when it is next wanted; what the heap has of earlier times is out of date.
+  // An entry of the cache is known by when it is next wanted; what the heap has of earlier times is out of
+  // date.
   const here = new Uint8Array(never + 1)
   const heap = new MaxHeap(ids.length + 1)
   let count = 0

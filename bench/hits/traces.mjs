@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 
 /*
- * The request traces that the bench plays, and the sizes of cache that it plays them to. They are not part of the
- * project; each is gzip'd little-endian uint32: ids that are dense, or pairs of id and size in bytes.
+ * The request traces that the bench plays, and the sizes of cache that it plays them to. They are not part of
+ * the project; each is gzip'd little-endian uint32: ids that are dense, or pairs of id and size in bytes.
  */
 
 const MiB = 2 ** 20

@@ -209,10 +209,12 @@ export class FoundAnswer implements Found, Watched {
     } catch (error) {
       return Promise.reject(error)
     }
-    return piece instanceof Promise ? piece.then(this.#given) : Promise.resolve(this.#given(piece))
+    return piece instanceof Promise
+      ? piece.then((got) => this.#give(got))
+      : Promise.resolve(this.#give(piece))
   }
 
-  readonly #given = (piece: Buffer): Buffer => {
+  #give(piece: Buffer): Buffer {
     this.#touch()
     turns.spend(piece.length, this.#context.inFlight.size)
     return piece

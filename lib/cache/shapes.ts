@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
-import { PIECE_BYTES } from './reader.js'
 
 /*
  * The shapes of streams that a body is read in. Each takes pieces from one place, and gives that place up
@@ -22,7 +21,8 @@ const nobodyListens = (): void => undefined
 
 export function nodeStream(from: PieceSource): Readable {
   const readable = new Readable({
-    highWaterMark: PIECE_BYTES,
+    // One piece ahead, however small pieces are.
+    highWaterMark: 1,
     read() {
       from.next().then(
         (piece) => this.push(piece.length === 0 ? null : piece),

@@ -1,50 +1,56 @@
 /** The link of a slot whose entry was taken out of the middle. */
 const TAKEN = 0xffff_ffff
 const LAST_NUMBER = 0xffff_fff0
-const MAX_SIZE = 0xffff_ffff
 const MIN_SLOTS = 64
+const MAX_SLOTS = 2 ** 20 - 2
 /** At most one entry is remembered for so many bytes of capacity. */
-const CAPACITY_PER_SLOT = 512
-const MAX_SLOTS = 2 ** 30
+const CAPACITY_PER_SLOT = 2048
+/** When there are no more slots to be had, it is worth moving the queue together if so large a part of it was taken. */
+const WORTH_MOVING = 8
 
-const SLOT_BYTES = 12
+/** Of a size as it is remembered: what the bits below the highest one can be. */
+const MANTISSA = 2 ** 7
+const MAX_EXPONENT = 30
+
+const SLOT_BYTES = 10
 const CHAIN_BYTES = 4
 
 /**
- * What S3-FIFO remembers of the entries that it let go: a queue, first in, first out, bounded by the bytes
- * they had.
+ * What S3-FIFO remembers of the entries that it let go: a queue, first in, first out, bounded by the bytes they had.
  *
- * An entry is known by 32 bits of its hash. With n entries remembered, one question in 2^32 / n is answered
- * with a wrong yes, which puts an entry into the wrong queue and does no other harm.
+ * An entry is known by 32 bits of its hash. With n entries remembered, one question in 2^32 / n is answered with a
+ * wrong yes, which puts an entry into the wrong queue and does no other harm. Sizes are remembered with their eight
+ * highest bits, so that the bound in bytes is true to one part in 128.
  *
- * Memory: 14 to 16 bytes for each entry remembered, at most one entry for each 512 bytes of the cache's
- * capacity: up to 3 % of it. Where entries weigh less than that, the memory is shorter than its bound in
- * bytes says. It grows by an eighth when it is full; that one call costs O(n), and for its length there are
- * two copies.
+ * Memory, in C++: 8 bytes for each entry remembered and 1 to 2 for its chain; at most one entry for each 2 KiB of the
+ * cache's capacity, that is 0.5 % of it, and 2^20 of them. Where entries weigh less than that, less is remembered
+ * than the bound in bytes says. It grows by an eighth when it is full, and moves together what is left when it
+ * cannot grow. Either costs O(n), after at least n / 8 other calls.
  *
- * Entries are numbered as they come. Chains are linked by number, newest first, so that what falls out at the
- * old end of the queue needs no unlinking: a link to a number before `#first` is the end of a chain.
+ * Entries are numbered as they come. Chains are linked by number, newest first, so that what falls out at the old
+ * end of the queue needs no unlinking: a link to a number before `#first` is the end of a chain.
  *
- * Invariants: the numbers from `#first` up to `#next` are the queue, each in the slot of its number modulo
- * the number of slots; each is in the chain of its fingerprint unless its link is TAKEN; numbers fall along a
- * chain; `#bytes` is the sum of the sizes of those that are not TAKEN.
+ * Invariants: the numbers from `#first` up to `#next` are the queue, each in the slot of its number modulo the number
+ * of slots; each is in the chain of its fingerprint unless its link is TAKEN, as those of `#taken` of them are;
+ * numbers fall along a chain; `#bytes` is the sum of the sizes of those that are not TAKEN.
  */
 export class Ghost {
   #maxBytes = 0
   #maxSlots = 0
   #fingerprints = new Uint32Array(0)
-  #sizes = new Uint32Array(0)
+  #sizes = new Uint16Array(0)
   #links = new Uint32Array(0)
   #chains = new Uint32Array(1)
   #first = 1
   #next = 1
+  #taken = 0
   #bytes = 0
   readonly #lastNumber: number
 
   /**
    * @param maxBytes what the entries remembered may have weighed
    * @param capacity of the cache, in bytes
-   * @param lastNumber numbers begin anew there; more than there are ever slots
+   * @param lastNumber numbers begin anew there; more than twice the slots that there will be
    */
   constructor(maxBytes: number, capacity: number, lastNumber = LAST_NUMBER) {
     this.#lastNumber = lastNumber
@@ -70,20 +76,16 @@ export class Ghost {
   }
 
   /**
-   * Remembers an entry that goes. The bound in bytes is kept by `take` alone: a store first makes room and
-   * then adds the entry that needed it, and the former must not drive out what is remembered of the latter.
+   * Remembers an entry that goes. The bound in bytes is kept by `take` alone: a store first makes room and then adds
+   * the entry that needed it, and the former must not drive out what is remembered of the latter.
    */
   add(fingerprint: number, size: number): void {
     const slots = this.#links.length
-    if (this.#next - this.#first === slots) {
-      if (slots < this.#maxSlots)
-        this.#rebuild(Math.min(this.#maxSlots, Math.max(MIN_SLOTS, slots + (slots >>> 3))))
-      else this.#forgetOldest()
-    }
-    if (this.#next === this.#lastNumber) this.#rebuild(slots)
-    const weight = Math.min(size, MAX_SIZE)
-    this.#append(fingerprint, weight)
-    this.#bytes += weight
+    if (this.#next - this.#first === slots) this.#makeRoom(slots)
+    if (this.#next === this.#lastNumber) this.#rebuild(this.#links.length)
+    const code = encodeSize(size)
+    this.#append(fingerprint, code)
+    this.#bytes += decodeSize(code)
   }
 
   /** Whether the entry is remembered; it is forgotten then. */
@@ -91,6 +93,26 @@ export class Ghost {
     const found = this.#unlink(fingerprint >>> 0)
     this.#trim()
     return found
+  }
+
+  #makeRoom(slots: number): void {
+    if (slots < this.#maxSlots) {
+      this.#rebuild(Math.min(this.#maxSlots, Math.max(MIN_SLOTS, slots + (slots >>> 3))))
+    } else if (this.#taken * WORTH_MOVING >= slots) {
+      this.#rebuild(slots)
+    } else {
+      this.#forgetOldest()
+    }
+  }
+
+  #append(fingerprint: number, code: number): void {
+    const at = this.#next % this.#links.length
+    const chain = fingerprint & (this.#chains.length - 1)
+    this.#fingerprints[at] = fingerprint
+    this.#sizes[at] = code
+    this.#links[at] = this.#chains[chain]!
+    this.#chains[chain] = this.#next
+    this.#next += 1
   }
 
   #unlink(fingerprint: number): boolean {
@@ -103,7 +125,8 @@ export class Ghost {
         if (before === 0) this.#chains[chain] = link
         else this.#links[before % this.#links.length] = link
         this.#links[at] = TAKEN
-        this.#bytes -= this.#sizes[at]!
+        this.#taken += 1
+        this.#bytes -= decodeSize(this.#sizes[at]!)
         return true
       }
       before = number
@@ -112,23 +135,14 @@ export class Ghost {
     return false
   }
 
-  #append(fingerprint: number, size: number): void {
-    const at = this.#next % this.#links.length
-    const chain = fingerprint & (this.#chains.length - 1)
-    this.#fingerprints[at] = fingerprint
-    this.#sizes[at] = size
-    this.#links[at] = this.#chains[chain]!
-    this.#chains[chain] = this.#next
-    this.#next += 1
-  }
-
   #trim(): void {
     while (this.#bytes > this.#maxBytes) this.#forgetOldest()
   }
 
   #forgetOldest(): void {
     const at = this.#first % this.#links.length
-    if (this.#links[at] !== TAKEN) this.#bytes -= this.#sizes[at]!
+    if (this.#links[at] === TAKEN) this.#taken -= 1
+    else this.#bytes -= decodeSize(this.#sizes[at]!)
     this.#first += 1
   }
 
@@ -140,16 +154,34 @@ export class Ghost {
     const first = this.#first
     const next = this.#next
     this.#fingerprints = new Uint32Array(slots)
-    this.#sizes = new Uint32Array(slots)
+    this.#sizes = new Uint16Array(slots)
     this.#links = new Uint32Array(slots)
-    this.#chains = new Uint32Array(powerOfTwo(slots / 2))
+    this.#chains = new Uint32Array(powerOfTwo(slots / 4))
     this.#first = 1
     this.#next = 1
+    this.#taken = 0
     for (let number = first; number < next; number += 1) {
       const from = number % links.length
       if (links[from] !== TAKEN) this.#append(fingerprints[from]!, sizes[from]!)
     }
   }
+}
+
+/** The size in 12 bits: as it is if it has 8 bits, else an exponent and the bits after the highest one. */
+function encodeSize(size: number): number {
+  let exponent = 0
+  let rest = size
+  while (rest >= 2 * MANTISSA) {
+    rest = Math.floor(rest / 2)
+    exponent += 1
+  }
+  if (exponent > MAX_EXPONENT) return (MAX_EXPONENT + 2) * MANTISSA - 1
+  return exponent * MANTISSA + rest
+}
+
+function decodeSize(code: number): number {
+  const exponent = Math.max(0, Math.floor(code / MANTISSA) - 1)
+  return (code - exponent * MANTISSA) * 2 ** exponent
 }
 
 /** The smallest power of two that is at least `n`, a number from 1 to 2^31. */

@@ -164,6 +164,7 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // no room.
   Location TakeRoom(uint64_t bytes) noexcept;
   bool PrepareTables() noexcept;
+  void PreparePolicy() noexcept;
   Location TakeSlot(uint32_t bytes) noexcept;
   Outcome Store(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark, Slice value,
                 Body* body, const Metadata& metadata) noexcept;
@@ -208,7 +209,9 @@ class Shard final : private PolicyNodes, private WheelEntries {
   uint64_t evictions_ = 0;
   uint64_t expirations_ = 0;
   uint64_t moved_ = 0;
-  uint32_t insertions_ = 0;
+  // Insertions until the policy's memory is seen to, and from then to the next time.
+  uint32_t policy_wait_ = 1;
+  uint32_t policy_pause_ = 1;
 };
 
 }  // namespace drey

@@ -11,8 +11,10 @@ namespace {
 // How often the policy is asked anew when it met nothing but pinned entries.
 constexpr int kMostTries = 8;
 
-// The policy's own memory is worth a page now and then, and no more.
-constexpr uint32_t kPolicyEvery = 64;
+// Insertions between two looks at what the policy would like to have: its memory is worth a page now and then, and no
+// more.
+constexpr uint32_t kPolicyPause = 64;
+constexpr uint32_t kLongestPolicyPause = 65536;
 
 // How often the system may refuse memory to a table, pages having been given back, before the entry
 // is refused.
@@ -26,10 +28,7 @@ constexpr uint32_t kStandIn = 8;
 Location Shard::TakeRoom(uint64_t bytes) noexcept {
   if (cleared_ > 0) Tidy(16);
   if (records_.Sparse()) Renumber();
-  if (insertions_++ % kPolicyEvery == 0 && policy_->Prepare() == Region::Growth::kNoRoom &&
-      (commons_.arena->GiveBack(1) > 0 || FreePage())) {
-    static_cast<void>(policy_->Prepare());
-  }
+  if (--policy_wait_ == 0) PreparePolicy();
   for (;;) {
     if (!PrepareTables()) return kNoLocation;
     const Location slot = TakeSlot(static_cast<uint32_t>(bytes));
@@ -41,6 +40,19 @@ Location Shard::TakeRoom(uint64_t bytes) noexcept {
     *slab_.At(slot) = Entry::kUsed;
     slab_.Free(slot);
   }
+}
+
+void Shard::PreparePolicy() noexcept {
+  Region::Growth growth = policy_->Prepare();
+  if (growth == Region::Growth::kNoRoom) {
+    if (commons_.arena->GiveBack(1) > 0 || (FreePage() && commons_.arena->GiveBack(1) > 0)) {
+      growth = policy_->Prepare();
+    }
+  }
+  // What it cannot have now is asked for ever more seldom.
+  const bool had = growth == Region::Growth::kDone;
+  policy_pause_ = had ? kPolicyPause : std::min(policy_pause_ * 2, kLongestPolicyPause);
+  policy_wait_ = policy_pause_;
 }
 
 bool Shard::PrepareTables() noexcept {

@@ -9,13 +9,14 @@ namespace drey {
 // What S3-FIFO remembers of the entries that it let go: a queue, first in, first out, bounded by
 // the bytes they had. Described in lib/policy/ghost.ts.
 //
-// It takes memory a page or a sixteenth at a time, moves what is in it while it does, which is
-// O(n), and keeps its size when there is none: then the oldest is forgotten early.
+// It takes memory a page or an eighth at a time, and moves what is in it while it does, which is
+// O(n). Where there is no memory it keeps its size, and the oldest is forgotten early.
 //
 // Invariants: the numbers from `first_` up to `next_` are the queue, each in the slot of its number
-// modulo `slots_`; each is in the chain of its fingerprint unless its link is kTaken; numbers fall
-// along a chain; a link to a number before `first_` is its end; `bytes_` is the sum of the sizes of
-// those that are not kTaken.
+// modulo `slots_`; each is in the chain of its fingerprint unless its link is kTaken, as those of
+// `taken_` of them are; a link is the distance to the next lower number of the chain, and one that
+// leads before `first_`, or nowhere (0), is its end; `bytes_` is the sum of the sizes of those that
+// are not kTaken.
 class Ghost {
  public:
   Ghost() noexcept = default;
@@ -47,23 +48,39 @@ class Ghost {
   static constexpr uint32_t kLeastSlots = 64;
 
  private:
-  struct Slot {
-    uint32_t fingerprint;
-    uint32_t size;
-    // The next number of the same chain.
-    uint32_t link;
-  };
-  static constexpr uint32_t kTaken = UINT32_MAX;
+  class Slot {
+   public:
+    Slot(uint32_t fingerprint, uint32_t size_code, uint32_t link) noexcept
+        : fingerprint_(fingerprint), size_and_link_(size_code << kLinkBits | link) {}
 
-  Slot& SlotOf(uint32_t number) const noexcept {
-    return reinterpret_cast<Slot*>(memory_.data())[number % slots_];
-  }
+    uint32_t fingerprint() const noexcept { return fingerprint_; }
+    // See EncodeSize.
+    uint32_t size_code() const noexcept { return size_and_link_ >> kLinkBits; }
+    uint32_t link() const noexcept { return size_and_link_ & kTaken; }
+    void set_link(uint32_t link) noexcept { size_and_link_ = (size_and_link_ & ~kTaken) | link; }
+
+   private:
+    static constexpr int kLinkBits = 20;
+
+    uint32_t fingerprint_;
+    uint32_t size_and_link_;
+  };
+  static_assert(sizeof(Slot) == 8);
+
+  static constexpr uint32_t kTaken = (1 << 20) - 1;
+  static constexpr uint64_t kMostSlots = kTaken - 1;
+
+  Slot* slots() const noexcept { return reinterpret_cast<Slot*>(memory_.data()); }
+  Slot& SlotOf(uint32_t number) const noexcept { return slots()[number % slots_]; }
   uint32_t& ChainOf(uint32_t fingerprint) const noexcept {
     return reinterpret_cast<uint32_t*>(chain_memory_.data())[fingerprint & (chains_ - 1)];
   }
+  // Puts an entry at the new end.
+  void Append(uint32_t fingerprint, uint32_t size_code) noexcept;
   bool Unlink(uint32_t fingerprint) noexcept;
   void Trim() noexcept;
   void ForgetOldest() noexcept;
+  void MakeRoom() noexcept;
   Region::Growth Grow() noexcept;
   // Goes over to `slots` slots, which are committed, and numbers the queue anew, leaving out what
   // was taken.
@@ -80,6 +97,7 @@ class Ghost {
   uint32_t last_number_ = 0;
   uint32_t first_ = 1;
   uint32_t next_ = 1;
+  uint32_t taken_ = 0;
   uint64_t bytes_ = 0;
   bool wanting_ = false;
 };

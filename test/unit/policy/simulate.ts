@@ -1,5 +1,6 @@
 /*
- * What the tests of the policies share: entries, traces, and a cache that holds nothing but decides as a real one.
+ * What the tests of the policies share: entries, traces, and a cache that holds nothing but decides as a real
+ * one.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -88,7 +89,10 @@ export interface Outcome {
   readonly policy: Policy<TestNode>
 }
 
-/** Plays a trace to a cache of `capacity` bytes: what is larger is not kept, and room is made before an entry is added. */
+/**
+ * Plays a trace to a cache of `capacity` bytes: what is larger is not kept, and room is made before an entry
+ * is added.
+ */
 export function play(trace: Trace, name: PolicyName, capacity: number, key = HASH_KEY): Outcome {
   const policy = createPolicy<TestNode>(name, capacity, notPinned)
   const nodes: (TestNode | undefined)[] = []
@@ -137,8 +141,9 @@ export const CALL = {
 } as const
 
 /**
- * Makes calls, given as triples of call, id and size. What makes no sense at the time, such as removing what is not there, is
- * left out, so that any sequence is one to try. `after` is called after each, with the entry that was evicted.
+ * Makes calls, given as triples of call, id and size. What makes no sense at the time, such as removing what
+ * is not there, is left out, so that any sequence is one to try. `after` is called after each, with the entry
+ * that was evicted.
  */
 export function perform(
   calls: Uint32Array,

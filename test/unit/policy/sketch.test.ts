@@ -85,10 +85,10 @@ describe('frequency sketch', () => {
     expect(Array.from({ length: 500 }, (_, id) => sketch.estimate(hashOf(id)))).toEqual(before)
   })
 
-  it('takes at most one part in 64 of the capacity', () => {
+  it('takes at most one part in 128 of the capacity', () => {
     const sketch = new FrequencySketch(2 ** 20)
     for (let entries = 1; entries < 2 ** 20; entries *= 2) sketch.grow(entries)
-    expect(sketch.memoryBytes).toBe(2 ** 20 / 64)
+    expect(sketch.memoryBytes).toBe(2 ** 20 / 128)
   })
 })
 

@@ -1,7 +1,8 @@
 /*
- * The policies on sequences whose answers are known: from textbooks, and from published simulators on real traces.
- * The traces are not part of the project: the environment variable DREY_TRACES names the folder that has them. In the
- * native project the C++ policies are held against the same answers, and against the TypeScript ones.
+ * The policies on sequences whose answers are known: from textbooks, and from published simulators on real
+ * traces. The traces are not part of the project: the environment variable DREY_TRACES names the folder that
+ * has them. In the native project the C++ policies are held against the same answers, and against the
+ * TypeScript ones.
  */
 import { describe, expect, it } from 'vitest'
 import { createPolicy } from '../../../lib/policy/create.js'
