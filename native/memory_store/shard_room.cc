@@ -11,8 +11,8 @@ namespace {
 // How often the policy is asked anew when it met nothing but pinned entries.
 constexpr int kMostTries = 8;
 
-// Insertions between two looks at what the policy would like to have: its memory is worth a page now and then, and no
-// more.
+// Insertions between two looks at what the policy would like to have: its memory is worth a page
+// now and then, and no more.
 constexpr uint32_t kPolicyPause = 64;
 constexpr uint32_t kLongestPolicyPause = 65536;
 
