@@ -32,6 +32,11 @@ export class Events {
     if (there?.delete(listener) && there.size === 0) this.#listeners.delete(event)
   }
 
+  /** Whether anybody listens to `event`. */
+  has(event: keyof CacheEvents): boolean {
+    return this.#listeners.has(event)
+  }
+
   /** Tells `what` to those who listen, in a microtask. Costs nothing where nobody does. */
   emit<E extends keyof CacheEvents>(event: E, what: CacheEvents[E]): void {
     if (!this.#listeners.has(event)) return

@@ -72,6 +72,7 @@ export class StreamingCache implements DirectCache {
     await store.open({
       now: () => this.#clock.now(),
       onEvict: (key, reason) => this.#events.emit('evict', { key, tier: store.name, reason }),
+      hearsEvictions: () => this.#events.has('evict'),
     })
   }
 

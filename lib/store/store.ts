@@ -67,6 +67,8 @@ export interface Draft {
   commit(metadata: Metadata): Later<boolean>
   /** Drops what was written, once open readers of the draft have released it. Calling it after commit, or again, does nothing. */
   abort(): void
+  /** Of a store that is shared, after `commit` said false: a change in another thread came between. */
+  readonly fenced?: boolean
   /** Bytes written so far can be read while the draft grows. Near stores only. */
   readonly growing?: GrowingReads
 }
@@ -106,7 +108,78 @@ export interface StoreContext {
   now(): number
   /** To be called for each entry that leaves by the store's own doing, after the change that it made room for. Must not throw; may call the store. */
   onEvict(key: string, reason: EvictReason): void
+  /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
+  hearsEvictions(): boolean
 }
+
+/**
+ * What a store adds that other threads have open, too: one call of the origin for a key, whichever thread asks for it
+ * (I6), and fences that hold for the fills of all of them (I5). Always at once.
+ *
+ * Whoever wants to call an origin claims the key first. One leads: it calls the origin, and says on its flight what
+ * comes of it. The others follow, and are told. A write, a delete or a clear in any thread fences the flights that
+ * were there: they commit nothing, and nobody new joins them.
+ */
+export interface Sharing {
+  /**
+   * @param seen the entry that the caller found, and means to have renewed; undefined when it found none
+   * @param alone the caller may not share the answer: it leads, and nobody follows it
+   * @returns 'look' when the key has an entry that the caller has not seen
+   */
+  claim(key: string, seen: StoredEntry | undefined, alone: boolean): LedFlight | FollowedFlight | 'look'
+}
+
+/** The duty to call the origin. It is over with the first of: a draft of it committed or aborted, `set` or `revise` that said true, `end`. */
+export interface LedFlight {
+  readonly leads: true
+  /** How many follow, in other threads and in this one. */
+  readonly followers: number
+  /** A follower left that had all it wanted: the fill is worth going on with, though nobody waits. */
+  readonly wanted: boolean
+  /** To be called when the last follower has left. Not called any more once the flight is over. */
+  onAlone(callback: () => void): void
+  /** As `Store.draft`, under the flight's fence. */
+  draft(size: number | undefined): Draft | undefined
+  /** Tells the followers that a body arrives in `draft`, which is one of this flight. `note` is what they need to know of it. */
+  grow(draft: Draft, note: string): void
+  /** What the followers are to be told if the draft ends without being committed from here on: that all of the body is there, say. */
+  atEnd(note: string): void
+  /** Puts a whole value under the key, unless fenced: true, or 'fenced', or false when there is no room. */
+  set(bytes: Uint8Array, metadata: Metadata): boolean | 'fenced'
+  /** As `Store.revise`, unless fenced. */
+  revise(entry: StoredEntry, metadata: Metadata): boolean | 'fenced'
+  /** Ends the flight, and tells the followers `note`. Does nothing when it is over already. */
+  end(note: string): void
+}
+
+/** A flight that somebody else leads. */
+export interface FollowedFlight {
+  readonly leads: false
+  /** How it stands. */
+  look(): FlightState
+  /** To be called when it stands otherwise, or more bytes came: later, never from within a call. One callback at a time. */
+  onNews(callback: () => void): void
+  /** Leaves; `wanted` says that the caller had all that it wanted. Once. What `hold` kept stays. */
+  leave(wanted: boolean): void
+}
+
+/** How a flight stands: it only goes on, to one of the last three. */
+export type FlightState =
+  /** The origin has not answered. */
+  | { readonly kind: 'asking' }
+  /** A body arrives, of which `size` bytes are there. */
+  | {
+      readonly kind: 'growing'
+      readonly note: string
+      readonly growing: GrowingReads
+      readonly size: number
+    }
+  /** The store has the answer; a body that grew can still be read, whole. */
+  | { readonly kind: 'committed'; readonly size: number }
+  /** There is no more to come than `note`, and of a body that grew the first `size` bytes. */
+  | { readonly kind: 'ended'; readonly note: string; readonly size: number }
+  /** As 'ended', because the leader's thread is gone or its draft was aborted without a word. */
+  | { readonly kind: 'lost'; readonly size: number }
 
 /** What a tier is made of. */
 export interface Store {
@@ -120,6 +193,11 @@ export interface Store {
   find(key: string, peek?: boolean): Later<StoredEntry | undefined>
   /** Begins an entry of `size` bytes, if known. Undefined when the store cannot hold it. */
   draft(key: string, size: number | undefined): Later<Draft | undefined>
+  /**
+   * As `draft`, `write` and `commit` in one call, for stores that do it at once and cheaper. The bytes are taken before it
+   * returns. False when there is no room.
+   */
+  set?(key: string, bytes: Uint8Array, metadata: Metadata): boolean
   /** Replaces the metadata of the entry that `entry` opened, if the key still has that one; false otherwise. The value stays. */
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
   /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */
@@ -129,6 +207,8 @@ export interface Store {
   /** Keys and metadata, as a scan: what changes meanwhile may be missed, an entry is given once unless it was removed and set anew, and it ends however many are set meanwhile. */
   entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]>
   stats(): StoreStats
+  /** Of a store that several threads share: what they need to act as one cache. */
+  readonly sharing?: Sharing
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */
   close(): Later<void>
 }

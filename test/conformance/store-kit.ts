@@ -41,7 +41,11 @@ export interface Opened {
 export async function open(make: MakeStore, bounds = BOUNDS): Promise<Opened> {
   const store = await make(bounds)
   const evicted: string[] = []
-  await store.open({ now: () => 1_700_000_000_000, onEvict: (key) => void evicted.push(key) })
+  await store.open({
+    now: () => 1_700_000_000_000,
+    onEvict: (key) => void evicted.push(key),
+    hearsEvictions: () => true,
+  })
   return { store, evicted }
 }
 

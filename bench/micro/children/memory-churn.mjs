@@ -12,7 +12,7 @@ const EMPTY_COST = 500
 
 async function run({ maxBytes, smallest, largest, keys, declared }) {
   const store = jsMemoryStore(maxBytes, Math.max(largest, maxBytes / 8))
-  store.open({ now: Date.now, onEvict: () => undefined })
+  store.open({ now: Date.now, onEvict: () => undefined, hearsEvictions: () => true })
   const random = randomFrom(1)
   const noise = Buffer.alloc(Math.max(largest, 1), 0x61)
   const keyAt = () => `key ${Math.floor(random() * keys)}`

@@ -47,7 +47,7 @@ function memory(store) {
 
 async function run({ entries, size, declared, keyLength, etag, user, viewed, churn }) {
   const store = jsMemoryStore(2 ** 40, 2 ** 40, 2 ** 40)
-  store.open({ now: Date.now, onEvict: () => undefined })
+  store.open({ now: Date.now, onEvict: () => undefined, hearsEvictions: () => true })
   const body = Buffer.alloc(size, 0x61)
 
   const set = (index) => {

@@ -98,7 +98,7 @@ it('an entry stays open until the socket has called back, when the reading is st
 
 it('a fill keeps its draft until what it lent came back, also when it failed and its readers left', async () => {
   const store = memoryStore({ maxBytes: 2 ** 20 })
-  store.open({ now: () => 0, onEvict: () => undefined })
+  store.open({ now: () => 0, onEvict: () => undefined, hearsEvictions: () => true })
   const tier = new Tier(store)
   const events = new EventEmitter()
   const flow = new Flow(
@@ -142,7 +142,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
 
 it('a draft that was lent from is not dropped when the body goes past it', async () => {
   const store = memoryStore({ maxBytes: 2 ** 20, maxItemBytes: 2 * STEP })
-  store.open({ now: () => 0, onEvict: () => undefined })
+  store.open({ now: () => 0, onEvict: () => undefined, hearsEvictions: () => true })
   const spool = new Spool(new Tier(store), 'k', undefined, undefined, () => undefined)
   for (let at = 0; at < 3; at += 1) expect(spool.take(patterned(STEP, at), 0)).toBe(true)
   expect([spool.refused, spool.passing, spool.whole]).toEqual(['too-large', true, false])

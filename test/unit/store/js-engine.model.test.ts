@@ -48,7 +48,7 @@ function now<T>(answer: Later<T>): T {
 function makeWorld(maxBytes: number, maxItemBytes: number, maxHeads: number): World {
   const evicted: string[] = []
   const store = jsMemoryStore(maxBytes, maxItemBytes, maxHeads)
-  now(store.open({ now: () => 0, onEvict: (key) => void evicted.push(key) }))
+  now(store.open({ now: () => 0, onEvict: (key) => void evicted.push(key), hearsEvictions: () => true }))
   return { store, evicted, drafts: [], holds: [], opens: [], scans: [] }
 }
 

@@ -27,7 +27,7 @@ interface Made {
 function make(maxBytes: number, maxItemBytes = maxBytes, maxHeads?: number): Made {
   const store = jsMemoryStore(maxBytes, maxItemBytes, maxHeads)
   const evicted: string[] = []
-  store.open({ now: () => 0, onEvict: (key) => void evicted.push(key) })
+  store.open({ now: () => 0, onEvict: (key) => void evicted.push(key), hearsEvictions: () => true })
   return { store, evicted }
 }
 
@@ -188,6 +188,7 @@ describe('evictions are told', () => {
     const store = jsMemoryStore(3 * costOf(1000), 1000)
     store.open({
       now: () => 0,
+      hearsEvictions: () => true,
       onEvict: (key) => {
         // Calls back into the store, as a listener of the cache may.
         seen.push([
@@ -216,6 +217,7 @@ describe('evictions are told', () => {
     const store = jsMemoryStore(2 * costOf(1000), 1000)
     store.open({
       now: () => 0,
+      hearsEvictions: () => true,
       onEvict: (key) => {
         told.push(key)
         depth += 1
@@ -237,7 +239,9 @@ describe('evictions are told', () => {
 describe('the life of the store', () => {
   test('belongs to one cache', () => {
     const { store } = make(100_000)
-    expect(() => store.open({ now: () => 0, onEvict: () => undefined })).toThrow(ConfigError)
+    expect(() => store.open({ now: () => 0, onEvict: () => undefined, hearsEvictions: () => true })).toThrow(
+      ConfigError,
+    )
   })
 
   test('ends with nothing kept: entries, drafts begun before and drafts begun after', async () => {
