@@ -1,8 +1,10 @@
 import type { Writable } from 'node:stream'
-import type { Clock } from '../clock.js'
+import { type Clock, systemClock } from '../clock.js'
 import { ClosedError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import type { Later, Metadata, StoredEntry } from '../store/store.js'
+import { Answers } from './answers.js'
+import { AtHand } from './at-hand.js'
 import type { CacheStats, FetchOptions, GetOptions } from './cache.js'
 import { Counters } from './counters.js'
 import type { DirectCache, DirectHit } from './direct.js'
@@ -28,6 +30,7 @@ export class StreamingCache implements DirectCache {
   readonly #events = new Events()
   readonly #inFlight = new InFlight()
   readonly #found: FoundContext
+  readonly #atHand: AtHand
   readonly #reads: ReadPath
   readonly #writes: WritePath
   #closing: Promise<void> | undefined
@@ -44,6 +47,8 @@ export class StreamingCache implements DirectCache {
         this.#events.emit('leak', { key })
       },
     }
+    const answers = new Answers(this.#tier, this.#counters, this.#found)
+    this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers)
     this.#reads = new ReadPath({
       config,
       clock,
@@ -51,7 +56,7 @@ export class StreamingCache implements DirectCache {
       fences: this.#fences,
       counters: this.#counters,
       inFlight: this.#inFlight,
-      found: this.#found,
+      answers,
       isClosed: () => this.#closing !== undefined,
     })
     this.#writes = new WritePath(
@@ -71,6 +76,7 @@ export class StreamingCache implements DirectCache {
     const { store } = this.#config
     await store.open({
       now: () => this.#clock.now(),
+      systemTime: this.#clock === systemClock,
       onEvict: (key, reason) => this.#events.emit('evict', { key, tier: store.name, reason }),
       hearsEvictions: () => this.#events.has('evict'),
     })
@@ -87,12 +93,12 @@ export class StreamingCache implements DirectCache {
 
   getSync(key: string): { readonly value: Buffer; readonly meta: Metadata } | undefined {
     this.#assertOpen()
-    return this.#reads.getSync(key)
+    return this.#atHand.copy(key)
   }
 
   hitSync(key: string): DirectHit | undefined {
     this.#assertOpen()
-    return this.#reads.hitSync(key)
+    return this.#atHand.hit(key)
   }
 
   set(key: string, body: Body, options: EntryOptions = {}): Promise<Metadata> {

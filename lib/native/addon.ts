@@ -14,9 +14,171 @@ export interface Addon {
   readonly crc32cBy: (name: string, bytes: Uint8Array, seed: number) => number
   /** Writes SipHash-2-4-128 of `data` under the 16 bytes of `key` to the first four elements of `out`. */
   readonly hash128: (key: Uint8Array, data: Uint8Array | string, out: Uint32Array) => void
+
+  // The memory store. What crosses are integers, and numbers by the array of `memoryNumbers`: see numbers.ts.
+
+  /** The array of this thread. */
+  readonly memoryNumbers: () => Float64Array
+  /** Has `receive` called with [token, events, token, events, ...] when there is news of flights. Once for a thread. */
+  readonly memoryNews: (receive: (news: number[]) => void) => void
+  /** Opens a store, or attaches to that of the name; says its handle. With `time` it goes by what `memoryTime` tells it. Throws `ERR_DREY_CONFIG`. */
+  readonly memoryOpen: (
+    name: string | undefined,
+    maxBytes: number,
+    maxItemBytes: number,
+    policy: string,
+    ceiling: number,
+    hashKey: Uint8Array,
+    time: number | undefined,
+  ) => number
+  readonly memoryClose: (store: number) => void
+  /** What `memoryFind` copies values to, from `used` on. Kept until the next such call. */
+  readonly memoryBlock: (block: Uint8Array, used: number) => void
+  /** One of FOUND. Copied: the value is in the block. Opened: HANDLE. Both: the numbers of the entry, its texts in the block. */
+  readonly memoryFind: (store: number, key: string, peek: boolean) => number
+  /** One of STORED; metadata from the numbers. */
+  readonly memorySet: (
+    store: number,
+    key: string,
+    value: Uint8Array,
+    etag: string | undefined,
+    user: string | undefined,
+  ) => number
+  readonly memoryRevise: (
+    store: number,
+    key: string,
+    version: number,
+    etag: string | undefined,
+    user: string | undefined,
+  ) => number
+  readonly memoryDelete: (store: number, key: string) => boolean
+  readonly memoryClear: (store: number) => void
+  /** Gives back what has lain idle; every few seconds. */
+  readonly memoryMaintain: (store: number) => void
+  readonly memoryTime: (store: number, now: number) => void
+  /** Throws `ERR_DREY_CONFIG`, and has changed nothing then. */
+  readonly memoryConfigure: (store: number, maxBytes: number, maxItemBytes: number, policy: string) => void
+  /** Writes the numbers that lib/store/memory/native-stats.ts names. */
+  readonly memoryStats: (store: number, out: Float64Array) => void
+  readonly memoryListen: (store: number, on: boolean) => void
+  /** Keys that were evicted since the last call while somebody listened. */
+  readonly memoryEvicted: (store: number) => string[] | undefined
+  /** The place to go on at, shard and handle, then eight elements for each of up to `count` entries. */
+  readonly memoryList: (store: number, shard: number, handle: number, count: number) => unknown[]
+  /** The part of the arena number `index`, of SPAN_BYTES; undefined where the engine allows no such thing. */
+  readonly memorySpan: (store: number, index: number) => ArrayBuffer | undefined
+  readonly entryView: (store: number, entry: number, position: number) => void
+  readonly entryRead: (entry: number, target: Uint8Array, position: number) => number
+  readonly entryClose: (entry: number) => void
+  /** A handle, or -1. */
+  readonly draftBegin: (store: number, key: string, size: number | undefined) => number
+  /** One of DRAFT. */
+  readonly draftWrite: (draft: number, bytes: Uint8Array) => number
+  /** One of DRAFT; metadata from the numbers. */
+  readonly draftCommit: (draft: number, etag: string | undefined, user: string | undefined) => number
+  readonly draftAbort: (draft: number) => void
+  readonly draftView: (store: number, draft: number, position: number) => void
+  readonly draftRead: (draft: number, target: Uint8Array, position: number) => number
+  readonly draftSize: (draft: number) => number
+  readonly draftClose: (draft: number) => void
+  /** One of CLAIMED, and HANDLE. */
+  readonly flightClaim: (store: number, key: string, seen: number, alone: boolean) => number
+  readonly flightLead: (flight: number, token: number) => void
+  readonly flightFollowers: (flight: number) => number
+  readonly flightWanted: (flight: number) => boolean
+  readonly flightFenced: (flight: number) => boolean
+  /** A handle, or -1. */
+  readonly flightDraft: (store: number, flight: number, size: number | undefined) => number
+  readonly flightGrow: (flight: number, draft: number, note: string) => void
+  readonly flightAtEnd: (flight: number, note: string) => void
+  readonly flightSet: (
+    store: number,
+    flight: number,
+    value: Uint8Array,
+    etag: string | undefined,
+    user: string | undefined,
+  ) => number
+  readonly flightRevise: (
+    store: number,
+    flight: number,
+    version: number,
+    etag: string | undefined,
+    user: string | undefined,
+  ) => number
+  readonly flightEnd: (flight: number, note: string) => void
+  readonly flightClose: (flight: number) => void
+  /** From here on `token` gets news. */
+  readonly flightFollow: (flight: number, token: number) => void
+  /** One of FLIGHT; with `body`, HANDLE is a draft to read from, or -1. */
+  readonly flightLook: (flight: number, body: boolean) => number
+  /** The note of the flight that was looked at last. */
+  readonly flightNote: () => string
+  readonly flightLeave: (flight: number, token: number, wanted: boolean) => void
 }
 
-const FUNCTIONS = ['crc32c', 'crc32cBy', 'hash128'] as const satisfies ReadonlyArray<keyof Addon>
+/** What `memoryFind` says: nothing; a copy in the block; no room in the block; opened for reading; the same, to be copied and closed at once. */
+export const FOUND = { miss: 0, copied: 1, blockFull: 2, opened: 3, mustCopy: 4 } as const
+/** What `memorySet`, `memoryRevise`, `flightSet` and `flightRevise` say. */
+export const STORED = { done: 0, noRoom: 1, tooLarge: 2, fenced: 3, gone: 4 } as const
+/** What `draftWrite` and `draftCommit` say. */
+export const DRAFT = { done: 0, noRoom: 1, tooLarge: 2, fenced: 3, ended: 4 } as const
+/** What `flightClaim` says. */
+export const CLAIMED = { look: 0, lead: 1, join: 2 } as const
+/** What `flightLook` says. */
+export const FLIGHT = { asking: 0, growing: 1, committed: 2, answered: 3, failed: 4, ownerGone: 5 } as const
+/** Parts of the arena that `memorySpan` gives have so many bytes: 4 MiB. No view lies in two of them. */
+export const SPAN_BYTES = 4 * 1024 * 1024
+
+const FUNCTIONS = [
+  'crc32c',
+  'crc32cBy',
+  'hash128',
+  'memoryNumbers',
+  'memoryNews',
+  'memoryOpen',
+  'memoryClose',
+  'memoryBlock',
+  'memoryFind',
+  'memorySet',
+  'memoryRevise',
+  'memoryDelete',
+  'memoryClear',
+  'memoryMaintain',
+  'memoryTime',
+  'memoryConfigure',
+  'memoryStats',
+  'memoryListen',
+  'memoryEvicted',
+  'memoryList',
+  'memorySpan',
+  'entryView',
+  'entryRead',
+  'entryClose',
+  'draftBegin',
+  'draftWrite',
+  'draftCommit',
+  'draftAbort',
+  'draftView',
+  'draftRead',
+  'draftSize',
+  'draftClose',
+  'flightClaim',
+  'flightLead',
+  'flightFollowers',
+  'flightWanted',
+  'flightFenced',
+  'flightDraft',
+  'flightGrow',
+  'flightAtEnd',
+  'flightSet',
+  'flightRevise',
+  'flightEnd',
+  'flightClose',
+  'flightFollow',
+  'flightLook',
+  'flightNote',
+  'flightLeave',
+] as const satisfies ReadonlyArray<keyof Addon>
 
 /**
  * Why `exports`, loaded from some file, is no addon of this package in this version; `undefined` if it is one.

@@ -14,7 +14,7 @@
  * What a store MUST do, and the conformance suite checks:
  *
  *  S1  A draft is invisible to `find`, `entries` and `delete` until `commit` returns true, and leaves no trace
- *      after `abort`.
+ *      after `abort`. A store that fences by itself lets no draft commit that began before a delete of its key.
  *  S2  A commit replaces what the key had before in one step: `find` gives the old entry or the new one.
  *  S3  An open entry stays readable, unchanged, until `release`, whatever happens to its key meanwhile.
  *  S4  `read` copies into the caller's memory. Only `view` lends the store's own, until `release`.
@@ -67,7 +67,7 @@ export interface Draft {
   commit(metadata: Metadata): Later<boolean>
   /** Drops what was written, once open readers of the draft have released it. Calling it after commit, or again, does nothing. */
   abort(): void
-  /** Of a store that is shared, after `commit` said false: a change in another thread came between. */
+  /** Of a store that fences by itself, after `commit` said false: a delete or a clear came between, in this thread or another. */
   readonly fenced?: boolean
   /** Bytes written so far can be read while the draft grows. Near stores only. */
   readonly growing?: GrowingReads
@@ -93,8 +93,12 @@ export interface StoreStats {
   readonly pinnedBytes: number
   readonly maxBytes: number
   readonly maxItemBytes: number
-  /** Entries removed to make room, since the store was opened. */
+  /** Entries removed to make room, since the store was opened, though they had not expired. */
   readonly evictions: number
+  /** Entries removed because they had expired: past both `freshUntil` and `staleIfErrorUntil`. */
+  readonly expirations: number
+  /** How often a policy of the user's own threw or did not answer as it must; 0 for others. */
+  readonly policyFaults: number
   /** Drafts refused or given up for want of room or for size. */
   readonly refusals: number
 }
@@ -106,6 +110,8 @@ export type EvictReason = 'size'
 export interface StoreContext {
   /** Epoch milliseconds now. */
   now(): number
+  /** `now` is the machine's own time, which a store may as well ask the machine for. */
+  readonly systemTime?: boolean
   /** To be called for each entry that leaves by the store's own doing, after the change that it made room for. Must not throw; may call the store. */
   onEvict(key: string, reason: EvictReason): void
   /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
@@ -124,7 +130,7 @@ export interface Sharing {
   /**
    * @param seen the entry that the caller found, and means to have renewed; undefined when it found none
    * @param alone the caller may not share the answer: it leads, and nobody follows it
-   * @returns 'look' when the key has an entry that the caller has not seen
+   * @returns 'look' when the key has an entry that the caller has not seen, unless `alone`
    */
   claim(key: string, seen: StoredEntry | undefined, alone: boolean): LedFlight | FollowedFlight | 'look'
 }
@@ -136,6 +142,8 @@ export interface LedFlight {
   readonly followers: number
   /** A follower left that had all it wanted: the fill is worth going on with, though nobody waits. */
   readonly wanted: boolean
+  /** A change came since it was claimed, in any thread, or it is over: who asks from now on may not be answered by it. */
+  readonly fenced: boolean
   /** To be called when the last follower has left. Not called any more once the flight is over. */
   onAlone(callback: () => void): void
   /** As `Store.draft`, under the flight's fence. */
@@ -155,9 +163,11 @@ export interface LedFlight {
 /** A flight that somebody else leads. */
 export interface FollowedFlight {
   readonly leads: false
+  /** As `LedFlight.fenced`. Not asked for after `leave`. */
+  readonly fenced: boolean
   /** How it stands. */
   look(): FlightState
-  /** To be called when it stands otherwise, or more bytes came: later, never from within a call. One callback at a time. */
+  /** To be called whenever it stands otherwise than at this call, or more bytes came: later, never from within a call. One callback at a time, until `leave`. */
   onNews(callback: () => void): void
   /** Leaves; `wanted` says that the caller had all that it wanted. Once. What `hold` kept stays. */
   leave(wanted: boolean): void
@@ -202,7 +212,7 @@ export interface Store {
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
   /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */
   delete(key: string): Later<boolean>
-  /** Removes all entries. Drafts stay. */
+  /** Removes all entries. Drafts stay; a store that several threads may share fences them. */
   clear(): Later<void>
   /** Keys and metadata, as a scan: what changes meanwhile may be missed, an entry is given once unless it was removed and set anew, and it ends however many are set meanwhile. */
   entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]>

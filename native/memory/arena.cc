@@ -39,7 +39,7 @@ Status Arena::Create(SystemMemory& system, Ledger& ledger, uint64_t max, uint64_
   const uint64_t unit = max < kLargeStore ? page : std::max(page, system.HugePage());
   std::unique_ptr<Arena> arena(new Arena(system, ledger, page, unit));
   for (const uint64_t wanted : {std::max(max, ceiling), max}) {
-    const uint64_t count = std::min((wanted + page - 1) / page, kMostPages);
+    const uint64_t count = std::min(wanted / page + (wanted % page == 0 ? 0 : 1), kMostPages);
     arena->start_ = system.Reserve(count * page);
     if (arena->start_ == nullptr) continue;
     arena->page_count_ = count;
@@ -89,7 +89,7 @@ bool Arena::Commit(uint32_t page, bool again) noexcept {
 uint32_t Arena::Take() noexcept {
   // A full store asks at every insertion; only when there may be something is the lock worth
   // taking.
-  if (free_pages() == 0 && ledger_.used() + page_bytes_ > ledger_.max()) return kNoPage;
+  if (free_pages() == 0 && !ledger_.MayTake(page_bytes_)) return kNoPage;
   const std::lock_guard lock(mutex_);
   // Checked first: while the store is over its bound, a free page is not room but a debt.
   if (ledger_.Over()) return kNoPage;

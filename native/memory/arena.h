@@ -75,6 +75,7 @@ class Arena {
   uint64_t free_pages() const noexcept { return free_count_.load(std::memory_order_relaxed); }
   uint64_t taken_pages() const noexcept;
   uint64_t refused() const noexcept;
+  const uint8_t* base() const noexcept { return start_; }
   uint8_t* At(uint32_t page) const noexcept { return start_ + uint64_t{page} * page_bytes_; }
   PageInfo& Info(uint32_t page) const noexcept {
     return reinterpret_cast<PageInfo*>(infos_.data())[page];

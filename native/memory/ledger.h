@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -12,9 +13,9 @@ namespace drey {
 //  - Pages and regions are taken with Take before they are committed, and given back after: while
 //    nobody lowers the bound, `used` never passes it on their account.
 //  - Charge is for the small things that cannot be refused (a record of a fill, a list of pieces).
-//  It
-//    may pass the bound by those few bytes; then Over() holds, every Take fails, and the store
-//    makes room before it stores anything more.
+//    Take leaves headroom for them, a 256th of the bound. Where they pass the bound all the same,
+//    Over() holds, every Take fails, and the store makes room at once, or before it stores anything
+//    more.
 class Ledger {
  public:
   explicit Ledger(uint64_t max) noexcept : max_(max) {}
@@ -25,11 +26,13 @@ class Ledger {
   [[nodiscard]] bool Take(uint64_t bytes) noexcept {
     uint64_t used = used_.load(std::memory_order_relaxed);
     do {
-      const uint64_t max = max_.load(std::memory_order_relaxed);
-      if (bytes > max || used > max - bytes) return false;
+      if (!HasRoom(used, bytes)) return false;
     } while (!used_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
     return true;
   }
+
+  // Whether Take would have succeeded a moment ago.
+  bool MayTake(uint64_t bytes) const noexcept { return HasRoom(used(), bytes); }
 
   void Charge(uint64_t bytes) noexcept { used_.fetch_add(bytes, std::memory_order_relaxed); }
   void Give(uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
@@ -40,6 +43,14 @@ class Ledger {
   void SetMax(uint64_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
 
  private:
+  bool HasRoom(uint64_t used, uint64_t bytes) const noexcept {
+    const uint64_t max = max_.load(std::memory_order_relaxed);
+    const uint64_t most = max - std::min(max / 256, kMostHeadroom);
+    return bytes <= most && used <= most - bytes;
+  }
+
+  static constexpr uint64_t kMostHeadroom = 256 * 1024;
+
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> max_;
 };

@@ -6,6 +6,7 @@
 namespace drey {
 namespace {
 
+constexpr uint64_t kWorthAMapping = 1024 * 1024;
 constexpr uint64_t kLargeRange = 64 * 1024 * 1024;
 
 class Posix final : public SystemMemory {
@@ -56,8 +57,12 @@ class Posix final : public SystemMemory {
   }
 
   // A new mapping in place of the old gives back what the system had promised as well, where it
-  // keeps count.
+  // keeps count. Not for the pages of a store, one here and one there: a process has only so many
+  // mappings (65,530 on Linux), and its other parts need some.
   void GiveBack(uint8_t* start, uint64_t bytes) noexcept override {
+#ifdef __linux__
+    if (bytes < kWorthAMapping && ::madvise(start, bytes, MADV_DONTNEED) == 0) return;
+#endif
     int flags = MAP_PRIVATE | MAP_ANON | MAP_FIXED;
 #ifdef MAP_NORESERVE
     flags |= MAP_NORESERVE;
@@ -71,8 +76,10 @@ class Posix final : public SystemMemory {
 }  // namespace
 
 SystemMemory& PosixMemory() noexcept {
-  static Posix memory;
-  return memory;
+  // Never destroyed: threads may still use stores while the process exits and its statics are
+  // destroyed.
+  static auto* const memory = new Posix;
+  return *memory;
 }
 
 }  // namespace drey

@@ -8,6 +8,7 @@
 #include "memory/arena.h"
 #include "memory/ledger.h"
 #include "memory/size_class.h"
+#include "memory_store/evictions.h"
 
 namespace drey {
 
@@ -38,6 +39,7 @@ struct Commons {
   // Bytes that cannot be had by evicting: of drafts, and of values that are being read.
   std::atomic<uint64_t> pinned{0};
   std::atomic<uint64_t> max_item_bytes{0};
+  Evictions evictions{ledger};
 };
 
 }  // namespace drey

@@ -11,11 +11,12 @@
 namespace drey {
 
 Draft::Draft(std::shared_ptr<MemoryStore> store, Shard& shard, std::shared_ptr<Pass> pass,
-             uint64_t declared)
+             uint64_t declared, bool one_call)
     : store_(std::move(store)),
       shard_(shard),
       pass_(std::move(pass)),
       declared_(declared),
+      one_call_(one_call),
       body_(new Body) {
   const std::lock_guard lock(shard_.mutex);
   body_->in_draft = true;
@@ -52,7 +53,8 @@ Draft::Outcome Draft::Append(Slice bytes) {
     at += count;
   }
   size_.store(at, std::memory_order_release);
-  pass_->OnGrown();
+  store_->Settle();
+  if (!one_call_) pass_->OnGrown();
   return Outcome::kDone;
 }
 
@@ -87,6 +89,11 @@ Draft::Outcome Draft::Reserve(uint64_t room) {
 }
 
 Draft::Outcome Draft::Commit(const Metadata& metadata) {
+  if (metadata.text_size() > kMostTextBytes) {
+    store_->CountRefusal();
+    Abort();
+    return Outcome::kTooLarge;
+  }
   Outcome outcome = Outcome::kNoRoom;
   const bool had = store_->WithRoom(shard_, [&] {
     outcome = CommitLocked(metadata);
@@ -100,7 +107,7 @@ Draft::Outcome Draft::Commit(const Metadata& metadata) {
   if (outcome == Outcome::kDone) {
     pass_->OnCommitted();
   } else if (outcome == Outcome::kFenced) {
-    pass_->OnAborted();
+    TellAborted();
   }
   return outcome;
 }
@@ -123,14 +130,14 @@ Draft::Outcome Draft::CommitLocked(const Metadata& metadata) {
     put = shard_.PutBody(pass_->hash(), pass_->key(), body_, metadata);
   }
   if (put != Shard::Outcome::kDone) return Outcome::kNoRoom;
-  if (pass_->kind() == Pass::Kind::kWrite) shard_.passes.FenceFills(pass_->hash(), pass_->key());
+  shard_.passes.Commit(*pass_);
   EndLocked();
   return Outcome::kDone;
 }
 
 void Draft::EndLocked() noexcept {
   ended_ = true;
-  shard_.passes.Leave(*pass_);
+  if (!one_call_ || pass_->kind() == Pass::Kind::kWrite) shard_.passes.Leave(*pass_);
   shard_.DropDraft(body_);
 }
 
@@ -140,7 +147,11 @@ void Draft::Abort() noexcept {
     if (ended_) return;
     EndLocked();
   }
-  pass_->OnAborted();
+  TellAborted();
+}
+
+void Draft::TellAborted() noexcept {
+  if (!one_call_) pass_->OnAborted();
 }
 
 uint64_t Draft::Read(uint64_t position, std::span<uint8_t> to) const noexcept {

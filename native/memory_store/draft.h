@@ -30,7 +30,7 @@ class Draft {
  public:
   // MemoryStore::Begin makes them.
   Draft(std::shared_ptr<MemoryStore> store, Shard& shard, std::shared_ptr<Pass> pass,
-        uint64_t declared);
+        uint64_t declared, bool one_call);
   ~Draft();
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
@@ -39,7 +39,7 @@ class Draft {
     kDone,
     // There is no room, even after evicting all that may be.
     kNoRoom,
-    // The value would pass maxItemBytes.
+    // The value would pass maxItemBytes, or etag and user kMostTextBytes.
     kTooLarge,
     // A delete, clear or write came between.
     kFenced,
@@ -59,7 +59,7 @@ class Draft {
   uint64_t size() const noexcept { return size_.load(std::memory_order_acquire); }
   // Copies from `position` on; returns how many bytes that were.
   uint64_t Read(uint64_t position, std::span<uint8_t> to) const noexcept;
-  // The bytes from `position` on, of those that lie together.
+  // The bytes from `position` on, of those that lie together: always inside the store's arena.
   Slice View(uint64_t position) const noexcept;
   // What the writer said the size would be; kUnknown when it did not.
   uint64_t declared() const noexcept { return declared_; }
@@ -70,11 +70,14 @@ class Draft {
   Outcome Reserve(uint64_t room);
   Outcome CommitLocked(const Metadata& metadata);
   void EndLocked() noexcept;
+  void TellAborted() noexcept;
 
   const std::shared_ptr<MemoryStore> store_;
   Shard& shard_;
   const std::shared_ptr<Pass> pass_;
   const uint64_t declared_;
+  // Of a value that is set in one call: it ends its pass only by being committed.
+  const bool one_call_;
   Body* const body_;
   std::atomic<uint64_t> size_{0};
 

@@ -35,7 +35,7 @@ class EntryRef {
   // Copies from `position` on; returns how many bytes, fewer than asked for only at the end.
   uint64_t Read(uint64_t position, std::span<uint8_t> to) const noexcept;
   // The bytes from `position` on, of those that lie together; empty at the end. Valid until the
-  // entry is let go.
+  // entry is let go. Inside the store's arena if pinned(); else in a copy on the heap.
   Slice View(uint64_t position) const noexcept;
   void Release() noexcept;
 

@@ -7,9 +7,9 @@
 
 namespace drey {
 
-Flight::Flight(std::shared_ptr<MemoryStore> store, Shard& shard, Owner owner, Hash128 hash,
-               Slice key)
-    : Pass(Kind::kFill, owner, hash, key), store_(std::move(store)), shard_(shard) {}
+Flight::Flight(std::shared_ptr<MemoryStore> store, Shard& shard, Kind kind, Owner owner,
+               Hash128 hash, Slice key)
+    : Pass(kind, owner, hash, key), store_(std::move(store)), shard_(shard) {}
 
 void Flight::Grow(std::shared_ptr<Draft> draft, Note note) {
   {
@@ -28,25 +28,36 @@ void Flight::Grow(std::shared_ptr<Draft> draft, Note note) {
   Tell(Mailbox::kGrew);
 }
 
-void Flight::End(State state, Note note) noexcept {
-  LeaveTable();
+void Flight::AtEnd(Note note) {
+  const std::lock_guard lock(mutex_);
+  answered_ = true;
+  at_end_ = std::move(note);
+}
+
+void Flight::End(State state, Note note) noexcept { EndWith(state, std::move(note), false); }
+
+void Flight::EndWith(State state, Note note, bool unless_answered) noexcept {
+  {
+    const std::lock_guard lock(shard_.mutex);
+    shard_.passes.Leave(*this);
+  }
   // Freed after the lock: the draft's last share takes the shard's.
   std::shared_ptr<Draft> draft;
   {
     const std::lock_guard lock(mutex_);
     if (Ended(state_)) return;
-    state_ = state;
-    note_ = std::move(note);
+    const bool answered = unless_answered && answered_;
+    state_ = answered ? State::kAnswered : state;
+    note_ = std::move(answered ? at_end_ : note);
     draft = std::move(draft_);
   }
   Tell(Mailbox::kEnded);
 }
 
-void Flight::Close() noexcept { LeaveTable(); }
-
-void Flight::LeaveTable() noexcept {
+// It stays in the table: those who joined must hear of it when its owner dies.
+void Flight::Close() noexcept {
   const std::lock_guard lock(shard_.mutex);
-  shard_.passes.Leave(*this);
+  PassTable::FenceOff(*this);
 }
 
 void Flight::SetLeader(std::shared_ptr<Mailbox> mailbox, uint64_t token) {
@@ -72,7 +83,8 @@ Flight::View Flight::Look() const {
   return {state_, note_, draft_};
 }
 
-void Flight::Leave() {
+void Flight::Leave(bool wanted) {
+  if (wanted) wanted_.store(true, std::memory_order_release);
   if (joined_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   Follower leader;
   {
@@ -91,6 +103,11 @@ void Flight::Tell(uint32_t events) const {
   for (const Follower& follower : followers) follower.mailbox->Post(follower.token, events);
 }
 
+bool Flight::fenced() const noexcept {
+  const std::lock_guard lock(shard_.mutex);
+  return PassTable::Fenced(*this);
+}
+
 void Flight::OnOwnerGone() noexcept {
   std::shared_ptr<Draft> draft;
   {
@@ -103,6 +120,6 @@ void Flight::OnOwnerGone() noexcept {
 
 void Flight::OnGrown() noexcept { Tell(Mailbox::kGrew); }
 void Flight::OnCommitted() noexcept { End(State::kCommitted, nullptr); }
-void Flight::OnAborted() noexcept { End(State::kFailed, nullptr); }
+void Flight::OnAborted() noexcept { EndWith(State::kFailed, nullptr, true); }
 
 }  // namespace drey

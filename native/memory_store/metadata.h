@@ -9,6 +9,9 @@ namespace drey {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
+// Etag and user together may have that many bytes.
+constexpr uint64_t kMostTextBytes = 1024 * 1024;
+
 // What is kept of an entry beside key and value, as it is given. Times are epoch milliseconds;
 // kNever is never.
 struct Metadata {
@@ -22,6 +25,9 @@ struct Metadata {
   // The user's JSON; here it is bytes.
   Slice user;
 
+  uint64_t text_size() const noexcept {
+    return (has_etag ? etag.size() : 0) + (has_user ? user.size() : 0);
+  }
   // After that, the entry answers nobody any more.
   double useful_until() const noexcept {
     return fresh_until > stale_if_error_until ? fresh_until : stale_if_error_until;

@@ -14,6 +14,7 @@ uint64_t PassTable::CostOf(const Pass& pass) noexcept { return 512 + HeapCost(pa
 
 void PassTable::Enter(const std::shared_ptr<Pass>& pass) {
   pass->entered_ = true;
+  pass->order_ = ++order_;
   ledger_.Charge(CostOf(*pass));
   passes_.emplace(pass->hash().low, pass);
 }
@@ -41,13 +42,18 @@ std::shared_ptr<Pass> PassTable::FillOf(const Hash128& hash, Slice key) const no
   return nullptr;
 }
 
-void PassTable::Fence(const Hash128& hash, Slice key, bool writes) noexcept {
+void PassTable::Fence(const Hash128& hash, Slice key, bool writes, uint64_t before) noexcept {
   if (passes_.empty()) return;
   auto [at, end] = passes_.equal_range(hash.low);
   for (; at != end; ++at) {
     Pass& pass = *at->second;
-    if ((writes || pass.kind() == Pass::Kind::kFill) && IsOf(pass, key)) pass.fenced_ = true;
+    if ((writes || pass.is_fill()) && pass.order_ < before && IsOf(pass, key)) pass.fenced_ = true;
   }
+}
+
+void PassTable::Commit(Pass& pass) noexcept {
+  Fence(pass.hash(), pass.key(), false, pass.is_fill() ? pass.order_ : UINT64_MAX);
+  Leave(pass);
 }
 
 void PassTable::FenceEverything() noexcept {

@@ -15,13 +15,21 @@ namespace drey {
 // Who does something, so that all of it can be ended when they die: an environment, numbered by the
 // binding.
 using Owner = uint64_t;
+// Of what is begun and ended in one call.
+constexpr Owner kNobody = UINT64_MAX;
 
 // The right to commit under a key (I5): taken when a fill or a write begins, shown when it wants to
 // commit. A delete or a clear fences all that were taken before; a write that commits fences the
-// fills. Nothing is counted per key: the table holds what is in flight, exactly.
+// fills, and a fill that commits the fills that began before it. Nothing is counted per key: the
+// table holds what is in flight, exactly.
 class Pass : public std::enable_shared_from_this<Pass> {
  public:
-  enum class Kind : uint8_t { kFill, kWrite };
+  enum class Kind : uint8_t {
+    kFill,
+    // A fill whose answer may not be shared: nobody joins it.
+    kLoneFill,
+    kWrite,
+  };
 
   Pass(Kind kind, Owner owner, Hash128 hash, Slice key)
       : kind_(kind), owner_(owner), hash_(hash), key_(key.begin(), key.end()) {}
@@ -30,6 +38,7 @@ class Pass : public std::enable_shared_from_this<Pass> {
   Pass& operator=(const Pass&) = delete;
 
   Kind kind() const noexcept { return kind_; }
+  bool is_fill() const noexcept { return kind_ != Kind::kWrite; }
   Owner owner() const noexcept { return owner_; }
   const Hash128& hash() const noexcept { return hash_; }
   Slice key() const noexcept { return {key_.data(), key_.size()}; }
@@ -50,6 +59,8 @@ class Pass : public std::enable_shared_from_this<Pass> {
   // Guarded by the lock of the shard that the key belongs to. Once fenced, for good.
   bool fenced_ = false;
   bool entered_ = false;
+  // The table's count when it was entered: which of two began first.
+  uint64_t order_ = 0;
 };
 
 // The passes of one shard. The shard's lock guards it.
@@ -62,8 +73,14 @@ class PassTable {
   void Leave(Pass& pass) noexcept;
   // The fill that somebody who asks for the key now may join: one that was not fenced.
   std::shared_ptr<Pass> FillOf(const Hash128& hash, Slice key) const noexcept;
-  void FenceFills(const Hash128& hash, Slice key) noexcept { Fence(hash, key, false); }
-  void FenceAll(const Hash128& hash, Slice key) noexcept { Fence(hash, key, true); }
+  // A write of nobody's pass was done.
+  void FenceFills(const Hash128& hash, Slice key) noexcept { Fence(hash, key, false, UINT64_MAX); }
+  void FenceAll(const Hash128& hash, Slice key) noexcept { Fence(hash, key, true, UINT64_MAX); }
+  // `pass` was committed: it leaves, and what it is newer than can commit no more.
+  void Commit(Pass& pass) noexcept;
+  // Nobody joins the pass any more, and it commits nothing; it stays, so that its owner's death is
+  // seen.
+  static void FenceOff(Pass& pass) noexcept { pass.fenced_ = true; }
   void FenceEverything() noexcept;
   std::vector<std::shared_ptr<Pass>> Of(Owner owner) const;
   bool empty() const noexcept { return passes_.empty(); }
@@ -72,9 +89,10 @@ class PassTable {
 
  private:
   static uint64_t CostOf(const Pass& pass) noexcept;
-  void Fence(const Hash128& hash, Slice key, bool writes) noexcept;
+  void Fence(const Hash128& hash, Slice key, bool writes, uint64_t before) noexcept;
 
   Ledger& ledger_;
+  uint64_t order_ = 0;
   std::unordered_multimap<uint64_t, std::shared_ptr<Pass>> passes_;
 };
 

@@ -1,6 +1,7 @@
 #include "memory_store/registry.h"
 
 #include <string_view>
+#include <utility>
 
 namespace drey {
 namespace {
@@ -39,7 +40,26 @@ Status Compare(const std::string& name, const MemoryStoreOptions& given,
   return {};
 }
 
+// Invariant: the store is shut once, after the last share of this is gone.
+struct Attachment {
+  explicit Attachment(std::shared_ptr<MemoryStore> to) noexcept : store(std::move(to)) {}
+  ~Attachment() {
+    // Nobody else could get a share now: without one, all of it goes at once.
+    if (store.use_count() > 1) store->Shut();
+  }
+  Attachment(const Attachment&) = delete;
+  Attachment& operator=(const Attachment&) = delete;
+
+  const std::shared_ptr<MemoryStore> store;
+};
+
 }  // namespace
+
+std::shared_ptr<MemoryStore> Attached(std::shared_ptr<MemoryStore> store) {
+  auto attachment = std::make_shared<Attachment>(std::move(store));
+  MemoryStore* const to = attachment->store.get();
+  return {std::move(attachment), to};
+}
 
 Result<std::shared_ptr<MemoryStore>> StoreRegistry::Attach(const std::string& name,
                                                            const MemoryStoreOptions& options) {
@@ -55,8 +75,10 @@ Result<std::shared_ptr<MemoryStore>> StoreRegistry::Attach(const std::string& na
     }
   }
   Result<std::shared_ptr<MemoryStore>> made = MemoryStore::Create(options);
-  if (made.ok()) stores_.insert_or_assign(name, Named{options, made.value()});
-  return made;
+  if (!made.ok()) return made;
+  std::shared_ptr<MemoryStore> attached = Attached(made.value());
+  stores_.insert_or_assign(name, Named{options, attached});
+  return attached;
 }
 
 size_t StoreRegistry::size() {
@@ -66,8 +88,10 @@ size_t StoreRegistry::size() {
 }
 
 StoreRegistry& NamedStores() noexcept {
-  static StoreRegistry registry;
-  return registry;
+  // Never destroyed: worker threads may still run, and let stores go, while the process exits and
+  // its statics are destroyed.
+  static auto* const registry = new StoreRegistry;
+  return *registry;
 }
 
 }  // namespace drey

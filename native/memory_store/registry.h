@@ -10,10 +10,16 @@
 
 namespace drey {
 
+// The store as somebody who opened it holds it: when the last such share goes, the store is shut
+// and its memory is the system's again, even if somebody still has a share of another kind, such as
+// that of an entry that is open or of the arena's addresses.
+std::shared_ptr<MemoryStore> Attached(std::shared_ptr<MemoryStore> store);
+
 // The stores of a process that have a name: whoever attaches by the same name, from whatever
 // thread, gets the same store.
 //
-// Invariant: a store is known as long as somebody holds it; the registry itself keeps none alive.
+// Invariant: a store is known as long as somebody is attached to it; the registry itself keeps none
+// alive.
 class StoreRegistry {
  public:
   // The store of that name, made now if there is none. The options must be those that it was made

@@ -16,7 +16,7 @@ uint32_t HashOfRecord(const void* records, uint32_t handle) {
 constexpr uint64_t kFetchedAhead = 1024;
 
 bool Same(Slice a, Slice b) noexcept {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
 }  // namespace
@@ -125,9 +125,13 @@ bool Shard::Remove(const Hash128& hash, Slice key) noexcept {
   return true;
 }
 
-void Shard::Clear() noexcept {
-  // An epoch comes round again after four: its entries must be gone by then.
+// An epoch comes round again after four: its entries must be gone by then.
+void Shard::PrepareClear() noexcept {
   if (cleared_ > 0 && epochs_ == 3) Tidy(UINT32_MAX);
+}
+
+void Shard::Clear() noexcept {
+  PrepareClear();
   epochs_ = cleared_ == 0 ? 2 : epochs_ + 1;
   epoch_ = (epoch_ + 1) & 3;
   cleared_ += live_;
@@ -149,9 +153,11 @@ Shard::Outcome Shard::PutBody(const Hash128& hash, Slice key, Body* body,
   if (bytes > commons_.classes.largest()) {
     const uint32_t head = Entry::HeadBytes(static_cast<uint16_t>(mark));
     if (body->outside == nullptr) {
+      const uint64_t cost = HeapCost(bytes - head);
+      if (!TakeHeap(cost)) return Outcome::kNoRoom;
       body->outside_size = static_cast<uint32_t>(bytes - head);
-      body->outside = std::make_unique<uint8_t[]>(body->outside_size);
-      Recharge(body);
+      body->outside = std::make_unique_for_overwrite<uint8_t[]>(body->outside_size);
+      Recharge(body, cost);
     }
     mark |= Entry::kOutside;
     bytes = head;
@@ -246,7 +252,7 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Version version,
       mark |= Entry::kOutside;
       const uint32_t head = Entry::HeadBytes(static_cast<uint16_t>(mark));
       outside_size = static_cast<uint32_t>(bytes - head);
-      outside = std::make_unique<uint8_t[]>(outside_size);
+      outside = std::make_unique_for_overwrite<uint8_t[]>(outside_size);
       bytes = head;
     }
   } else if (bytes > commons_.classes.largest()) {
@@ -255,10 +261,16 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Version version,
     return Outcome::kNoRoom;
   }
   policy_->Touch(handle);
+  const uint64_t heap = HeapCost(outside_size);
+  if (!TakeHeap(heap)) return Outcome::kNoRoom;
   const Location slot = TakeRoom(bytes);
-  if (slot == kNoLocation) return Outcome::kNoRoom;
+  if (slot == kNoLocation) {
+    commons_.ledger.Give(heap);
+    return Outcome::kNoRoom;
+  }
   handle = Find(hash, key);
   if (!is_it(handle)) {
+    commons_.ledger.Give(heap);
     // Making room took the entry away. The slot needs a mark before it may be freed.
     *slab_.At(slot) = Entry::kUsed;
     slab_.Free(slot);
@@ -271,7 +283,7 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Version version,
     body->readers -= 1;
     body->outside = std::move(outside);
     body->outside_size = outside_size;
-    Recharge(body);
+    Recharge(body, heap);
   }
   records_.SetLocation(handle, slot, body != nullptr);
   // The version stays: it names the value.

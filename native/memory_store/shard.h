@@ -18,8 +18,9 @@ namespace drey {
 // The entries of a store whose hashes begin alike, and what is in flight for them.
 //
 // Order of locks: the registry's, then shards' (of several only Clear and AbortOwner-like walks
-// hold more than one, in ascending order), then a draft's, then the arena's. A mailbox's is taken
-// alone. Nothing that waits, and nothing of the user's, is called under any of them.
+// hold more than one, in ascending order), then a draft's, then the arena's or that of the
+// evictions. A mailbox's is taken alone. Nothing that waits, and nothing of the user's, is called
+// under any of them.
 //
 // Invariants:
 //  - Everything below is guarded by `mutex`; a method is called with it held. Bytes of pinned
@@ -84,8 +85,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   void AddReader(Body* body) noexcept;
   void DropReader(Body* body) noexcept;
   void DropDraft(Body* body) noexcept;
-  // Charges what the body's vectors have grown by.
-  void Recharge(Body* body) noexcept;
+  // Charges what the body's parts on the heap have grown by, but for `taken`, which the ledger has.
+  void Recharge(Body* body, uint64_t taken = 0) noexcept;
   // Appends a slot for up to `bytes` more of the value, or as many as fit the largest one; a page,
   // if the arena has one. False when there is no room. `growing` is the draft's lock.
   bool AppendSlot(Body* body, uint64_t bytes, std::mutex& growing) noexcept;
@@ -114,8 +115,10 @@ class Shard final : private PolicyNodes, private WheelEntries {
   std::unique_ptr<Policy> NewPolicy(PolicyKind policy, uint64_t capacity) const noexcept;
   // Hands all entries to it, coldest first.
   void Adopt(std::unique_ptr<Policy> policy) noexcept;
-  // Frees up to `count` cleared entries.
+  // Frees up to `count` cleared entries, of those that a bounded look at the next records finds.
   void Tidy(uint32_t count) noexcept;
+  // What Clear would have to tidy first, to be done before the locks of all shards are taken.
+  void PrepareClear() noexcept;
 
   struct Counts {
     uint64_t entries = 0;
@@ -164,6 +167,10 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // no room.
   Location TakeRoom(uint64_t bytes) noexcept;
   bool PrepareTables() noexcept;
+  // Evicts until the store is within its bound. False when nothing is left that may go.
+  bool Settle() noexcept;
+  // Takes bytes of the heap from the ledger, evicting for it. False when there is no room.
+  bool TakeHeap(uint64_t bytes) noexcept;
   void PreparePolicy() noexcept;
   Location TakeSlot(uint32_t bytes) noexcept;
   Outcome Store(const Hash128& hash, Slice key, uint64_t slot_bytes, uint16_t mark, Slice value,
@@ -185,6 +192,10 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // emptied by moving, or else what the policy says. False when nothing may go.
   bool FreeSome() noexcept;
   bool EvictOne() noexcept;
+  // Before it is dropped.
+  void TellEvicted(uint32_t handle) noexcept {
+    if (commons_.evictions.heard() && Live(At(handle))) commons_.evictions.Add(At(handle).key());
+  }
   // Moves what is in the page to other slots of its class; false when something in it may not move.
   bool EmptyPage(uint32_t page) noexcept;
   bool MoveEntry(Location from, uint32_t size_class) noexcept;

@@ -33,11 +33,11 @@ void Shard::DropDraft(Body* body) noexcept {
   if (!body->needed()) LetGo(body);
 }
 
-void Shard::Recharge(Body* body) noexcept {
+void Shard::Recharge(Body* body, uint64_t taken) noexcept {
   Repin(commons_, body, [&] {
     const uint64_t heap = body->HeapBytes();
     commons_.ledger.Charge(heap);
-    commons_.ledger.Give(body->heap_bytes);
+    commons_.ledger.Give(body->heap_bytes + taken);
     body->heap_bytes = heap;
   });
 }
@@ -109,18 +109,28 @@ void Shard::Trim(Body* body, uint64_t size, std::mutex& growing,
       for (const Location taken : slots) slab_.Free(taken);
       return;
     }
-    const uint64_t more = slab_.SizeOf(slot) - PieceHead::kBytes;
+    const uint64_t bytes = slab_.SizeOf(slot) - PieceHead::kBytes;
     std::memcpy(slab_.At(slot) + PieceHead::kBytes, BytesOf(last) + room,
-                std::min(more, used - room));
-    room += more;
+                std::min(bytes, used - room));
+    room += bytes;
     slots.push_back(slot);
   }
+  uint64_t more = 0;
   {
+    // In one step for those who read the draft: at no moment is there a byte below its size that no
+    // piece has.
     const std::lock_guard lock(growing);
     body->pieces.pop_back();
+    for (const Location slot : slots) {
+      const uint64_t bytes = slab_.SizeOf(slot);
+      body->pieces.push_back(
+          {body->room(), slot, static_cast<uint32_t>(bytes - PieceHead::kBytes)});
+      more += bytes;
+    }
   }
   retired.push_back(last);
-  for (const Location slot : slots) AddPiece(body, slot, growing);
+  Repin(commons_, body, [&] { body->slot_bytes += more; });
+  Recharge(body);
 }
 
 Slice Shard::ViewOf(const Body& body, uint64_t position, uint64_t end) const noexcept {

@@ -20,12 +20,17 @@ constexpr uint32_t kLongestPolicyPause = 65536;
 // is refused.
 constexpr int kMostRefusals = 4;
 
+// Records looked at for one cleared entry that is to be found: where few of them are left, none of
+// the calls takes long.
+constexpr uint64_t kLooksPerTidied = 64;
+
 // A slot may stand in for one of a smaller class if it is at most this much larger: an eighth.
 constexpr uint32_t kStandIn = 8;
 
 }  // namespace
 
 Location Shard::TakeRoom(uint64_t bytes) noexcept {
+  if (commons_.ledger.Over() && !Settle()) return kNoLocation;
   if (cleared_ > 0) Tidy(16);
   if (records_.Sparse()) Renumber();
   if (--policy_wait_ == 0) PreparePolicy();
@@ -40,6 +45,20 @@ Location Shard::TakeRoom(uint64_t bytes) noexcept {
     *slab_.At(slot) = Entry::kUsed;
     slab_.Free(slot);
   }
+}
+
+bool Shard::Settle() noexcept {
+  while (commons_.ledger.Over()) {
+    if (commons_.arena->GiveBack(1) == 0 && !FreeSome()) return false;
+  }
+  return true;
+}
+
+bool Shard::TakeHeap(uint64_t bytes) noexcept {
+  while (!commons_.ledger.Take(bytes)) {
+    if (commons_.arena->GiveBack(1) == 0 && !FreeSome()) return false;
+  }
+  return true;
 }
 
 void Shard::PreparePolicy() noexcept {
@@ -93,14 +112,13 @@ bool Shard::FreeSome() noexcept {
   if (expiring_ > 0) {
     const uint32_t handle = DueNow();
     if (handle != Wheel::kNobody) {
-      const Body* const body = At(handle).body();
-      // Its bytes would not come back: whoever reads it still needs them.
-      if (body == nullptr || !body->pinned()) {
-        policy_->Remove(handle);
-        Drop(handle);
-        expirations_ += 1;
-        return true;
-      }
+      // Also one that is being read, whose bytes come back later: those that are due behind it must
+      // not wait for its reader.
+      policy_->Remove(handle);
+      TellEvicted(handle);
+      Drop(handle);
+      expirations_ += 1;
+      return true;
     }
   }
   if (slab_.HasSurplus()) {
@@ -115,6 +133,7 @@ bool Shard::EvictOne() noexcept {
   for (int tries = 0; tries < kMostTries && policy_->count() > 0; tries++) {
     const uint32_t handle = policy_->Evict(false);
     if (handle == PolicyNode::kNone) continue;
+    TellEvicted(handle);
     Drop(handle);
     evictions_ += 1;
     return true;
@@ -131,7 +150,9 @@ bool Shard::FreePage() noexcept {
 }
 
 void Shard::Tidy(uint32_t count) noexcept {
-  while (cleared_ > 0 && count > 0 && tidied_ < records_.end()) {
+  uint64_t looks = uint64_t{count} * kLooksPerTidied;
+  while (cleared_ > 0 && count > 0 && looks > 0 && tidied_ < records_.end()) {
+    looks -= 1;
     const uint32_t handle = tidied_++;
     if (!records_.Used(handle) || Live(At(handle))) continue;
     policy_->Remove(handle);

@@ -10,6 +10,8 @@ namespace drey {
 namespace {
 
 constexpr uint64_t kLeastBytes = 1024 * 1024;
+// More than any processor has addresses for.
+constexpr uint64_t kMostBytes = uint64_t{1} << 50;
 constexpr uint64_t kBytesPerShard = 64 * 1024 * 1024;
 constexpr uint32_t kMostShards = 16;
 constexpr uint32_t kMostShardsAsked = 64;
@@ -31,6 +33,10 @@ Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOption
   if (options.max_bytes < kLeastBytes) {
     return Status::InvalidArgument("maxBytes: got " + std::to_string(options.max_bytes) +
                                    "; want at least " + std::to_string(kLeastBytes));
+  }
+  if (options.max_bytes > kMostBytes) {
+    return Status::InvalidArgument("maxBytes: got " + std::to_string(options.max_bytes) +
+                                   "; want at most " + std::to_string(kMostBytes));
   }
   if (options.max_item_bytes > options.max_bytes) {
     return Status::InvalidArgument("maxItemBytes: got " + std::to_string(options.max_item_bytes) +
@@ -147,13 +153,14 @@ bool MemoryStore::FreePageOfSome(const Shard* except) {
 
 MemoryStore::Stored MemoryStore::Set(Slice key, Slice value, const Metadata& metadata,
                                      Flight* flight) {
-  if (value.size() > max_item_bytes() || key.size() > kMostKeyBytes) {
+  if (value.size() > max_item_bytes() || key.size() > kMostKeyBytes ||
+      metadata.text_size() > kMostTextBytes) {
     CountRefusal();
     return Stored::kTooLarge;
   }
   const Hash128 hash = HashOf(key);
   if (Shard::SlotBytes(key, value.size(), metadata) > largest_slot()) {
-    return SetLarge(hash, key, value, metadata, flight);
+    return SetLarge(key, value, metadata, flight);
   }
   Shard& shard = ShardOf(hash);
   bool fenced = false;
@@ -164,14 +171,17 @@ MemoryStore::Stored MemoryStore::Set(Slice key, Slice value, const Metadata& met
     if (flight == nullptr) {
       shard.passes.FenceFills(hash, key);
     } else {
-      shard.passes.Leave(*flight);
+      shard.passes.Commit(*flight);
     }
     return true;
   });
   if (fenced) return Stored::kFenced;
-  if (had) return Stored::kDone;
-  CountRefusal();
-  return Stored::kNoRoom;
+  if (!had) {
+    CountRefusal();
+    return Stored::kNoRoom;
+  }
+  if (flight != nullptr) flight->OnCommitted();
+  return Stored::kDone;
 }
 
 bool MemoryStore::Delete(Slice key) {
@@ -182,9 +192,13 @@ bool MemoryStore::Delete(Slice key) {
   return shard.Remove(hash, key);
 }
 
-// All shards are locked at once, so that nobody finds one entry gone and another, older one still
-// there.
+// What takes long is done shard by shard first. Then all are locked at once, so that nobody finds
+// one entry gone and another, older one still there.
 void MemoryStore::Clear() {
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    shard->PrepareClear();
+  }
   for (const auto& shard : shards_) shard->mutex.lock();
   for (const auto& shard : shards_) {
     shard->passes.FenceEverything();
@@ -195,6 +209,10 @@ void MemoryStore::Clear() {
 
 MemoryStore::Stored MemoryStore::Revise(Slice key, Version version, const Metadata& metadata,
                                         Flight* flight) {
+  if (metadata.text_size() > kMostTextBytes) {
+    CountRefusal();
+    return Stored::kTooLarge;
+  }
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
   Stored outcome = Stored::kNoRoom;
@@ -210,11 +228,13 @@ MemoryStore::Stored MemoryStore::Revise(Slice key, Version version, const Metada
         outcome = Stored::kGone;
         break;
       case Shard::Outcome::kDone:
+        if (flight != nullptr) shard.passes.Commit(*flight);
         outcome = Stored::kDone;
         break;
     }
     return true;
   });
+  if (flight != nullptr && outcome == Stored::kDone) flight->OnCommitted();
   return outcome;
 }
 
@@ -260,6 +280,7 @@ MemoryStore::Stats MemoryStore::stats() const {
   stats.pinned_bytes = commons_.pinned.load(std::memory_order_relaxed);
   stats.max_bytes = commons_.ledger.max();
   stats.max_item_bytes = max_item_bytes();
+  stats.evictions_untold = commons_.evictions.untold();
   stats.refusals = refusals_.load(std::memory_order_relaxed);
   stats.memory_refusals = arena.refused();
   return stats;
@@ -295,12 +316,25 @@ Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes, Polic
   policy_ = policy;
   commons_.max_item_bytes = max_item_bytes == 0 ? max_bytes / 8 : max_item_bytes;
   commons_.ledger.SetMax(max_bytes);
-  // Free pages first; then every shard evicts in turn, and what it frees goes straight back to the
-  // system.
-  while (commons_.ledger.Over()) {
-    if (commons_.arena->GiveBack(1) == 0 && !FreePageOfSome(nullptr)) break;
-  }
+  Settle();
   return {};
+}
+
+// Free pages first; then every shard evicts in turn, and what it frees goes straight back to the
+// system. What is pinned comes back as it is let go.
+void MemoryStore::MakeRoomWithin() {
+  while (commons_.ledger.Over()) {
+    if (commons_.arena->GiveBack(1) == 0 && !FreePageOfSome(nullptr)) return;
+  }
+}
+
+void MemoryStore::Shut() {
+  Clear();
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    shard->Tidy(UINT32_MAX);
+  }
+  commons_.arena->GiveBack(UINT64_MAX);
 }
 
 void MemoryStore::Maintain() {

@@ -51,7 +51,7 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   MemoryStore(const MemoryStore&) = delete;
   MemoryStore& operator=(const MemoryStore&) = delete;
 
-  // Longer keys are refused.
+  // Longer keys are refused, and so are longer etags and users (kMostTextBytes).
   static constexpr uint64_t kMostKeyBytes = 32 * 1024;
 
   // -- Reading. `peek` reads without counting as a use.
@@ -67,13 +67,14 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // -- Writing.
 
   enum class Stored : uint8_t { kDone, kNoRoom, kTooLarge, kFenced, kGone };
-  // Sets key to value in one step. With a flight, only if that was not fenced, which is then
-  // closed.
+  // Sets key to value in one step. With a flight, only if that was not fenced (kFenced); kDone then
+  // ends the flight with kCommitted, anything else leaves it open.
   Stored Set(Slice key, Slice value, const Metadata& metadata, Flight* flight = nullptr);
   // Begins an entry; `declared` is its size, or Draft::kUnknown. Null when it cannot be held.
   std::shared_ptr<Draft> Begin(Slice key, uint64_t declared, Owner owner);
   std::shared_ptr<Draft> BeginFor(const std::shared_ptr<Flight>& flight, uint64_t declared);
-  // Replaces the metadata of the entry that `version` names, if the key still has it.
+  // Replaces the metadata of the entry that `version` names, if the key still has it (kGone). With
+  // a flight as Set.
   Stored Revise(Slice key, Version version, const Metadata& metadata, Flight* flight = nullptr);
   bool Delete(Slice key);
   // All entries, in one step for all who look. Memory comes back as it is wanted, and by Maintain.
@@ -93,8 +94,9 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
     Kind kind;
     std::shared_ptr<Flight> flight;
   };
-  // `seen` is the entry that the caller found and means to have renewed; none by default.
-  Claimed Claim(Slice key, Owner owner, Version seen = 0);
+  // `seen` is the entry that the caller found and means to have renewed; none by default. `alone`:
+  // the caller may not share the answer, so it leads whatever there is, and nobody joins.
+  Claimed Claim(Slice key, Owner owner, Version seen = 0, bool alone = false);
   // Ends all flights and drafts of an environment that died. Nothing of that owner may run any
   // more.
   void AbortOwner(Owner owner);
@@ -114,6 +116,15 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // once unless it was removed and set anew.
   std::vector<Listed> List(Cursor& cursor, size_t count);
 
+  // -- Hearing of evictions.
+
+  // Counted: as many calls with false as with true end it.
+  void Listen(bool on) { commons_.evictions.Listen(on); }
+  // The keys of entries that left by the policy's decision or to make room since the last call, in
+  // order, while somebody listened. At most Evictions::kMostKeys of them; stats().evictions_untold
+  // counts the rest.
+  std::vector<std::vector<uint8_t>> TakeEvicted() { return commons_.evictions.Take(); }
+
   // -- Running it.
 
   struct Stats {
@@ -124,6 +135,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
     uint64_t max_bytes = 0;
     uint64_t max_item_bytes = 0;
     uint64_t evictions = 0;
+    // Keys that a listener was not told of, because too many waited to be taken.
+    uint64_t evictions_untold = 0;
     uint64_t expirations = 0;
     uint64_t refusals = 0;
     // How often the system refused memory.
@@ -143,12 +156,21 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // back pages that were free since the last call.
   void Maintain();
 
+  // Nobody will use it any more: all that is not pinned goes, and its memory is given back now.
+  void Shut();
+
   uint64_t max_item_bytes() const noexcept {
     return commons_.max_item_bytes.load(std::memory_order_relaxed);
   }
   uint64_t page_bytes() const noexcept { return commons_.arena->page_bytes(); }
   uint64_t largest_slot() const noexcept { return commons_.classes.largest(); }
   uint64_t committed() const noexcept { return commons_.ledger.used(); }
+  // The addresses of all bodies: what Draft::View lends, and EntryRef::View of a pinned entry, lies
+  // in one page of them. A page is a power of two of bytes, and begins at a multiple of that from
+  // the base: with up to 4 MiB, which only stores of more than 4 TiB pass, no view straddles a
+  // multiple of 4 MiB.
+  const uint8_t* arena_base() const noexcept { return commons_.arena->base(); }
+  uint64_t arena_reserved() const noexcept { return commons_.arena->ceiling(); }
 
   // -- For the parts of the store.
 
@@ -159,9 +181,14 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // The same for what takes a whole page: all shards make room for it in turn.
   template <class Attempt>
   bool WithPage(Shard& shard, Attempt&& attempt);
+  // Evicts, if what could not be refused has passed the bound. Without any lock.
+  void Settle() {
+    if (commons_.ledger.Over()) MakeRoomWithin();
+  }
   void CountRefusal() noexcept { refusals_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
+  void MakeRoomWithin();
   friend class EntryRef;
 
   explicit MemoryStore(const MemoryStoreOptions& options);
@@ -172,9 +199,10 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   }
   // Lets one of the shards free a page, another one each time; `except` is not asked.
   bool FreePageOfSome(const Shard* except);
-  std::shared_ptr<Draft> BeginWith(const std::shared_ptr<Pass>& pass, uint64_t declared);
-  Stored SetLarge(const Hash128& hash, Slice key, Slice value, const Metadata& metadata,
-                  Flight* flight);
+  std::shared_ptr<Draft> BeginWith(const std::shared_ptr<Pass>& pass, uint64_t declared,
+                                   bool one_call);
+  std::shared_ptr<Draft> BeginWrite(Slice key, uint64_t declared, Owner owner, bool one_call);
+  Stored SetLarge(Slice key, Slice value, const Metadata& metadata, Flight* flight);
 
   Commons commons_;
   std::vector<std::unique_ptr<Shard>> shards_;

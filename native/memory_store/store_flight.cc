@@ -22,8 +22,8 @@ class Write final : public Pass {
 
 }  // namespace
 
-std::shared_ptr<Draft> MemoryStore::BeginWith(const std::shared_ptr<Pass>& pass,
-                                              uint64_t declared) {
+std::shared_ptr<Draft> MemoryStore::BeginWith(const std::shared_ptr<Pass>& pass, uint64_t declared,
+                                              bool one_call) {
   const uint64_t size = declared == Draft::kUnknown ? 0 : declared;
   const uint64_t pinned = commons_.pinned.load(std::memory_order_relaxed);
   // What could not fit were all evicted that may be is refused before anything is.
@@ -32,36 +32,40 @@ std::shared_ptr<Draft> MemoryStore::BeginWith(const std::shared_ptr<Pass>& pass,
     CountRefusal();
     return nullptr;
   }
-  return std::make_shared<Draft>(shared_from_this(), ShardOf(pass->hash()), pass, declared);
+  return std::make_shared<Draft>(shared_from_this(), ShardOf(pass->hash()), pass, declared,
+                                 one_call);
 }
 
 std::shared_ptr<Draft> MemoryStore::Begin(Slice key, uint64_t declared, Owner owner) {
+  return BeginWrite(key, declared, owner, false);
+}
+
+std::shared_ptr<Draft> MemoryStore::BeginWrite(Slice key, uint64_t declared, Owner owner,
+                                               bool one_call) {
   const Hash128 hash = HashOf(key);
   const auto pass = std::make_shared<Write>(Pass::Kind::kWrite, owner, hash, key);
-  std::shared_ptr<Draft> draft = BeginWith(pass, declared);
+  std::shared_ptr<Draft> draft = BeginWith(pass, declared, one_call);
   if (draft == nullptr) return nullptr;
   pass->draft = draft;
   Shard& shard = ShardOf(hash);
-  const std::lock_guard lock(shard.mutex);
-  shard.passes.Enter(pass);
+  {
+    const std::lock_guard lock(shard.mutex);
+    shard.passes.Enter(pass);
+  }
+  Settle();
   return draft;
 }
 
 std::shared_ptr<Draft> MemoryStore::BeginFor(const std::shared_ptr<Flight>& flight,
                                              uint64_t declared) {
-  return BeginWith(flight, declared);
+  return BeginWith(flight, declared, false);
 }
 
-MemoryStore::Stored MemoryStore::SetLarge(const Hash128& hash, Slice key, Slice value,
-                                          const Metadata& metadata, Flight* flight) {
-  // Nobody else sees the draft, so nothing can come between but what ends it.
-  std::shared_ptr<Draft> draft;
-  if (flight == nullptr) {
-    draft = Begin(key, value.size(), 0);
-  } else {
-    draft = BeginFor(std::static_pointer_cast<Flight>(flight->shared_from_this()), value.size());
-  }
-  static_cast<void>(hash);
+MemoryStore::Stored MemoryStore::SetLarge(Slice key, Slice value, const Metadata& metadata,
+                                          Flight* flight) {
+  const std::shared_ptr<Draft> draft =
+      flight == nullptr ? BeginWrite(key, value.size(), kNobody, true)
+                        : BeginWith(flight->shared_from_this(), value.size(), true);
   if (draft == nullptr) return Stored::kNoRoom;
   Draft::Outcome outcome = draft->Append(value);
   if (outcome == Draft::Outcome::kDone) outcome = draft->Commit(metadata);
@@ -69,7 +73,8 @@ MemoryStore::Stored MemoryStore::SetLarge(const Hash128& hash, Slice key, Slice 
     case Draft::Outcome::kDone:
       return Stored::kDone;
     case Draft::Outcome::kFenced:
-      return Stored::kFenced;
+      // A write that is not a fill's came before the delete that overlaps with it.
+      return flight == nullptr ? Stored::kDone : Stored::kFenced;
     case Draft::Outcome::kTooLarge:
       return Stored::kTooLarge;
     case Draft::Outcome::kNoRoom:
@@ -79,21 +84,26 @@ MemoryStore::Stored MemoryStore::SetLarge(const Hash128& hash, Slice key, Slice 
   return Stored::kNoRoom;
 }
 
-MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Version seen) {
+MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Version seen, bool alone) {
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
-  const std::lock_guard lock(shard.mutex);
-  const uint32_t handle = shard.Find(hash, key);
-  if (handle != kNoHandle && shard.At(handle).version() != seen) {
-    return {Claimed::Kind::kLook, nullptr};
+  std::unique_lock lock(shard.mutex);
+  if (!alone) {
+    const uint32_t handle = shard.Find(hash, key);
+    if (handle != kNoHandle && shard.At(handle).version() != seen) {
+      return {Claimed::Kind::kLook, nullptr};
+    }
+    if (const std::shared_ptr<Pass> pass = shard.passes.FillOf(hash, key)) {
+      auto flight = std::static_pointer_cast<Flight>(pass);
+      flight->Join();
+      return {Claimed::Kind::kJoin, std::move(flight)};
+    }
   }
-  if (const std::shared_ptr<Pass> pass = shard.passes.FillOf(hash, key)) {
-    auto flight = std::static_pointer_cast<Flight>(pass);
-    flight->Join();
-    return {Claimed::Kind::kJoin, std::move(flight)};
-  }
-  auto flight = std::make_shared<Flight>(shared_from_this(), shard, owner, hash, key);
+  const Pass::Kind kind = alone ? Pass::Kind::kLoneFill : Pass::Kind::kFill;
+  auto flight = std::make_shared<Flight>(shared_from_this(), shard, kind, owner, hash, key);
   shard.passes.Enter(flight);
+  lock.unlock();
+  Settle();
   return {Claimed::Kind::kLead, std::move(flight)};
 }
 

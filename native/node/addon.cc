@@ -19,6 +19,51 @@ constexpr Export kExports[] = {
     {"crc32c", Crc32c},
     {"crc32cBy", Crc32cBy},
     {"hash128", Hash128},
+    {"memoryNumbers", MemoryNumbers},
+    {"memoryNews", MemoryNews},
+    {"memoryOpen", MemoryOpen},
+    {"memoryClose", MemoryClose},
+    {"memoryBlock", MemoryBlock},
+    {"memoryFind", MemoryFind},
+    {"memorySet", MemorySet},
+    {"memoryRevise", MemoryRevise},
+    {"memoryDelete", MemoryDelete},
+    {"memoryClear", MemoryClear},
+    {"memoryMaintain", MemoryMaintain},
+    {"memoryTime", MemoryTime},
+    {"memoryConfigure", MemoryConfigure},
+    {"memoryStats", MemoryStats},
+    {"memoryListen", MemoryListen},
+    {"memoryEvicted", MemoryEvicted},
+    {"memoryList", MemoryList},
+    {"memorySpan", MemorySpan},
+    {"entryView", EntryView},
+    {"entryRead", EntryRead},
+    {"entryClose", EntryClose},
+    {"draftBegin", DraftBegin},
+    {"draftWrite", DraftWrite},
+    {"draftCommit", DraftCommit},
+    {"draftAbort", DraftAbort},
+    {"draftView", DraftView},
+    {"draftRead", DraftRead},
+    {"draftSize", DraftSize},
+    {"draftClose", DraftClose},
+    {"flightClaim", FlightClaim},
+    {"flightLead", FlightLead},
+    {"flightFollowers", FlightFollowers},
+    {"flightWanted", FlightWanted},
+    {"flightFenced", FlightFenced},
+    {"flightDraft", FlightDraft},
+    {"flightGrow", FlightGrow},
+    {"flightAtEnd", FlightAtEnd},
+    {"flightSet", FlightSet},
+    {"flightRevise", FlightRevise},
+    {"flightEnd", FlightEnd},
+    {"flightClose", FlightClose},
+    {"flightFollow", FlightFollow},
+    {"flightLook", FlightLook},
+    {"flightNote", FlightNote},
+    {"flightLeave", FlightLeave},
 };
 
 Napi::Array Crc32cImplementations(Napi::Env env) {
@@ -33,6 +78,7 @@ Napi::Array Crc32cImplementations(Napi::Env env) {
 // Runs once in every environment that loads the addon.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment{crc32c::Fastest()};
+  NAPI_THROW_IF_FAILED(env, environment->memory.Open(env), exports);
   env.SetInstanceData(
       environment);  // From here on it is Node's, to be deleted with the environment.
 

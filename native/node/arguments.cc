@@ -55,6 +55,39 @@ Result<std::string_view> TextArgument(napi_env env, napi_value value, const char
   return std::string_view(space.data(), length);
 }
 
+Result<uint64_t> CountArgument(napi_env env, napi_value value, const char* name) {
+  constexpr double kMost = 9007199254740991;  // 2^53 - 1
+  double number = 0;
+  if (napi_get_value_double(env, value, &number) != napi_ok || !(number >= 0 && number <= kMost)) {
+    return Expected(name, "a number from 0 to 2^53 - 1");
+  }
+  return static_cast<uint64_t>(number);
+}
+
+bool BoolArgument(napi_env env, napi_value value) noexcept {
+  bool is = false;
+  return napi_get_value_bool(env, value, &is) == napi_ok && is;
+}
+
+Status OptionalTextArgument(napi_env env, napi_value value, const char* name, std::string& space,
+                            bool& given) {
+  given = false;
+  space.clear();
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, value, &type);
+  if (type == napi_undefined) return {};
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {
+    return Expected(name, "a string or undefined");
+  }
+  // One more for the zero that Node puts at the end.
+  space.resize(length + 1);
+  napi_get_value_string_utf8(env, value, space.data(), space.size(), &length);
+  space.resize(length);
+  given = true;
+  return {};
+}
+
 Result<std::span<uint32_t>> WordsArgument(napi_env env, napi_value value, const char* name,
                                           size_t count) {
   View view{};

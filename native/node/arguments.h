@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/slice.h"
@@ -27,16 +28,16 @@ class Arguments {
     void* data = nullptr;
     // Node fills what was not given with undefined. It refuses only a null pointer.
     napi_get_cb_info(env, info, &count, values_.data(), nullptr, &data);
-    environment_ = static_cast<const Environment*>(data);
+    environment_ = static_cast<Environment*>(data);
   }
 
   napi_env env() const noexcept { return env_; }
-  const Environment& environment() const noexcept { return *environment_; }
+  Environment& environment() const noexcept { return *environment_; }
   napi_value operator[](size_t index) const noexcept { return values_[index]; }
 
  private:
   napi_env env_;
-  const Environment* environment_ = nullptr;
+  Environment* environment_ = nullptr;
   std::array<napi_value, kCount> values_{};
 };
 
@@ -51,6 +52,16 @@ Result<uint32_t> Uint32Argument(napi_env env, napi_value value, const char* name
 // U+FFFD.
 Result<std::string_view> TextArgument(napi_env env, napi_value value, const char* name,
                                       std::span<char> space);
+
+// A finite number of bytes, or of something else that is not negative and a double counts exactly.
+Result<uint64_t> CountArgument(napi_env env, napi_value value, const char* name);
+
+// Whether the value is true.
+bool BoolArgument(napi_env env, napi_value value) noexcept;
+
+// A string in UTF-8, copied to `space`, which grows; or undefined, which is not `given`.
+Status OptionalTextArgument(napi_env env, napi_value value, const char* name, std::string& space,
+                            bool& given);
 
 // A Uint32Array of at least `count` elements, to be written.
 Result<std::span<uint32_t>> WordsArgument(napi_env env, napi_value value, const char* name,

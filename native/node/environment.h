@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/crc32c/crc32c.h"
+#include "node/memory.h"
 
 namespace drey::node {
 
@@ -12,6 +13,7 @@ namespace drey::node {
 // for the instance data costs a call.
 struct Environment {
   const crc32c::Implementation& crc32c;
+  Memory memory{};
 };
 
 }  // namespace drey::node

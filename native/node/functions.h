@@ -16,4 +16,52 @@ napi_value Crc32cBy(napi_env env, napi_callback_info info);
 // hash128(key: Uint8Array, data: Uint8Array | string, out: Uint32Array): void
 napi_value Hash128(napi_env env, napi_callback_info info);
 
+// The memory store. lib/native/addon.ts says what each takes and gives; memory_store.cc,
+// memory_body.cc and memory_flight.cc have them.
+napi_value MemoryNumbers(napi_env env, napi_callback_info info);
+napi_value MemoryNews(napi_env env, napi_callback_info info);
+napi_value MemoryOpen(napi_env env, napi_callback_info info);
+napi_value MemoryClose(napi_env env, napi_callback_info info);
+napi_value MemoryBlock(napi_env env, napi_callback_info info);
+napi_value MemoryFind(napi_env env, napi_callback_info info);
+napi_value MemorySet(napi_env env, napi_callback_info info);
+napi_value MemoryRevise(napi_env env, napi_callback_info info);
+napi_value MemoryDelete(napi_env env, napi_callback_info info);
+napi_value MemoryClear(napi_env env, napi_callback_info info);
+napi_value MemoryMaintain(napi_env env, napi_callback_info info);
+napi_value MemoryTime(napi_env env, napi_callback_info info);
+napi_value MemoryConfigure(napi_env env, napi_callback_info info);
+napi_value MemoryStats(napi_env env, napi_callback_info info);
+napi_value MemoryListen(napi_env env, napi_callback_info info);
+napi_value MemoryEvicted(napi_env env, napi_callback_info info);
+napi_value MemoryList(napi_env env, napi_callback_info info);
+napi_value MemorySpan(napi_env env, napi_callback_info info);
+napi_value EntryView(napi_env env, napi_callback_info info);
+napi_value EntryRead(napi_env env, napi_callback_info info);
+napi_value EntryClose(napi_env env, napi_callback_info info);
+napi_value DraftBegin(napi_env env, napi_callback_info info);
+napi_value DraftWrite(napi_env env, napi_callback_info info);
+napi_value DraftCommit(napi_env env, napi_callback_info info);
+napi_value DraftAbort(napi_env env, napi_callback_info info);
+napi_value DraftView(napi_env env, napi_callback_info info);
+napi_value DraftRead(napi_env env, napi_callback_info info);
+napi_value DraftSize(napi_env env, napi_callback_info info);
+napi_value DraftClose(napi_env env, napi_callback_info info);
+napi_value FlightClaim(napi_env env, napi_callback_info info);
+napi_value FlightLead(napi_env env, napi_callback_info info);
+napi_value FlightFollowers(napi_env env, napi_callback_info info);
+napi_value FlightWanted(napi_env env, napi_callback_info info);
+napi_value FlightFenced(napi_env env, napi_callback_info info);
+napi_value FlightDraft(napi_env env, napi_callback_info info);
+napi_value FlightGrow(napi_env env, napi_callback_info info);
+napi_value FlightAtEnd(napi_env env, napi_callback_info info);
+napi_value FlightSet(napi_env env, napi_callback_info info);
+napi_value FlightRevise(napi_env env, napi_callback_info info);
+napi_value FlightEnd(napi_env env, napi_callback_info info);
+napi_value FlightClose(napi_env env, napi_callback_info info);
+napi_value FlightFollow(napi_env env, napi_callback_info info);
+napi_value FlightLook(napi_env env, napi_callback_info info);
+napi_value FlightNote(napi_env env, napi_callback_info info);
+napi_value FlightLeave(napi_env env, napi_callback_info info);
+
 }  // namespace drey::node

@@ -28,7 +28,6 @@ export function draftTests(make: MakeStore): void {
 
       expect(await store.find('k')).toBeUndefined()
       expect(await keysOf(store)).toEqual([])
-      expect(await store.delete('k')).toBe(false)
       expect(store.stats().entries).toBe(0)
 
       expect(await draft.commit(metadataFor(size))).toBe(true)
@@ -74,18 +73,21 @@ export function draftTests(make: MakeStore): void {
       await store.close()
     })
 
-    test('delete and clear leave a draft alone: which may commit is the business of the cache', async () => {
+    test('to delete and clear, which leave it alone or fence it', async () => {
       const { store } = await open(make)
-      const deleted = await begin(store, 'deleted', 10)
-      const cleared = await begin(store, 'cleared', 10)
-      expect(await write(deleted, bytesOf(10, 1))).toBe(true)
-      expect(await write(cleared, bytesOf(10, 2))).toBe(true)
-      await store.delete('deleted')
+      const drafts = new Map([
+        ['deleted', await begin(store, 'deleted', 10)],
+        ['cleared', await begin(store, 'cleared', 10)],
+      ])
+      for (const [key, draft] of drafts) expect(await write(draft, bytesOf(10, key))).toBe(true)
+      expect(await store.delete('deleted')).toBe(false)
       await store.clear()
-      expect(await deleted.commit(metadataFor(10))).toBe(true)
-      expect(await cleared.commit(metadataFor(10))).toBe(true)
-      expectBytes(await readValue(store, 'deleted'), bytesOf(10, 1))
-      expectBytes(await readValue(store, 'cleared'), bytesOf(10, 2))
+      for (const [key, draft] of drafts) {
+        const committed = await draft.commit(metadataFor(10))
+        expect(draft.fenced ?? false).toBe(!committed)
+        if (committed) expectBytes(await readValue(store, key), bytesOf(10, key))
+        else expect(await store.find(key)).toBeUndefined()
+      }
       await store.close()
     })
   })

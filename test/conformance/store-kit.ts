@@ -65,8 +65,8 @@ export function metadataFor(size: number, more: Partial<Metadata> = {}): Metadat
   return {
     size,
     cachedAt: 1_700_000_000_000,
-    freshUntil: 1_700_000_060_000,
-    staleIfErrorUntil: 1_700_000_120_000,
+    freshUntil: 4_000_000_000_000,
+    staleIfErrorUntil: 4_000_000_060_000,
     negative: false,
     ...more,
   }

@@ -11,16 +11,17 @@ export type { MakeStore, StoreBounds } from './store-kit.js'
 
 /**
  * What every store must do: S1 to S7 of the `Store` contract and the promise of each method. `make` is called
- * once for each test. Growing reads and views are checked where the store has them.
+ * once for each test. Growing reads and views are checked where the store has them. `bytes`: what its statistics count,
+ * the bytes of what lives in it, or those that it has committed for that.
  */
-export function storeConformance(name: string, make: MakeStore): void {
+export function storeConformance(name: string, make: MakeStore, bytes: 'live' | 'committed' = 'live'): void {
   describe(`${name} keeps the contract of a store`, async () => {
     const { growing, views } = await capabilities(make)
     draftTests(make)
     readTests(make, views)
     boundTests(make)
     keyTests(make)
-    if (growing) growingTests(make)
+    if (growing) growingTests(make, bytes)
   })
 }
 

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <node_api.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/slice.h"
+#include "memory_store/registry.h"
+#include "memory_store/store.h"
+#include "node/handles.h"
+#include "node/news.h"
+#include "node/numbers.h"
+
+namespace drey::node {
+
+// A block of memory that JavaScript allocated and that values are copied into, one behind the
+// other: JavaScript hands out views of it. Creating a Buffer here for each value would cost more
+// than all the rest of a read.
+struct Block {
+  napi_ref reference = nullptr;
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  // What lies before it was given out, and is not written to again (I9).
+  size_t used = 0;
+};
+
+// A store as one environment has it open.
+struct OpenStore {
+  std::shared_ptr<MemoryStore> store;
+  // Set when JavaScript tells the time: tests do. Not moved while the store is open.
+  std::unique_ptr<std::atomic<double>> told_time;
+  bool listens = false;
+};
+
+// What one environment has of memory stores: everything that its thread opened and has not closed.
+// When the environment ends, however it ends, Close gives all of it back: its flights end for those
+// who follow them, its drafts leave no trace, what it pinned is free again.
+class Memory {
+ public:
+  Memory() = default;
+  ~Memory() { Close(); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+
+  napi_status Open(napi_env env);
+  void Close() noexcept;
+
+  // Who this environment is to the stores. An address names one environment at a time, and nothing
+  // of an earlier one is left when it names the next.
+  Owner owner() const noexcept { return reinterpret_cast<Owner>(this); }
+
+  double& Number(node::Number number) const noexcept { return numbers_[number]; }
+
+  Handles<OpenStore> stores;
+  Handles<EntryRef> entries;
+  Handles<std::shared_ptr<Draft>> drafts;
+  Handles<std::shared_ptr<Flight>> flights;
+  News news;
+  Block block;
+  // Room for what is too long for the stack; kept from call to call.
+  std::vector<char> key_space;
+  std::string etag_space;
+  std::string user_space;
+  std::vector<uint8_t> text_space;
+  // The note of the flight that was looked at last.
+  Flight::Note looked_at;
+
+  napi_value numbers(napi_env env) const noexcept;
+
+ private:
+  napi_ref numbers_reference_ = nullptr;
+  double* numbers_ = nullptr;
+};
+
+}  // namespace drey::node

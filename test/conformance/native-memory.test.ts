@@ -1,0 +1,27 @@
+import { describe, test } from 'vitest'
+import { native } from '../../lib/native/loader.js'
+import { nativeMemoryStore } from '../../lib/store/memory/native.js'
+import { storeConformance } from './store.js'
+
+const addon = native()
+if (addon === undefined) {
+  describe('the native engine of memoryStore', () => {
+    test('is not there on the js path', () => undefined)
+  })
+} else {
+  const config = { policy: 's3-fifo' } as const
+  storeConformance(
+    'the native engine of memoryStore',
+    (bounds) => nativeMemoryStore({ ...config, ...bounds, name: undefined }, addon),
+    'committed',
+  )
+  let stores = 0
+  storeConformance(
+    'the native engine of memoryStore, with a name',
+    (bounds) => {
+      stores += 1
+      return nativeMemoryStore({ ...config, ...bounds, name: `conformance ${stores}` }, addon)
+    },
+    'committed',
+  )
+}
