@@ -18,6 +18,7 @@ if (forced !== '1') paths.push('js')
 export default defineConfig({
   test: {
     pool: 'forks',
+    globalSetup: 'test/helpers/build.ts',
     projects: paths.map((path) => ({
       test: {
         name: path,
