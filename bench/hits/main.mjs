@@ -56,6 +56,10 @@ let compared = 0
 const different = []
 /** How many of LRU's misses each policy avoids, in percent, by trace: the mean over the sizes. */
 const avoided = new Map()
+/** The same of the bytes that were missed, of the traces that have sizes. */
+const avoidedBytes = new Map()
+
+const meanOf = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length
 
 function playAll({ name, sizes: all }) {
   const sizes = quick ? all.filter((_, at) => at % 2 === 0) : all
@@ -102,12 +106,26 @@ for (const entry of traces) {
       'ns a request and memory beside the entries',
   )
   console.log(layOut(['', ...sizes.map(({ label }) => label), 'ns js', 'ns C++', 'memory'], rows))
+  if (trace.sizes !== undefined) {
+    const asked = trace.sizes.reduce((sum, size) => sum + size, 0)
+    console.log('\nThe same, hits in percent of the bytes asked for')
+    console.log(
+      layOut(
+        ['', ...sizes.map(({ label }) => label)],
+        lines.map(({ policy, js }) => [
+          policy,
+          ...js.map(({ missedBytes }) => (100 * (1 - missedBytes / asked)).toFixed(2)),
+        ]),
+      ),
+    )
+  }
 
   const lru = lines.find(({ policy }) => policy === 'lru').js
   for (const { policy, js } of lines) {
-    const shares = js.map(({ misses }, at) => 100 * (1 - misses / lru[at].misses))
-    const mean = shares.reduce((sum, share) => sum + share, 0) / shares.length
-    avoided.set(policy, [...(avoided.get(policy) ?? []), mean])
+    const mean = (of) => meanOf(js.map((one, at) => 100 * (1 - of(one) / of(lru[at]))))
+    avoided.set(policy, [...(avoided.get(policy) ?? []), mean(({ misses }) => misses)])
+    if (trace.sizes === undefined) continue
+    avoidedBytes.set(policy, [...(avoidedBytes.get(policy) ?? []), mean(({ missedBytes }) => missedBytes)])
   }
   const picture = draw({
     title: `${entry.name}: ${entry.what}`,
@@ -121,18 +139,28 @@ for (const entry of traces) {
   writeFileSync(new URL(`hits-${entry.name}.svg`, results), picture)
 }
 
+/** A table of `shares`, by policy, one for each of `named`. */
+function showAvoided(named, shares) {
+  console.log(
+    layOut(
+      ['', ...named.map(({ name }) => name.replace('.sized', '')), 'mean', 'least'],
+      [...shares].map(([policy, each]) => [
+        policy,
+        ...each.map((share) => share.toFixed(1)),
+        meanOf(each).toFixed(1),
+        Math.min(...each).toFixed(1),
+      ]),
+    ),
+  )
+}
+
 console.log("\nLRU's misses that a policy avoids, in percent, the mean over the sizes of each trace")
-console.log(
-  layOut(
-    ['', ...traces.map(({ name }) => name.replace('.sized', '')), 'mean', 'least'],
-    [...avoided].map(([policy, shares]) => [
-      policy,
-      ...shares.map((share) => share.toFixed(1)),
-      (shares.reduce((sum, share) => sum + share, 0) / shares.length).toFixed(1),
-      Math.min(...shares).toFixed(1),
-    ]),
-  ),
-)
+showAvoided(traces, avoided)
+const sized = traces.filter(({ name }) => name.endsWith('.sized'))
+if (sized.length > 0) {
+  console.log('\nThe same of the bytes that LRU misses')
+  showAvoided(sized, avoidedBytes)
+}
 
 console.log(
   '\nThe calls alone, 100,000 entries, hits by Zipf: ns for a hit, and for an eviction with an addition',

@@ -35,15 +35,16 @@ export const always = () => true
 /**
  * Plays a trace with a policy.
  *
- * @returns {{ misses: number, victims: number, ns: number, memory: number }} misses; a digest of the victims
- * in their order, as
- *   the C++ program makes it; nanoseconds for a request; bytes that the policy holds beside the entries
+ * @returns {{ misses: number, missedBytes: number, victims: number, ns: number, memory: number }} misses, and what
+ *   they weigh; a digest of the victims in their order, as the C++ program makes it; nanoseconds for a request;
+ *   bytes that the policy holds beside the entries
  */
 export function play({ ids, sizes }, name, capacity) {
   const policy = createPolicy(name, capacity, always)
   const nodes = []
   let used = 0
   let misses = 0
+  let missedBytes = 0
   let victims = 2_166_136_261
   const start = process.hrtime.bigint()
   for (let at = 0; at < ids.length; at += 1) {
@@ -55,6 +56,7 @@ export function play({ ids, sizes }, name, capacity) {
     }
     misses += 1
     const size = sizes === undefined ? UNIT : sizes[at]
+    missedBytes += size
     if (size > capacity) continue
     while (used + size > capacity) {
       const victim = policy.evict()
@@ -72,7 +74,7 @@ export function play({ ids, sizes }, name, capacity) {
     policy.add(node)
   }
   const ns = Number(process.hrtime.bigint() - start) / ids.length
-  return { misses, victims: victims >>> 0, ns, memory: policy.memoryBytes }
+  return { misses, missedBytes, victims: victims >>> 0, ns, memory: policy.memoryBytes }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { AbortedError, NoSpaceError, TooLargeError, TruncatedError } from '../errors.js'
 import { showKey } from '../keys.js'
-import type { Draft, Later, Metadata } from '../store/store.js'
+import type { Draft, Later, Metadata, Store } from '../store/store.js'
 import type { FenceTable, Pass } from './fence.js'
 import { type EntryHead, type Freshness, metadataOf } from './metadata.js'
 import type { Tier } from './tier.js'
@@ -95,12 +95,12 @@ export class EntryWriter {
     fences.fenceFills(this.#key)
     onCommit(this.#key)
     const ok = tier.ask(() => draft.commit(metadata))
-    if (!(ok instanceof Promise)) return this.#assertTaken(ok)
+    if (!(ok instanceof Promise)) return this.#assertKept(ok, draft)
     return ok.then((kept) => {
       // Who looked the key up meanwhile may have found the old value, and begun a fill that knows only that.
       fences.fenceLookups(this.#key)
       onCommit(this.#key)
-      this.#assertTaken(kept)
+      this.#assertKept(kept, draft)
     })
   }
 
@@ -128,24 +128,40 @@ export class EntryWriter {
     if (!ok) throw this.#noRoom()
   }
 
+  /** What a change in another thread fenced counts as written and removed again. */
+  #assertKept(ok: boolean, draft: Draft): void {
+    if (draft.fenced !== true) this.#assertTaken(ok)
+  }
+
   #noRoom(): TooLargeError | NoSpaceError {
-    const { name, maxItemBytes } = this.#context.tier.store
-    const size = Math.max(this.#size, this.#head.size ?? 0)
-    if (size > maxItemBytes) {
-      return new TooLargeError(
-        `the value of ${showKey(this.#key)} has ${size} bytes or more; the ${name} tier keeps values up to maxItemBytes, ${maxItemBytes}`,
-      )
-    }
-    return new NoSpaceError(
-      `the ${name} tier has no room for the ${size} bytes of ${showKey(this.#key)}: what it holds is in use; try again, or raise maxBytes`,
-    )
+    return noRoom(this.#key, Math.max(this.#size, this.#head.size ?? 0), this.#context.tier.store)
   }
 
   #wrongSize(how: 'more' | 'fewer'): TruncatedError {
-    return new TruncatedError(
-      `the value of ${showKey(this.#key)} has ${how} than the ${this.#head.size} bytes that were declared`,
+    return wrongSize(this.#key, how, this.#head.size!)
+  }
+}
+
+/** Why a store does not take a value of `size` bytes, or of more. */
+export function noRoom(
+  key: string,
+  size: number,
+  { name, maxItemBytes }: Pick<Store, 'name' | 'maxItemBytes'>,
+): TooLargeError | NoSpaceError {
+  if (size > maxItemBytes) {
+    return new TooLargeError(
+      `the value of ${showKey(key)} has ${size} bytes or more; the ${name} tier keeps values up to maxItemBytes, ${maxItemBytes}`,
     )
   }
+  return new NoSpaceError(
+    `the ${name} tier has no room for the ${size} bytes of ${showKey(key)}: what it holds is in use; try again, or raise maxBytes`,
+  )
+}
+
+export function wrongSize(key: string, how: 'more' | 'fewer', declared: number): TruncatedError {
+  return new TruncatedError(
+    `the value of ${showKey(key)} has ${how} than the ${declared} bytes that were declared`,
+  )
 }
 
 const nothingMore = (): void => undefined

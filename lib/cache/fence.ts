@@ -41,7 +41,9 @@ export class FenceTable {
 
   /** A write of `key` commits: older fills may not. */
   fenceFills(key: string): void {
-    for (const pass of this.#passes.get(key) ?? []) if (pass.kind !== 'write') pass.fenced = true
+    const passes = this.#passes.get(key)
+    if (passes === undefined) return
+    for (const pass of passes) if (pass.kind !== 'write') pass.fenced = true
   }
 
   /** What `key` has was changed: lookups under way may have found what was there before. */

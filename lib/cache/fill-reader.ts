@@ -2,16 +2,24 @@ import { AbortedError } from '../errors.js'
 import { IN_HAND, type Later } from '../store/store.js'
 import type { BodyReader } from './reader.js'
 import { BytesReader } from './reader.js'
-import type { Spool } from './spool.js'
+
+/** The bytes of a body that arrives, as far as they are there. */
+export interface FillBytes {
+  readonly end: number
+  /** Whether all from byte 0 on can still be read. */
+  readonly whole: boolean
+  /** The bytes from `position` on, which is before `end`, without a copy. */
+  view(position: number): Uint8Array
+}
 
 /** What a reader sees of its fill. */
 export interface FillView {
-  readonly spool: Spool
+  readonly bytes: FillBytes
   /** Size of the whole value, once known. */
   readonly size: number | undefined
   /** Where readers may read to for now. */
   readonly available: number
-  /** All bytes are in the spool, and available. */
+  /** All bytes are there, and available. */
   readonly ended: boolean
   /** Why no more bytes will come. */
   readonly failure: Error | undefined
@@ -93,8 +101,8 @@ export class FillReader implements BodyReader {
   }
 
   detach(): BodyReader | undefined {
-    const { spool, ended } = this.#fill
-    return ended && spool.end <= IN_HAND && spool.whole ? new BytesReader(copyAll(spool)) : undefined
+    const { bytes, ended } = this.#fill
+    return ended && bytes.end <= IN_HAND && bytes.whole ? new BytesReader(copyAll(bytes)) : undefined
   }
 
   /** Bytes came, or none will come any more. */
@@ -115,8 +123,8 @@ export class FillReader implements BodyReader {
   #take<T extends Uint8Array>(position: number, give: (view: Uint8Array) => T): Later<T> {
     const attempt = (): T | undefined => {
       if (this.#failure !== undefined) throw this.#failure
-      const { spool, available, failure, ended } = this.#fill
-      if (position < available) return give(upTo(available - position, spool.view(position)))
+      const { bytes, available, failure, ended } = this.#fill
+      if (position < available) return give(upTo(available - position, bytes.view(position)))
       if (failure !== undefined) throw failure
       return ended ? (EMPTY as Uint8Array as T) : undefined
     }
@@ -145,10 +153,10 @@ function copyOf(view: Uint8Array): Buffer {
   return own
 }
 
-function copyAll(spool: Spool): Buffer {
-  const own = Buffer.allocUnsafeSlow(spool.end)
+function copyAll(bytes: FillBytes): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.end)
   for (let at = 0; at < own.length; ) {
-    const view = spool.view(at)
+    const view = bytes.view(at)
     own.set(view, at)
     at += view.length
   }

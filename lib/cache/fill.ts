@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.js'
-import { AbortedError, abortedBy, type DreyError, messageOf, OriginError, TimeoutError } from '../errors.js'
+import { AbortedError, type DreyError, messageOf, OriginError, TimeoutError } from '../errors.js'
 import { showKey } from '../keys.js'
 import { type Draft, IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
 import type { NotStored } from './answer.js'
@@ -12,8 +12,10 @@ import {
   type NotModifiedResult,
   resultKind,
 } from './fetcher.js'
+import { AGAIN, type Note, noteOf } from './flight-note.js'
 import { Flow } from './flow.js'
-import type { Provenance } from './found.js'
+import type { FillAnswer, Joinable } from './joinable.js'
+import type { Lead } from './lead.js'
 import {
   confirmedMetadata,
   type EntryHead,
@@ -24,23 +26,11 @@ import {
   readHead,
   readUser,
 } from './metadata.js'
-import { type BodyReader, BytesReader } from './reader.js'
+import { BytesReader } from './reader.js'
 import { SharedEntry } from './shared-entry.js'
 import { BODY_FORMS, cancelBody, type Source, sourceOf } from './source.js'
 import type { Tier } from './tier.js'
-
-/** What a fill tells those who wait for it. */
-export type FillAnswer =
-  | { readonly kind: 'body'; readonly reader: BodyReader; readonly from: Provenance }
-  | {
-      readonly kind: 'entry'
-      readonly entry: StoredEntry
-      readonly metadata: Metadata
-      readonly outcome: 'revalidated' | 'stale'
-    }
-  | { readonly kind: 'not-found'; readonly metadata: Metadata }
-  /** The value is for the leader alone: whoever else waits asks for itself. */
-  | { readonly kind: 'alone' }
+import { Waiters } from './waiters.js'
 
 /** What a fill needs of its cache. */
 export interface FillContext {
@@ -63,11 +53,8 @@ export interface FillRequest {
   /** The stale entry that the cache has; the fill releases it. */
   readonly stale: StoredEntry | undefined
   readonly pass: Pass
-}
-
-interface Waiter {
-  deliver(answer: FillAnswer): void
-  reject(error: Error): void
+  /** What tells other threads of this one, where they share the store. */
+  readonly lead: Lead | undefined
 }
 
 /**
@@ -77,20 +64,22 @@ interface Waiter {
  * delivered in the same turn, and a body goes on in a `Flow`, which late callers join while it can be joined.
  *
  * Invariants: the fetcher is called once; its signal is aborted exactly when the fill fails; `onDone` is called
- * once, after which no timer is set and nobody waits; the stale entry is released once.
+ * once, after which no timer is set, nobody waits, here or in another thread, and the lead is over; the stale entry is
+ * released once.
  */
-export class Fill {
+export class Fill implements Joinable {
   readonly pass: Pass
   readonly #request: FillRequest
   readonly #context: FillContext
   readonly #controller = new AbortController()
-  readonly #waiters = new Set<Waiter>()
-  /** Whose call it was that asks the origin; others only wait for it. */
-  #leader: Waiter | undefined
+  readonly #waiters = new Waiters<FillAnswer>()
+  readonly #lead: Lead | undefined
   readonly #stale: SharedEntry | undefined
   #flow: Flow | undefined
   /** The answer for who comes after it was given, if there is one for them. Set once the origin has answered or failed. */
   #late: (() => FillAnswer | undefined) | undefined
+  /** What followers are told that have not been told anything when the fill is done. */
+  #parting: Note = AGAIN
   #done = false
   #firstByteTimer: Timer | undefined
   #fillTimer: Timer | undefined
@@ -99,6 +88,7 @@ export class Fill {
     this.#request = request
     this.#context = context
     this.pass = request.pass
+    this.#lead = request.lead
     this.#stale = request.stale && new SharedEntry(request.stale, context.tier)
   }
 
@@ -106,52 +96,26 @@ export class Fill {
     return this.#request.key
   }
 
+  get fenced(): boolean {
+    return this.#lead?.fenced === true
+  }
+
   /** Asks the origin. The answer reaches those who `wait`. */
   start(): void {
     const { clock, timeouts } = this.#context
     this.#firstByteTimer = this.#limit(clock, timeouts.firstByte, 'firstByte')
     this.#fillTimer = this.#limit(clock, timeouts.fill, 'fill')
+    this.#lead?.onAlone(this.#onAlone)
     const ask = async (): Promise<FetchResult> => this.#request.fetcher(this.#fetcherContext())
     ask().then(this.#onResult, (error) => this.#fail(this.#originError(error)))
   }
 
-  /**
-   * What `accept` makes of the answer, for one more caller; undefined when it is too late to join. `accept` is called in
-   * the turn in which the answer is given, so that nothing on its way to a caller is ever without an owner.
-   */
   wait<T>(signal: AbortSignal | undefined, accept: (answer: FillAnswer) => Later<T>): Promise<T> | undefined {
     if (this.#late !== undefined) {
       const answer = this.#late()
       return answer && Promise.resolve(accept(answer))
     }
-    return new Promise<T>((resolve, reject) => {
-      const onAbort = (): void => {
-        leave()
-        reject(abortedBy(signal!, `fetching ${showKey(this.key)}`))
-        if (this.#waiters.size === 0) this.#abandon()
-      }
-      const leave = (): void => {
-        this.#waiters.delete(waiter)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const waiter: Waiter = {
-        deliver: (answer) => {
-          leave()
-          try {
-            resolve(accept(answer))
-          } catch (error) {
-            reject(error)
-          }
-        },
-        reject: (error) => {
-          leave()
-          reject(error)
-        },
-      }
-      this.#leader ??= waiter
-      this.#waiters.add(waiter)
-      signal?.addEventListener('abort', onAbort)
-    })
+    return this.#waiters.add(signal, `fetching ${showKey(this.key)}`, accept, this.#onAlone)
   }
 
   /** Ends the fill, because the cache closes: waiters and readers get `error`, and nobody waits for the store any more. */
@@ -168,11 +132,13 @@ export class Fill {
     else {
       const stale = this.#stale
       const { clock } = this.#context
+      // First, because who is told of the end may ask for the key again.
+      this.#lead?.end(noteOf(error))
       if (mayBeStale && stale !== undefined && clock.now() < stale.metadata.staleIfErrorUntil) {
         this.#answerAll(() => this.#entryAnswer(stale, stale.metadata, 'stale'))
       } else {
         this.#late = nothingForLate
-        for (const waiter of [...this.#waiters]) waiter.reject(error)
+        this.#waiters.reject(error)
       }
       this.#finish(undefined)
     }
@@ -236,9 +202,10 @@ export class Fill {
         onCommit: () => this.#context.onCommit(this),
         onSettled: () => this.#finish(flow.kept),
       },
+      this.#lead,
     )
     this.#flow = flow
-    const leads = this.#leader !== undefined && this.#waiters.has(this.#leader)
+    const { leader, first } = this.#waiters
     const inHand = 'bytes' in source && source.bytes.length <= IN_HAND ? source.bytes : undefined
     const body = (): FillAnswer => ({
       kind: 'body',
@@ -249,12 +216,10 @@ export class Fill {
     // What is for one alone is for who asked the origin, and if that one left, for nobody: it may be private. What is
     // too large passes at the pace of one. A tier that is full or down shares: the origin is spared the calls of
     // all who wait already.
-    const [first] = this.#waiters
-    const only = refused === 'no-store' ? this.#leader : first
-    for (const waiter of [...this.#waiters]) {
-      waiter.deliver(refused === undefined || waiter === only ? body() : { kind: 'alone' })
-    }
-    if (refused === 'no-store' && !leads) return this.#abandon()
+    const only = refused === 'no-store' ? leader : first
+    this.#waiters.deliver((waiter) => (refused === undefined || waiter === only ? body() : { kind: 'alone' }))
+    // Nobody here may have it, or nobody waits here and it cannot be given to those who wait elsewhere.
+    if (refused !== undefined && only === undefined) return this.#abandon()
     void flow.run()
   }
 
@@ -263,7 +228,9 @@ export class Fill {
     const ttl = readDuration('ttl', result.ttl)
     const metadata = negativeMetadata(ttl, this.#request.freshness, clock.now())
     this.#answerAll(() => ({ kind: 'not-found', metadata }))
+    this.#parting = { kind: 'not-found', metadata }
     this.#keep(() => {
+      if (this.#lead !== undefined) return this.#lead.set(NO_BYTES, metadata)
       const commit = (draft: Draft | string): Later<boolean> => {
         if (typeof draft === 'string') return false
         const failed = (error: unknown): never => {
@@ -298,7 +265,12 @@ export class Fill {
     const { asked, freshness } = this.#request
     const metadata = confirmedMetadata(stale.metadata, head, asked, freshness, clock.now())
     this.#answerAll(() => this.#entryAnswer(stale, metadata, 'revalidated'))
-    this.#keep(() => tier.ask(() => tier.store.revise(this.key, stale.entry, metadata)))
+    const lead = this.#lead
+    this.#keep(() =>
+      lead === undefined
+        ? tier.ask(() => tier.store.revise(this.key, stale.entry, metadata))
+        : lead.revise(stale.entry, metadata),
+    )
   }
 
   #entryAnswer(stale: SharedEntry, metadata: Metadata, outcome: 'revalidated' | 'stale'): FillAnswer {
@@ -309,15 +281,15 @@ export class Fill {
   #answerAll(answer: () => FillAnswer): void {
     this.#stopTimers()
     this.#late = answer
-    for (const waiter of [...this.#waiters]) waiter.deliver(answer())
+    this.#waiters.deliver(answer)
   }
 
   /** Puts something without a body into the tier, unless a newer change forbids it; then the fill is done. */
-  #keep(change: () => Later<boolean>): void {
+  #keep(change: () => Later<boolean | 'fenced'>): void {
     const { tier } = this.#context
-    const done = (ok: boolean): void => {
-      if (ok) this.#context.onCommit(this)
-      this.#finish(ok ? tier.store.name : this.pass.fenced ? 'fenced' : 'no-room')
+    const done = (ok: boolean | 'fenced'): void => {
+      if (ok === true) this.#context.onCommit(this)
+      this.#finish(ok === true ? tier.store.name : ok === 'fenced' || this.pass.fenced ? 'fenced' : 'no-room')
     }
     const failed = (): void => this.#finish('tier-down')
     try {
@@ -349,6 +321,12 @@ export class Fill {
     })
   }
 
+  /** Somebody left, here or in another thread. */
+  readonly #onAlone = (): void => {
+    if (this.#flow !== undefined) return this.#flow.onAlone()
+    if (this.#late === undefined && this.#waiters.size === 0 && this.#lead?.awaited !== true) this.#abandon()
+  }
+
   #abandon(): void {
     this.#fail(new AbortedError(`nobody waits for ${showKey(this.key)} any more`))
   }
@@ -366,9 +344,11 @@ export class Fill {
     if (this.#done) return
     this.#done = true
     this.#stopTimers()
+    this.#lead?.end(this.#parting)
     this.#stale?.letGo()
     this.#context.onDone(this, stored)
   }
 }
 
+const NO_BYTES = new Uint8Array(0)
 const nothingForLate = (): undefined => undefined

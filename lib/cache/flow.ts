@@ -3,10 +3,12 @@ import { showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
 import type { NotStored } from './answer.js'
 import type { Pass } from './fence.js'
-import { FillReader, type FillView } from './fill-reader.js'
+import { type FillBytes, FillReader, type FillView } from './fill-reader.js'
+import { ALONE, type Note, noteOf, WHOLE } from './flight-note.js'
 import type { Provenance } from './found.js'
+import type { Lead } from './lead.js'
 import { type Pieces, pieceBytes, type Source } from './source.js'
-import { Spool } from './spool.js'
+import { Spool, type SpoolFlight } from './spool.js'
 import type { Tier } from './tier.js'
 
 /** What a flow reports to its fill. */
@@ -14,7 +16,7 @@ export interface FlowEvents {
   onFirstPiece(): void
   /** All bytes came; whether the value is kept may not be settled yet. */
   onLastPiece(): void
-  /** Every reader left before it had what it wanted, or nobody reads what cannot be kept. */
+  /** Every reader, also in other threads, left before it had what it wanted, or nobody reads what cannot be kept. */
   onAbandoned(): void
   /** No more bytes will come, and it is settled whether the value is kept. */
   onSettled(): void
@@ -53,6 +55,7 @@ export class Flow implements FillView, Provenance {
   readonly #to: Tier
   readonly #pass: Pass
   readonly #events: FlowEvents
+  readonly #lead: Lead | undefined
   readonly #readers = new Set<FillReader>()
   /** Pieces that readers lent out and that were not given back, also by readers that left. */
   #loans = 0
@@ -60,16 +63,24 @@ export class Flow implements FillView, Provenance {
   #lastPiece = 0
   /** Some reader had all that it wanted, so that the fill goes on without readers. */
   #wanted = false
+  /** What made the flow fail. */
+  #cause: Error | undefined
   /** Lets the pump go on when there may be room; set while it waits for that. */
   #onRoom: (() => void) | undefined
 
-  constructor(arriving: Arriving, tier: Tier, pass: Pass, events: FlowEvents) {
+  constructor(arriving: Arriving, tier: Tier, pass: Pass, events: FlowEvents, lead?: Lead) {
     this.#arriving = arriving
     this.#to = tier
     this.#pass = pass
     this.#events = events
+    this.#lead = lead
     const { key, declared, refused } = arriving
-    this.spool = new Spool(tier, key, declared, refused, () => this.#onRoom?.())
+    const flight = lead && this.#flightOf(lead)
+    this.spool = new Spool(tier, key, declared, refused, () => this.#onRoom?.(), flight)
+  }
+
+  get bytes(): FillBytes {
+    return this.spool
   }
 
   get size(): number | undefined {
@@ -130,6 +141,7 @@ export class Flow implements FillView, Provenance {
   fail(cause: Error): void {
     if (this.ended || this.failure !== undefined) return
     const { key, source } = this.#arriving
+    this.#cause = cause
     this.failure = new TruncatedError(
       `the body of ${showKey(key)} broke off after ${this.spool.end} bytes: ${messageOf(cause)}`,
       { cause },
@@ -166,10 +178,34 @@ export class Flow implements FillView, Provenance {
     this.#readers.delete(reader)
     if (reader.content) this.#wanted = true
     if (this.ended || this.failure !== undefined) this.#releaseIfDone()
-    else if (this.#readers.size === 0 && (!this.#wanted || this.spool.refused !== undefined)) {
-      return this.#events.onAbandoned()
-    }
+    else if (this.#isAbandoned()) return this.#events.onAbandoned()
     this.onAdvance()
+  }
+
+  /** Nobody in another thread reads any more. */
+  onAlone(): void {
+    if (!this.ended && this.failure === undefined && this.#isAbandoned()) this.#events.onAbandoned()
+  }
+
+  #isAbandoned(): boolean {
+    if (this.#readers.size > 0) return false
+    return this.spool.refused !== undefined || (!this.#wanted && this.#lead?.awaited !== true)
+  }
+
+  /** How the spool tells those in other threads who follow `lead`. */
+  #flightOf(lead: Lead): SpoolFlight {
+    const { metadata, declared } = this.#arriving
+    return {
+      draft: (size) => lead.draft(size),
+      onGrowing: (draft) => lead.grow(draft, { kind: 'body', metadata: metadata(declared ?? -1) }),
+      onRefused: () => lead.end(this.#parting()),
+    }
+  }
+
+  /** What followers are told when the value will not be kept. */
+  #parting(): Note {
+    if (this.#cause !== undefined) return noteOf(this.#cause)
+    return this.ended ? WHOLE : ALONE
   }
 
   async #pump(pieces: Pieces): Promise<void> {
@@ -243,6 +279,7 @@ export class Flow implements FillView, Provenance {
 
   async #end(): Promise<void> {
     this.ended = true
+    if (this.spool.refused === undefined) this.#lead?.atEnd(WHOLE)
     this.#events.onLastPiece()
     this.#wake()
     const drained = this.spool.drained()
@@ -250,6 +287,7 @@ export class Flow implements FillView, Provenance {
     if (this.kept !== undefined) return
     const committed = this.#commit()
     const ok = committed instanceof Promise ? await committed : committed
+    if (!ok) this.#lead?.end(WHOLE)
     this.#settle(ok ? this.#to.store.name : (this.spool.refused ?? 'no-room'))
   }
 

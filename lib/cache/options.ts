@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { freshnessOptions, timeoutOptions, validate } from '../config/schema.js'
+import { freshnessOptions, timeoutOptions } from '../config/schema.js'
 import { parseDuration } from '../config/units.js'
+import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
 import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'

@@ -1,21 +1,23 @@
 import type { Clock } from '../clock.js'
-import { freshnessOptions, validate } from '../config/schema.js'
+import { freshnessOptions } from '../config/schema.js'
 import { parseDuration } from '../config/units.js'
+import { validate } from '../config/validate.js'
 import { abortedBy, ClosedError, ConfigError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
-import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
-import type { Answer, Found, Outcome } from './answer.js'
+import type { FollowedFlight, Later, LedFlight, StoredEntry } from '../store/store.js'
+import type { Answer } from './answer.js'
+import type { Answers } from './answers.js'
 import type { FetchOptions, GetOptions } from './cache.js'
 import type { Counters } from './counters.js'
-import type { DirectHit } from './direct.js'
 import type { FenceTable } from './fence.js'
 import type { Fetcher } from './fetcher.js'
-import { Fill, type FillAnswer, type FillContext, type FillRequest } from './fill.js'
-import { FoundAnswer, type FoundContext, type Provenance } from './found.js'
+import { Fill, type FillContext, type FillRequest } from './fill.js'
+import { type FollowContext, FollowedFill } from './followed-fill.js'
 import type { InFlight } from './in-flight.js'
-import { isFresh, matchesEtag } from './metadata.js'
+import type { FillAnswer, Joinable } from './joinable.js'
+import { Lead, UNCLAIMED } from './lead.js'
+import { isFresh } from './metadata.js'
 import { assertOptions, type CacheConfig, withFreshness } from './options.js'
-import { type BodyReader, EntryReader } from './reader.js'
 import type { Tier } from './tier.js'
 
 /** What the read path shares with the rest of its cache. */
@@ -26,20 +28,38 @@ export interface ReadContext {
   readonly fences: FenceTable
   readonly counters: Counters
   readonly inFlight: InFlight
-  readonly found: FoundContext
+  readonly answers: Answers
   isClosed(): boolean
 }
 
+/** What came of a caller's asking so far. */
+interface Attempt {
+  /** The answer may neither be joined nor be another's. */
+  readonly alone: boolean
+  /** A change overtook the lookup before this one. */
+  readonly overtaken: boolean
+  /** Whatever the tier has answers: a fill that the caller waited for has put it there. */
+  readonly stored: boolean
+  /** How often a fill of another thread came to no answer, or was found to be done. */
+  readonly rounds: number
+}
+
+const FIRST: Attempt = { alone: false, overtaken: false, stored: false, rounds: 0 }
+
+/** After so many rounds a caller asks the origin alone, so that nobody is put off for ever. */
+const MAX_ROUNDS = 8
+
 /**
- * From a key to an answer: the tier while the entry is fresh, else one fill for all who wait (I6).
+ * From a key to an answer: the tier while the entry is fresh, else one fill for all who wait (I6), in this thread or,
+ * where threads share the store, in the one that claimed the key.
  *
- * Invariant: `#joinable` has at most one fill for a key, and only one that began after the last write and
- * delete of the key, so that nobody who asks after a change is answered from before it (I5).
+ * Invariant: `#joinable` has at most one fill for a key, led or followed, and nobody joins one that began before the last write
+ * or delete of the key, in any thread: nobody who asks after a change is answered from before it (I5).
  */
 export class ReadPath {
   readonly #context: ReadContext
-  readonly #joinable = new Map<string, Fill>()
-  readonly #fillContext: FillContext
+  readonly #joinable = new Map<string, Joinable>()
+  readonly #fillContext: FillContext & FollowContext
   filling = 0
 
   constructor(context: ReadContext) {
@@ -56,6 +76,10 @@ export class ReadPath {
         inFlight.remove(fill)
         this.filling -= 1
         if (stored !== undefined && stored !== tier.store.name) counters.refused(stored)
+      },
+      onFollowed: (fill) => {
+        if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)
+        inFlight.remove(fill)
       },
     }
   }
@@ -75,7 +99,7 @@ export class ReadPath {
     assertReading(options)
     const { signal } = options
     if (signal?.aborted === true) throw abortedBy(signal, fetching(key))
-    return this.#fetch(key, fetcher, options, false)
+    return this.#fetch(key, fetcher, options, FIRST)
   }
 
   get(key: string, options: GetOptions): Later<Answer | undefined> {
@@ -94,72 +118,12 @@ export class ReadPath {
     })
   }
 
-  getSync(key: string): { value: Buffer; meta: Metadata } | undefined {
-    assertKey(key)
-    const { tier, counters } = this.#context
-    const entry = tier.find(key)
-    if (entry instanceof Promise) {
-      // The store answers later: nothing of it is at hand. What it answers is given back.
-      void entry.then((late) => tier.release(late))
-      return undefined
-    }
-    const hit = entry === undefined ? undefined : this.#copyOf(entry)
-    tier.release(entry)
-    if (hit === undefined) counters.misses += 1
-    else counters.hits += 1
-    return hit
-  }
-
-  /** See `DirectCache`. */
-  hitSync(key: string): DirectHit | undefined {
-    assertKey(key)
-    const { tier, clock, counters } = this.#context
-    const entry = tier.find(key)
-    if (entry instanceof Promise) {
-      void entry.then((late) => tier.release(late))
-      return undefined
-    }
-    if (entry === undefined) return undefined
-    const meta = entry.metadata
-    if (!isFresh(meta, clock.now()) || meta.negative) {
-      tier.release(entry)
-      return undefined
-    }
-    if (meta.size > IN_HAND) {
-      return { meta, bytes: undefined, found: this.#fromEntry(key, entry, meta, 'hit', {}) as Found }
-    }
-    const bytes = entry.view === undefined ? undefined : tier.view(entry, 0)
-    if (bytes?.length !== meta.size) {
-      tier.release(entry)
-      return undefined
-    }
-    counters.hits += 1
-    // Small, so that it holds nothing, and what was lent of it stays as it is without a release (S3, S7).
-    return { meta, bytes, found: undefined }
-  }
-
-  /** The value of `entry` when it is fresh and at hand, in memory of its own. */
-  #copyOf(entry: StoredEntry): { value: Buffer; meta: Metadata } | undefined {
-    const { clock, tier } = this.#context
-    const meta = entry.metadata
-    if (!isFresh(meta, clock.now()) || meta.negative || meta.size > IN_HAND) return undefined
-    const value = Buffer.allocUnsafe(meta.size)
-    try {
-      const read = meta.size === 0 ? 0 : tier.ask(() => entry.read(value, 0))
-      if (read instanceof Promise) read.catch(nobodyWaits)
-      return read === meta.size ? { value, meta } : undefined
-    } catch {
-      // Counted by the tier: a store that fails costs the hit.
-      return undefined
-    }
-  }
-
   #got(key: string, entry: StoredEntry | undefined, options: GetOptions): Answer | undefined {
-    const { tier, clock, counters } = this.#context
+    const { tier, clock, counters, answers } = this.#context
     if (entry !== undefined) {
       const fresh = isFresh(entry.metadata, clock.now())
       if (fresh || options.allowStale === true) {
-        return this.#fromEntry(key, entry, entry.metadata, fresh ? 'hit' : 'stale', options)
+        return answers.fromEntry(key, entry, entry.metadata, fresh ? 'hit' : 'stale', options)
       }
       tier.release(entry)
     }
@@ -167,22 +131,21 @@ export class ReadPath {
     return undefined
   }
 
-  /** `alone`: the answer may neither be joined nor be another's. `again`: a change overtook the lookup before this one. */
-  #fetch(key: string, fetcher: Fetcher, options: FetchOptions, alone: boolean, again = false): Later<Answer> {
+  #fetch(key: string, fetcher: Fetcher, options: FetchOptions, attempt: Attempt): Later<Answer> {
     const { tier, inFlight, fences } = this.#context
     const entry = tier.find(key)
-    if (!(entry instanceof Promise)) return this.#fetchWith(key, entry, fetcher, options, alone)
+    if (!(entry instanceof Promise)) return this.#fetchWith(key, entry, fetcher, options, attempt)
     const pass = fences.enter(key, 'lookup')
     return inFlight.wait(entry, {
       use: (found) => {
         fences.leave(pass)
-        if (!pass.fenced || this.#mayAnswer(found, options)) {
-          return this.#fetchWith(key, found, fetcher, options, alone)
+        if (!pass.fenced || attempt.stored || this.#mayAnswer(found, options)) {
+          return this.#fetchWith(key, found, fetcher, options, attempt)
         }
         // What was found may be gone: it must neither be confirmed nor answer an error of the origin (I5).
         tier.release(found)
-        if (again) return this.#fetchWith(key, undefined, fetcher, options, alone)
-        return this.#fetch(key, fetcher, options, alone, true)
+        if (attempt.overtaken) return this.#fetchWith(key, undefined, fetcher, options, attempt)
+        return this.#fetch(key, fetcher, options, { ...attempt, overtaken: true })
       },
       late: (found) => {
         fences.leave(pass)
@@ -193,35 +156,71 @@ export class ReadPath {
     })
   }
 
+  /** Looks again, after what led to nothing. */
+  #fetchAgain(
+    key: string,
+    fetcher: Fetcher,
+    options: FetchOptions,
+    { rounds, alone }: Attempt,
+    stored: boolean,
+  ): Later<Answer> {
+    const next = { alone: alone || rounds >= MAX_ROUNDS, overtaken: false, stored, rounds: rounds + 1 }
+    return this.#fetch(key, fetcher, options, next)
+  }
+
   #fetchWith(
     key: string,
     entry: StoredEntry | undefined,
     fetcher: Fetcher,
     options: FetchOptions,
-    alone: boolean,
+    attempt: Attempt,
   ): Later<Answer> {
-    const { tier, isClosed } = this.#context
-    const { signal } = options
-    if (entry !== undefined && this.#mayAnswer(entry, options)) {
-      return this.#fromEntry(key, entry, entry.metadata, 'hit', options)
+    const { tier, answers, isClosed } = this.#context
+    if (entry !== undefined && (attempt.stored || this.#mayAnswer(entry, options))) {
+      const outcome = attempt.stored ? 'joined' : 'hit'
+      return answers.fromEntry(key, entry, entry.metadata, outcome, options)
     }
     if (isClosed()) {
       tier.release(entry)
       throw new ClosedError(`the cache was closed while ${showKey(key)} was looked up`)
     }
-    const joined = alone
-      ? undefined
-      : this.#joinable
-          .get(key)
-          ?.wait(signal, (answer) => this.#answer(key, answer, 'joined', fetcher, options))
+    const join = (fill: Joinable): Promise<Answer> | undefined =>
+      fill.wait(options.signal, (got) => this.#answer(key, got, 'joined', fetcher, options, attempt))
+    const there = attempt.alone ? undefined : this.#joinable.get(key)
+    const joined = there === undefined || there.fenced ? undefined : join(there)
     if (joined !== undefined) {
       tier.release(entry)
       return joined
     }
-    const fill = this.#begin(key, entry, fetcher, options, alone)
-    const answer = fill.wait(signal, (got) => this.#answer(key, got, 'miss', fetcher, options))!
+    const request = this.#request(key, entry, fetcher, options)
+    const claimed = this.#claim(key, entry, attempt)
+    if (claimed === 'look') {
+      tier.release(entry)
+      return this.#fetchAgain(key, fetcher, options, attempt, false)
+    }
+    if (claimed?.leads === false) {
+      const followed = this.#follow(key, entry, claimed)
+      const answer = join(followed)!
+      followed.start()
+      return answer
+    }
+    const fill = this.#begin({ ...request, lead: claimed && new Lead(claimed, tier) }, attempt)
+    const answer = fill.wait(options.signal, (got) =>
+      this.#answer(key, got, 'miss', fetcher, options, attempt),
+    )!
     fill.start()
     return answer
+  }
+
+  /** Who calls the origin; undefined where that is no other thread's business. */
+  #claim(
+    key: string,
+    seen: StoredEntry | undefined,
+    { alone }: Attempt,
+  ): LedFlight | FollowedFlight | 'look' | undefined {
+    const { tier } = this.#context
+    const { sharing } = tier.store
+    return sharing && tier.attempt(() => sharing.claim(key, seen, alone), UNCLAIMED)
   }
 
   /** Whether `entry` answers by itself; where the caller decides, by what the caller says. */
@@ -241,21 +240,10 @@ export class ReadPath {
     throw new ConfigError(`freshness.fresh: gave ${typeof fresh}; want true or false`)
   }
 
-  #begin(
-    key: string,
-    stale: StoredEntry | undefined,
-    fetcher: Fetcher,
-    options: FetchOptions,
-    alone: boolean,
-  ): Fill {
-    const { tier, inFlight, counters } = this.#context
-    let fill: Fill
-    try {
-      fill = new Fill(this.#request(key, stale, fetcher, options), this.#fillContext)
-    } catch (error) {
-      tier.release(stale)
-      throw error
-    }
+  #begin(request: Omit<FillRequest, 'pass'>, { alone }: Attempt): Fill {
+    const { fences, inFlight, counters } = this.#context
+    const { key } = request
+    const fill = new Fill({ ...request, pass: fences.enter(key, 'fill') }, this.#fillContext)
     if (!alone) this.#joinable.set(key, fill)
     inFlight.add(fill)
     this.filling += 1
@@ -263,28 +251,40 @@ export class ReadPath {
     return fill
   }
 
+  #follow(key: string, stale: StoredEntry | undefined, flight: FollowedFlight): FollowedFill {
+    const followed = new FollowedFill(key, flight, stale, this.#fillContext)
+    this.#joinable.set(key, followed)
+    this.#context.inFlight.add(followed)
+    return followed
+  }
+
+  /** What a fill is asked, checked. @throws `ERR_DREY_CONFIG`; then `stale` is released. */
   #request(
     key: string,
     stale: StoredEntry | undefined,
     fetcher: Fetcher,
     options: FetchOptions,
-  ): FillRequest {
-    const { config, fences } = this.#context
-    if (typeof fetcher !== 'function') {
-      throw new ConfigError(`fetch: want a function as fetcher; got ${typeof fetcher}`)
-    }
-    const request = { key, fetcher, stale, freshness: config.freshness, asked: {} }
-    if (options.freshness === undefined) return { ...request, pass: fences.enter(key, 'fill') }
-    const { fresh: _, ...given } = options.freshness
-    const valid = validate(freshnessOptions, given, 'freshness')
-    return {
-      ...request,
-      freshness: withFreshness(valid, config.freshness),
-      asked: {
-        ...(valid.ttl === undefined ? {} : { ttl: parseDuration(valid.ttl)! }),
-        ...(valid.staleIfError === undefined ? {} : { staleIfError: parseDuration(valid.staleIfError)! }),
-      },
-      pass: fences.enter(key, 'fill'),
+  ): Omit<FillRequest, 'pass' | 'lead'> {
+    const { config, tier } = this.#context
+    try {
+      if (typeof fetcher !== 'function') {
+        throw new ConfigError(`fetch: want a function as fetcher; got ${typeof fetcher}`)
+      }
+      const request = { key, fetcher, stale, freshness: config.freshness, asked: {} }
+      if (options.freshness === undefined) return request
+      const { fresh: _, ...given } = options.freshness
+      const valid = validate(freshnessOptions, given, 'freshness')
+      return {
+        ...request,
+        freshness: withFreshness(valid, config.freshness),
+        asked: {
+          ...(valid.ttl === undefined ? {} : { ttl: parseDuration(valid.ttl)! }),
+          ...(valid.staleIfError === undefined ? {} : { staleIfError: parseDuration(valid.staleIfError)! }),
+        },
+      }
+    } catch (error) {
+      tier.release(stale)
+      throw error
     }
   }
 
@@ -294,61 +294,26 @@ export class ReadPath {
     outcome: 'miss' | 'joined',
     fetcher: Fetcher,
     options: FetchOptions,
+    attempt: Attempt,
   ): Later<Answer> {
+    const { answers } = this.#context
     switch (answer.kind) {
       case 'body':
-        return this.#fromReader(key, answer.reader, outcome, answer.from, options)
+        return answers.fromReader(key, answer.reader, outcome, answer.from, options)
       case 'entry': {
         const how = outcome === 'joined' && answer.outcome === 'revalidated' ? 'joined' : answer.outcome
-        return this.#fromEntry(key, answer.entry, answer.metadata, how, options)
+        return answers.fromEntry(key, answer.entry, answer.metadata, how, options)
       }
       case 'not-found':
-        this.#context.counters.answered(outcome, true)
-        return { status: 'not-found', key, outcome, meta: answer.metadata }
+        return answers.notFound(key, answer.metadata, outcome)
       case 'alone':
-        return this.#fetch(key, fetcher, options, true)
+        return this.#fetch(key, fetcher, options, { ...FIRST, alone: true })
+      case 'stored':
+      case 'again':
+        return this.#fetchAgain(key, fetcher, options, attempt, answer.kind === 'stored')
     }
-  }
-
-  #fromEntry(
-    key: string,
-    entry: StoredEntry,
-    metadata: Metadata,
-    outcome: Outcome,
-    options: Pick<FetchOptions, 'ifNoneMatch' | 'signal'>,
-  ): Answer {
-    if (metadata.negative) {
-      this.#context.tier.release(entry)
-      this.#context.counters.answered(outcome, true)
-      return { status: 'not-found', key, outcome, meta: metadata }
-    }
-    const { tier } = this.#context
-    const { name } = tier.store
-    const from = { metadata, tier: name, stored: name }
-    return this.#fromReader(key, new EntryReader(key, entry, tier), outcome, from, options)
-  }
-
-  #fromReader(
-    key: string,
-    reader: BodyReader,
-    outcome: Outcome,
-    from: Provenance,
-    options: Pick<FetchOptions, 'ifNoneMatch' | 'signal'>,
-  ): Answer {
-    this.#context.counters.answered(outcome, false)
-    if (options.ifNoneMatch !== undefined && matchesEtag(options.ifNoneMatch, from.metadata.etag)) {
-      // This caller has what it wanted; the fill, if any, goes on for those who come later.
-      reader.satisfied()
-      const meta = from.metadata
-      reader.release()
-      return { status: 'not-modified', key, outcome, meta }
-    }
-    return new FoundAnswer(key, outcome, reader, from, this.#context.found, options.signal)
   }
 }
-
-// A copy that comes too late for `getSync` is wanted by nobody.
-const nobodyWaits = (): void => undefined
 
 const fetching = (key: string): string => `fetching ${showKey(key)}`
 

@@ -7,6 +7,15 @@ import { Window } from './window.js'
 /** Bytes that a body may be ahead of its slowest reader where no store lets it be read while it grows: 1 MiB. */
 export const WINDOW_BYTES = 1024 * 1024
 
+/** The flight that a spool's draft belongs to, where threads share the store. */
+export interface SpoolFlight {
+  draft(size: number | undefined): Later<Draft | 'no-room' | 'tier-down'>
+  /** The draft can be read while it grows. */
+  onGrowing(draft: Draft): void
+  /** The value will not be kept: `refused` was set. Called once, maybe by the constructor. */
+  onRefused(): void
+}
+
 /**
  * The bytes of a fill between the origin and its readers.
  *
@@ -24,6 +33,7 @@ export class Spool {
   /** Why the value cannot be kept; undefined while it can. */
   refused: NotStored | undefined
   readonly #tier: Tier
+  readonly #flight: SpoolFlight | undefined
   /** The draft, while it can be read. */
   #draft: Draft | undefined
   #growing: GrowingReads | undefined
@@ -40,11 +50,12 @@ export class Spool {
     declared: number | undefined,
     refused: NotStored | undefined,
     onProgress: () => void,
+    flight?: SpoolFlight,
   ) {
     this.#tier = tier
-    this.refused = refused
-    const draft = refused === undefined ? tier.draft(key, declared) : refused
-    if (typeof draft === 'string') this.refused = draft
+    this.#flight = flight
+    const draft = refused ?? (flight === undefined ? tier.draft(key, declared) : flight.draft(declared))
+    if (typeof draft === 'string') this.#setRefused(draft)
     else if (draft instanceof Promise || draft.growing === undefined) {
       this.#window = new Window(0)
       this.#far = new FarDraft(draft, this.#window, tier, {
@@ -110,12 +121,16 @@ export class Spool {
   commit(metadata: Metadata): Later<boolean> {
     if (this.refused !== undefined) return false
     if (this.#far !== undefined) return this.#far.commit(metadata)
-    return this.#draft !== undefined && this.#tier.ask(() => this.#draft!.commit(metadata))
+    const draft = this.#draft
+    if (draft === undefined) return false
+    const committed = this.#tier.ask(() => draft.commit(metadata))
+    if (committed === false && draft.fenced === true) this.refuse('fenced')
+    return committed
   }
 
   /** Gives up keeping the value. What a readable draft has is read on until `discardBefore` or `release`. */
   refuse(why: NotStored): void {
-    this.refused ??= why
+    this.#setRefused(why)
     this.#window ??= new Window(this.end)
     this.#far?.abandon()
   }
@@ -127,11 +142,18 @@ export class Spool {
     this.#dropDraft()
   }
 
+  #setRefused(why: NotStored): void {
+    if (this.refused !== undefined) return
+    this.refused = why
+    this.#flight?.onRefused()
+  }
+
   #readFrom(draft: Draft, growing: GrowingReads): void {
     this.#draft = draft
     try {
       this.#letGo = growing.hold()
       this.#growing = growing
+      this.#flight?.onGrowing(draft)
     } catch {
       this.#tier.failures += 1
       this.#dropDraft()

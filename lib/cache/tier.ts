@@ -1,4 +1,4 @@
-import type { Draft, Later, Store, StoredEntry } from '../store/store.js'
+import type { Draft, Later, Metadata, Store, StoredEntry } from '../store/store.js'
 
 /**
  * A store as the cache uses it: its failures are counted and cost hits, never answers (I3), and changes of one
@@ -30,6 +30,30 @@ export class Tier {
     }
   }
 
+  /** What `call` gives; `otherwise` when the store fails, which is counted. Never throws. */
+  attempt<T>(call: () => T, otherwise: T): T {
+    try {
+      return call()
+    } catch {
+      this.failures += 1
+      return otherwise
+    }
+  }
+
+  /** Whether `set` may be used: the store has it, and no change is under way that it would overtake. */
+  get setsAtOnce(): boolean {
+    return this.store.set !== undefined && this.#pending.size === 0 && this.#barrier === undefined
+  }
+
+  /** As `Store.set`. @throws what the store throws, counted. */
+  set(key: string, bytes: Uint8Array, metadata: Metadata): boolean {
+    try {
+      return this.store.set!(key, bytes, metadata)
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
   /** The entry, or undefined also when the store fails: that is a miss. Never rejects. */
   find(key: string, peek?: boolean): Later<StoredEntry | undefined> {
     let found: Later<StoredEntry | undefined>
@@ -44,8 +68,13 @@ export class Tier {
 
   /** A draft, or why there is none. Never rejects. */
   draft(key: string, size: number | undefined): Later<Draft | 'no-room' | 'tier-down'> {
+    return this.begin(() => this.store.draft(key, size))
+  }
+
+  /** As `draft`, of what `begins` it. */
+  begin(begins: () => Later<Draft | undefined>): Later<Draft | 'no-room' | 'tier-down'> {
     try {
-      const draft = this.ask(() => this.store.draft(key, size))
+      const draft = this.ask(begins)
       return draft instanceof Promise ? draft.then(orNoRoom, tierDown) : orNoRoom(draft)
     } catch {
       // Counted by `ask`.

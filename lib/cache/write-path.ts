@@ -2,10 +2,10 @@ import { Writable } from 'node:stream'
 import { ConfigError, messageOf } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
-import { EntryWriter, type WriteContext } from './entry-writer.js'
+import { EntryWriter, noRoom, type WriteContext, wrongSize } from './entry-writer.js'
 import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
-import { readHead } from './metadata.js'
+import { type EntryHead, metadataOf, readHead } from './metadata.js'
 import { assertOptions } from './options.js'
 import { endStream } from './shapes.js'
 import { BODY_FORMS, cancelBody, type Pieces, pieceBytes, type Source, sourceOf } from './source.js'
@@ -28,6 +28,7 @@ export class WritePath {
       assertOptions(options)
       const head = readHead(options)
       const source = readBody(key, body)
+      if ('bytes' in source && this.#context.tier.setsAtOnce) return this.#setAtOnce(key, head, source.bytes)
       const size = 'bytes' in source ? (head.size ?? source.bytes.length) : head.size
       const writer = new EntryWriter(key, { ...head, size }, this.#context)
       return 'bytes' in source ? this.#setBytes(writer, source.bytes) : this.#setPieces(writer, source.pieces)
@@ -58,6 +59,20 @@ export class WritePath {
     const work: Work = { end: (error) => endStream(stream, error) }
     inFlight.add(work)
     return stream
+  }
+
+  /** In one step, so that nothing can come between and there is nothing to be fenced. */
+  #setAtOnce(key: string, head: EntryHead, bytes: Uint8Array): Metadata {
+    const { tier, fences, freshness, now, onCommit } = this.#context
+    const { length } = bytes
+    if (head.size !== undefined && head.size !== length) {
+      throw wrongSize(key, length > head.size ? 'more' : 'fewer', head.size)
+    }
+    const metadata = metadataOf(head, length, freshness, now())
+    if (!tier.set(key, bytes, metadata)) throw noRoom(key, length, tier.store)
+    fences.fenceFills(key)
+    onCommit(key)
+    return metadata
   }
 
   #setBytes(writer: EntryWriter, bytes: Uint8Array): Later<Metadata> {

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { type EvictionPolicy, POLICY_NAMES, type PolicyName } from '../policy/policy.js'
+import { isEvictionPolicy } from '../policy/user.js'
 import { memoryThereIs } from './memory.js'
 import {
   DURATION_FORMS,
@@ -9,8 +11,6 @@ import {
   type Size,
   showSize,
 } from './units.js'
-
-export { validate } from './validate.js'
 
 /*
  * The border. Options are checked here, once, and are plain numbers inside.
@@ -73,15 +73,39 @@ export const timeoutOptions = z.strictObject({
   shutdown: durationOption.optional(),
 })
 
-export const memoryStoreOptions = z.strictObject({
+/** A policy by its name, or one of the user's own. */
+const policyOption = checked<PolicyName | EvictionPolicy>((value) =>
+  POLICY_NAMES.some((name) => name === value) || isEvictionPolicy(value)
+    ? undefined
+    : `want one of ${POLICY_NAMES.map((name) => JSON.stringify(name)).join(', ')}, or an object with the methods add, touch, remove and evict`,
+)
+
+const LONGEST_NAME = 256
+
+const nameOption = checked<string>((value) =>
+  typeof value === 'string' && value !== '' && value.length <= LONGEST_NAME
+    ? undefined
+    : `want text of 1 to ${LONGEST_NAME} characters`,
+)
+
+export const memoryStorePatch = z.strictObject({
   /** Bound of all that the store holds, index and metadata included. Default: a quarter of the memory there is, at most 512 MiB. */
   maxBytes: memoryOption.optional(),
   /** Larger values are not kept. Default: an eighth of `maxBytes`. */
   maxItemBytes: sizeOption.optional(),
+  /** Which entry goes first when room is needed: a name, or an object with the methods of `EvictionPolicy`. Default `'w-tinylfu'`. */
+  policy: policyOption.optional(),
+})
+
+export const memoryStoreOptions = memoryStorePatch.extend({
+  /** Stores of one name are one memory, in all worker threads of the process, where the addon is loaded. Default: no name, a store of its own. Not with a policy of your own. */
+  name: nameOption.optional(),
 })
 
 /** Options of `memoryStore`. */
 export type MemoryStoreOptions = z.input<typeof memoryStoreOptions>
+/** What `configure` of a memory store takes. */
+export type MemoryStorePatch = z.input<typeof memoryStorePatch>
 /** Options of `freshness`, of the cache and of a call. */
 export type FreshnessOptions = z.input<typeof freshnessOptions>
 /** Options of `timeouts`. */

@@ -1,27 +1,12 @@
 import type { Writable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { z } from 'zod'
-import { defaultMemoryBytes, memoryThereIs } from '../config/memory.js'
-import { validate } from '../config/schema.js'
-import {
-  DURATION_FORMS,
-  type Duration,
-  parseDuration,
-  parseSize,
-  SIZE_FORMS,
-  type Size,
-} from '../config/units.js'
+import { defaultMemoryBytes } from '../config/memory.js'
+import { durationOption, limitOption, memoryOption, sizeOption } from '../config/schema.js'
+import { parseDuration, parseSize } from '../config/units.js'
+import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
 import { type ListenAt, parseListen } from './listen.js'
-
-const MiB = 2 ** 20
-
-const size = z.custom<Size>((value) => parseSize(value) !== undefined, `want ${SIZE_FORMS}`)
-const duration = z.custom<Duration>(
-  (value) => parseDuration(value) !== undefined,
-  `want ${DURATION_FORMS}, not negative`,
-)
-const limit = duration.refine((value) => (parseDuration(value) ?? 0) > 0, 'want more than 0 ms')
 
 const isWritable = (value: unknown): value is Writable =>
   typeof value === 'object' && value !== null && 'write' in value && typeof value.write === 'function'
@@ -34,19 +19,13 @@ const proxyOptions = z.strictObject({
   /** Where to listen: a port on loopback, or `'host:port'`. Default: any free port on loopback. */
   listen: z.union([z.number(), z.string()]).optional(),
   /** Bound of the memory store. Default: a quarter of the memory there is, at most 512 MiB. */
-  memory: size
-    .refine((value) => (parseSize(value) ?? 0) >= MiB, 'want at least 1 MiB')
-    .refine(
-      (value) => (parseSize(value) ?? 0) <= memoryThereIs(),
-      `want at most the memory there is, ${memoryThereIs()} bytes`,
-    )
-    .optional(),
+  memory: memoryOption.optional(),
   /** Larger answers pass through and are not kept. Default: an eighth of `memory`. */
-  maxItem: size.optional(),
+  maxItem: sizeOption.optional(),
   /** Freshness where the origin says nothing. Default: such answers are not stored. */
-  ttl: duration.optional(),
+  ttl: durationOption.optional(),
   /** For how long an answer may stand in for an origin that fails, where the origin does not say. Default 1 day. */
-  staleIfError: duration.optional(),
+  staleIfError: durationOption.optional(),
   /** Guess freshness from `Last-Modified` where the origin says nothing. Default false. */
   heuristic: z.boolean().optional(),
   /** Ask the origin under the host that the client asked for. Default false. */
@@ -62,11 +41,11 @@ const proxyOptions = z.strictObject({
     .union([z.string().min(1), z.custom<Writable>(isWritable, 'want a path or a writable stream')])
     .optional(),
   /** Longest wait for the origin's first byte. Default 30 s. */
-  originTimeout: limit.optional(),
+  originTimeout: limitOption.optional(),
   /** How long a connection of a client may be silent while a response is under way. Default 5 min. */
-  clientTimeout: limit.optional(),
+  clientTimeout: limitOption.optional(),
   /** How long `close()` lets responses finish. Default 10 s. */
-  shutdownTimeout: duration.optional(),
+  shutdownTimeout: durationOption.optional(),
   /** The HTTP client for the origin, in place of a pool of its own; it stays yours to close. */
   dispatcher: z.custom<Dispatcher>(isDispatcher, 'want a dispatcher of undici').optional(),
 })

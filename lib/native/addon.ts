@@ -129,7 +129,8 @@ export const FLIGHT = { asking: 0, growing: 1, committed: 2, answered: 3, failed
 /** Parts of the arena that `memorySpan` gives have so many bytes: 4 MiB. No view lies in two of them. */
 export const SPAN_BYTES = 4 * 1024 * 1024
 
-const FUNCTIONS = [
+/** The functions among what it exports. */
+export const ADDON_FUNCTIONS = [
   'crc32c',
   'crc32cBy',
   'hash128',
@@ -188,7 +189,7 @@ export function whyNotAddon(exports: unknown, version: string): string | undefin
   if (typeof exports !== 'object' || exports === null) return 'exports nothing that drey knows'
   const given: Partial<Record<keyof Addon, unknown>> = exports
   if (given.version !== version) return `is of version ${given.version}, the package is of version ${version}`
-  const missing = FUNCTIONS.filter((name) => typeof given[name] !== 'function')
+  const missing = ADDON_FUNCTIONS.filter((name) => typeof given[name] !== 'function')
   if (missing.length > 0 || !Array.isArray(given.crc32cImplementations)) {
     return `was built from older sources: it lacks ${missing.join(', ') || 'crc32cImplementations'}`
   }

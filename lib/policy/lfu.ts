@@ -5,8 +5,8 @@ import { Queue } from './queue.js'
 const NONE = -1
 const MAX_FREQUENCY = 2 ** 32 - 1
 const MAX_BUCKETS = 2 ** 16 - 1
-/** What a bucket takes in C++; about what it takes here. */
-const BUCKET_BYTES = 40
+/** What a bucket takes on the JS heap, with its queue; 40 in C++. */
+const BUCKET_BYTES = 128
 
 /** The entries that were used equally often, in the order in which they came to be so. */
 class Bucket<N extends PolicyNode<N>> {

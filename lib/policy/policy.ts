@@ -20,9 +20,10 @@ export type PolicyName = (typeof POLICY_NAMES)[number]
  * An eviction policy of your own, for a memory store of one thread: `memoryStore({ policy: mine })`.
  *
  * The store tells it what comes, is read and leaves, and asks it what should go. All four are called between
- * the steps of a read or a write, so they should be quick, and must not call the cache. One that throws, or
- * answers with keys that it was not given or with none, is overruled: the entry that came first goes. The
- * store counts that and says so once.
+ * the steps of a read or a write, so they should be quick, and must not call the cache: a write is refused
+ * then, and of a read or a delete the policy is not told. One that throws, or answers with keys that it was
+ * not given or with none, is overruled: the entry that came first goes. The store counts that in
+ * `policyFaults` of its stats, and says so once, as a warning of the process with the code `DREY_POLICY`.
  */
 export interface EvictionPolicy {
   /**

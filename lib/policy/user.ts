@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+import { showValue } from '../config/validate.js'
 import { Pins } from './pins.js'
 import type { EvictionPolicy, Policy, PolicyNode } from './policy.js'
 import { Queue } from './queue.js'
@@ -18,6 +20,15 @@ export interface UserPolicyHost<N> {
   onFault(what: string, cause: unknown): void
 }
 
+/** Says a fault of the user's policy as a warning of the process, for who has no better place. */
+export function sayPolicyFault(what: string, cause: unknown): void {
+  const why = cause === undefined ? '' : `: ${showCause(cause)}`
+  process.emitWarning(
+    `memoryStore.policy: ${what}${why}. The entry that came first goes instead; further faults are counted in policyFaults of the store's stats and not said`,
+    { code: 'DREY_POLICY' },
+  )
+}
+
 /** Whether `value` has what a policy of the user's own needs. */
 export function isEvictionPolicy(value: unknown): value is EvictionPolicy {
   if (typeof value !== 'object' || value === null) return false
@@ -31,6 +42,9 @@ export function isEvictionPolicy(value: unknown): value is EvictionPolicy {
  * Whatever it does, the store can go on: all entries are in a FIFO queue as well, and where the policy
  * throws, names keys that are not there, or names none, the oldest entry goes. Each time is counted in
  * `faults`; the first is said.
+ *
+ * Where it calls the store while it is called itself, it is not told of what that changes: it could go on so for
+ * ever. That is a fault, too. The store asks `running` and does no more than remove and read meanwhile.
  *
  * Invariants: `#queue` holds the entries that are HERE, in the order in which they came; `#named` from `#at`
  * on are those that the policy wanted to go when it was last asked, of which some may be GONE since.
@@ -46,6 +60,7 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
   #named: N[] = []
   #at = 0
   #faults = 0
+  #running = false
 
   constructor(user: EvictionPolicy, host: UserPolicyHost<N>) {
     this.#user = user
@@ -66,6 +81,11 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
     return this.#faults
   }
 
+  /** Whether a method of the policy is running. */
+  get running(): boolean {
+    return this.#running
+  }
+
   add(node: N): void {
     node.mark = HERE
     this.#queue.add(node)
@@ -76,25 +96,35 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
     this.#tell('touch', node)
   }
 
+  /** Does nothing to an entry that left while the policy was told that it leaves. */
   remove(node: N): void {
+    if (node.mark === GONE) return
     node.mark = GONE
     this.#queue.remove(node)
     this.#tell('remove', node)
   }
 
   replace(node: N, by: N): void {
+    if (node.mark === GONE) {
+      this.add(by)
+      return
+    }
     node.mark = GONE
     by.mark = HERE
     this.#queue.substitute(node, by)
     this.#tell('remove', node)
-    this.#tell('add', by)
+    if (by.mark === HERE) this.#tell('add', by)
   }
 
   /** An entry whose size changes is, to the user's policy, another one of the same key. */
   resize(node: N, size: number): void {
+    if (node.mark === GONE) {
+      node.size = size
+      return
+    }
     this.#queue.resize(node, size)
     this.#tell('remove', node)
-    this.#tell('add', node)
+    if (node.mark === HERE) this.#tell('add', node)
   }
 
   evict(pinnedToo = false): N | undefined {
@@ -127,7 +157,7 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
         if (this.#pins.release(node)) return node
         // Some policies forget what they name, others name it until it is gone: this serves both.
         this.#tell('remove', node)
-        this.#tell('add', node)
+        if (node.mark === HERE) this.#tell('add', node)
         if (this.#pins.exhausted || passedOver?.has(node)) return undefined
         passedOver ??= new Set()
         passedOver.add(node)
@@ -140,6 +170,7 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
   #ask(): boolean {
     this.#named = []
     this.#at = 0
+    this.#running = true
     try {
       const answer: unknown = this.#user.evict()
       // One key alone is a likely slip; taken as an iterable it would be its letters.
@@ -149,6 +180,8 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
       this.#settle('evict', answer)
     } catch (cause) {
       this.#fault('evict() threw', cause)
+    } finally {
+      this.#running = false
     }
     return this.#named.length > 0
   }
@@ -158,20 +191,30 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
     for (const key of keys) {
       const node = this.#host.nodeOf(key as string)
       if (node?.mark === HERE) this.#named.push(node)
-      else this.#fault(`evict() gave a key that is not in the store: ${show(key)}`, undefined)
+      else {
+        this.#fault(`evict() gave a key that is not in the store: ${showValue(key)}`, undefined)
+        this.#settle('evict', key)
+      }
       left -= 1
       // An iterable need not have an end.
-      if (left === 0) return
+      if (left <= 0) return
     }
     if (left === this.#queue.count) this.#fault('evict() gave no key', undefined)
   }
 
   #tell(method: 'add' | 'touch' | 'remove', node: N): void {
+    if (this.#running) {
+      this.#fault('a method of it called the store', undefined)
+      return
+    }
+    this.#running = true
     try {
       const key = this.#host.keyOf(node)
       this.#settle(method, method === 'add' ? this.#user.add(key, node.size) : this.#user[method](key))
     } catch (cause) {
       this.#fault(`${method}() threw`, cause)
+    } finally {
+      this.#running = false
     }
   }
 
@@ -179,7 +222,9 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
    * The methods should give their answer at once; one that is async must not take the process down either.
    */
   #settle(method: keyof EvictionPolicy, result: unknown): void {
-    if (result instanceof Promise) result.catch((cause) => this.#fault(`${method}() rejected`, cause))
+    if (!types.isPromise(result)) return
+    // Not by its own `then`, which may be anything.
+    Promise.prototype.then.call(result, undefined, (cause) => this.#fault(`${method}() rejected`, cause))
   }
 
   #fault(what: string, cause: unknown): void {
@@ -188,8 +233,13 @@ export class UserPolicy<N extends PolicyNode<N>> implements Policy<N> {
   }
 }
 
-function show(key: unknown): string {
-  return JSON.stringify(String(key).slice(0, 100))
+function showCause(cause: unknown): string {
+  try {
+    return types.isNativeError(cause) ? `${cause.name}: ${cause.message}`.slice(0, 200) : showValue(cause)
+  } catch {
+    // It is the user's, and whatever it has for names may throw: the warning must not.
+    return 'an error that cannot be shown'
+  }
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {

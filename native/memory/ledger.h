@@ -45,10 +45,12 @@ class Ledger {
  private:
   bool HasRoom(uint64_t used, uint64_t bytes) const noexcept {
     const uint64_t max = max_.load(std::memory_order_relaxed);
-    const uint64_t most = max - std::min(max / 256, kMostHeadroom);
+    const uint64_t most = max - (max < kLeastStore ? 0 : std::min(max / 256, kMostHeadroom));
     return bytes <= most && used <= most - bytes;
   }
 
+  // What is smaller is no store's.
+  static constexpr uint64_t kLeastStore = 1024 * 1024;
   static constexpr uint64_t kMostHeadroom = 256 * 1024;
 
   std::atomic<uint64_t> used_{0};

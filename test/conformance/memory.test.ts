@@ -1,6 +1,9 @@
-import { jsMemoryStore } from '../../lib/store/memory/js.js'
+import { POLICY_NAMES } from '../../lib/policy/policy.js'
 import { storeConformance } from './store.js'
+import { jsStore } from './store-kit.js'
 
-storeConformance('the js engine of memoryStore', ({ maxBytes, maxItemBytes }) =>
-  jsMemoryStore(maxBytes, maxItemBytes),
-)
+for (const policy of POLICY_NAMES) {
+  storeConformance(`the js engine of memoryStore, ${policy},`, ({ maxBytes, maxItemBytes }) =>
+    jsStore(maxBytes, maxItemBytes, policy),
+  )
+}

@@ -9,7 +9,7 @@ if (addon === undefined) {
     test('is not there on the js path', () => undefined)
   })
 } else {
-  const config = { policy: 's3-fifo' } as const
+  const config = { policy: 's3-fifo', maxItemFollows: false } as const
   storeConformance(
     'the native engine of memoryStore',
     (bounds) => nativeMemoryStore({ ...config, ...bounds, name: undefined }, addon),

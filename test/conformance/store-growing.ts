@@ -93,6 +93,10 @@ export function growingTests(make: MakeStore, bytes: 'live' | 'committed'): void
     test('of near stores: bytes come back to what they were', async () => {
       const { store } = await open(make)
       await mustPut(store, 'there', bytesOf(1000, 'there'))
+      // What a policy keeps of uses begins with the first of them.
+      await mustPut(store, 'k', bytesOf(1000, 'k'))
+      ;(await mustFind(store, 'k')).release()
+      await store.delete('k')
       const before = shown(store)
       expect(store.stats().bytes).toBeGreaterThan(1000)
       for (const size of [0, 1, 5000, 70_000, 200_000]) {

@@ -1,4 +1,8 @@
 import { expect } from 'vitest'
+import type { EvictionPolicy, PolicyName } from '../../lib/policy/policy.js'
+import { jsMemoryStore } from '../../lib/store/memory/js.js'
+import type { MemoryStore } from '../../lib/store/memory/memory-store.js'
+import { DEFAULT_POLICY } from '../../lib/store/memory/options.js'
 import {
   type Draft,
   IN_HAND,
@@ -19,6 +23,16 @@ export type MakeStore = (bounds: StoreBounds) => Later<Store>
 
 const KiB = 1024
 const MiB = 1024 * KiB
+
+/** The js engine of `memoryStore`, told bounds that no option allows. */
+export function jsStore(
+  maxBytes: number,
+  maxItemBytes = maxBytes,
+  policy: PolicyName | EvictionPolicy = DEFAULT_POLICY,
+  maxHeads?: number,
+): MemoryStore {
+  return jsMemoryStore({ maxBytes, maxItemBytes, maxItemFollows: false, policy, name: undefined }, maxHeads)
+}
 
 export const BOUNDS: StoreBounds = { maxBytes: 4 * MiB, maxItemBytes: 512 * KiB }
 

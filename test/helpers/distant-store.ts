@@ -147,6 +147,8 @@ export class DistantStore implements Store {
       maxBytes: this.#maxBytes,
       maxItemBytes: this.maxItemBytes,
       evictions: this.#evictions,
+      expirations: 0,
+      policyFaults: 0,
       refusals: this.#refusals,
     }
   }

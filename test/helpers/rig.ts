@@ -11,9 +11,10 @@ import {
 import { FakeClock } from './clock.js'
 import { DistantStore } from './distant-store.js'
 import { turns, until } from './gate.js'
+import { type SharedMemory, SharedStore, sharedMemory } from './shared-store.js'
 
 /** The kinds of store that the cache is tested over. */
-export type StoreKind = 'memory' | 'distant'
+export type StoreKind = 'memory' | 'distant' | 'shared'
 
 export interface StoreSizes {
   readonly maxBytes?: number
@@ -32,8 +33,11 @@ const unhandled: unknown[] = []
 const onUnhandled = (reason: unknown): void => void unhandled.push(reason)
 process.on('unhandledRejection', onUnhandled)
 
-export async function rigOver<S extends Store>(store: S, options: CacheOptions = {}): Promise<Rig<S>> {
-  const clock = new FakeClock()
+export async function rigOver<S extends Store>(
+  store: S,
+  options: CacheOptions = {},
+  clock = new FakeClock(),
+): Promise<Rig<S>> {
   const cache = await createCacheWith({ ...options, tiers: [store] }, { clock })
   const rig = { cache, clock, store }
   rigs.push(rig)
@@ -43,7 +47,8 @@ export async function rigOver<S extends Store>(store: S, options: CacheOptions =
 /** A cache over a store of `kind`: 64 MiB, values up to 8 MiB, unless told otherwise. */
 export function rig(kind: StoreKind, options: CacheOptions = {}, sizes: StoreSizes = {}): Promise<Rig> {
   const given = { maxBytes: 64 * 2 ** 20, maxItemBytes: 8 * 2 ** 20, ...sizes }
-  return rigOver(kind === 'memory' ? memoryStore(given) : new DistantStore(given), options)
+  if (kind === 'distant') return rigOver(new DistantStore(given), options)
+  return rigOver(kind === 'memory' ? memoryStore(given) : sharedMemory(given).attach(), options)
 }
 
 export function distantRig(options: CacheOptions = {}, sizes: StoreSizes = {}): Promise<Rig<DistantStore>> {
@@ -51,9 +56,22 @@ export function distantRig(options: CacheOptions = {}, sizes: StoreSizes = {}): 
   return rigOver(new DistantStore(given), options)
 }
 
+/** Caches of so many "threads" over one memory, with one clock. */
+export async function sharedRigs(
+  count: number,
+  options: CacheOptions = {},
+  sizes: StoreSizes = {},
+): Promise<{ memory: SharedMemory; rigs: Rig<SharedStore>[]; clock: FakeClock }> {
+  const memory = sharedMemory(sizes)
+  const clock = new FakeClock()
+  const made: Rig<SharedStore>[] = []
+  for (let i = 0; i < count; i += 1) made.push(await rigOver(memory.attach(), options, clock))
+  return { memory, rigs: made, clock }
+}
+
 /** Runs `suite` over each kind of store. */
 export function overStores(suite: (kind: StoreKind) => void): void {
-  describe.each(['memory', 'distant'] as const)('over a %s store', suite)
+  describe.each(['memory', 'distant', 'shared'] as const)('over a %s store', suite)
 }
 
 /** The answer is a value, or the test fails. */
@@ -72,40 +90,52 @@ export const noOrigin = (): never => {
   throw new Error('the origin was asked')
 }
 
-/** Closes the cache, and says what is left of it: bytes held, bodies, timers. */
-export async function leftOf(made: Rig): Promise<string[]> {
-  const at = rigs.indexOf(made)
-  if (at >= 0) rigs.splice(at, 1)
-  const { cache, clock, store } = made
-  if (store instanceof DistantStore) store.heal()
+/** Closes the caches, and says what is left of them: bytes held, bodies, timers. */
+export async function leftOf(...made: Rig[]): Promise<string[]> {
+  const closings = made.map((one) => {
+    const at = rigs.indexOf(one)
+    if (at >= 0) rigs.splice(at, 1)
+    if (one.store instanceof DistantStore) one.store.heal()
+    return one.cache.close()
+  })
   let closed = false
-  const closing = cache.close().finally(() => {
+  const closing = Promise.all(closings).finally(() => {
     closed = true
   })
   // Work that a test left open ends with the shutdown timeout.
   for (let i = 0; i < 3 && !closed; i += 1) {
     await turns(3)
-    clock.advance(10_000)
+    for (const { clock } of made) clock.advance(10_000)
   }
   await closing
   await turns(3)
+  return made.flatMap(left)
+}
+
+function left({ cache, clock, store }: Rig): string[] {
   const { openBodies, filling, tiers } = cache.stats()
-  const left: Record<string, number> = {
+  const counts: Record<string, number> = {
     'open bodies': openBodies,
     'fills under way': filling,
     'pinned bytes': tiers[0]!.pinnedBytes,
     'timers set': clock.pending,
   }
-  if (store instanceof DistantStore) {
-    left['open drafts'] = store.openDrafts
-    left['open entries'] = store.openEntries
+  if (store instanceof SharedStore) {
+    counts['passes that are not over'] = store.memory.passes.size
+    counts['flights that were not left'] = store.followed.size
   }
-  const said = Object.entries(left).flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}`]))
-  return store instanceof DistantStore ? [...said, ...store.misuse] : said
+  if (store instanceof DistantStore) {
+    counts['open drafts'] = store.openDrafts
+    counts['open entries'] = store.openEntries
+  }
+  const said = Object.entries(counts).flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}`]))
+  if (store instanceof SharedStore) said.push(...store.memory.misuse)
+  if (store instanceof DistantStore) said.push(...store.misuse)
+  return said
 }
 
 /** Every rig of the test that ended, when the test file imports this helper. */
 afterEach(async () => {
-  for (const made of [...rigs]) expect(await leftOf(made), 'what is left').toEqual([])
+  expect(await leftOf(...rigs), 'what is left').toEqual([])
   expect(unhandled.splice(0), 'unhandled rejections').toEqual([])
 })

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,22 +33,33 @@ class FaultyMemory final : public SystemMemory {
   uint64_t Physical() const noexcept override { return physical; }
   uint8_t* Reserve(uint64_t bytes) noexcept override {
     if (bytes > most_reserved) return nullptr;
-    reservations += 1;
-    return PosixMemory().Reserve(bytes);
+    uint8_t* const start = PosixMemory().Reserve(bytes);
+    const std::lock_guard lock(mutex);
+    if (start != nullptr) committed_of[start] = 0;
+    reservations = static_cast<int>(committed_of.size());
+    return start;
   }
   void Release(uint8_t* start, uint64_t bytes) noexcept override {
-    reservations -= 1;
+    {
+      const std::lock_guard lock(mutex);
+      committed -= committed_of[start];
+      committed_of.erase(start);
+      reservations = static_cast<int>(committed_of.size());
+    }
     PosixMemory().Release(start, bytes);
   }
   bool Commit(uint8_t* start, uint64_t bytes) noexcept override {
     const std::lock_guard lock(mutex);
     if (committed + bytes > most_committed) return false;
     committed += bytes;
+    most = std::max(most, committed);
+    Of(start) += bytes;
     return PosixMemory().Commit(start, bytes);
   }
   void GiveBack(uint8_t* start, uint64_t bytes) noexcept override {
     const std::lock_guard lock(mutex);
     committed -= bytes;
+    Of(start) -= bytes;
     PosixMemory().GiveBack(start, bytes);
   }
 
@@ -56,7 +68,15 @@ class FaultyMemory final : public SystemMemory {
   std::mutex mutex;
   uint64_t most_committed = UINT64_MAX;
   uint64_t committed = 0;
+  // The most that was ever committed at once.
+  uint64_t most = 0;
   int reservations = 0;
+
+ private:
+  uint64_t& Of(uint8_t* at) { return std::prev(committed_of.upper_bound(at))->second; }
+
+  // By the start of its range.
+  std::map<uint8_t*, uint64_t> committed_of;
 };
 
 // A small generator that is the same everywhere: xorshift64*.

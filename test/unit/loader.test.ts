@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { whyNotAddon } from '../../lib/native/addon.js'
+import { ADDON_FUNCTIONS, whyNotAddon } from '../../lib/native/addon.js'
 import { crc32cJs } from '../../lib/native/crc32c-js.js'
 import { libc } from '../../lib/native/libc.js'
 import { findAddon } from '../../lib/native/loader.js'
@@ -67,9 +67,7 @@ describe('whyNotAddon', () => {
   const good = {
     version,
     crc32cImplementations: ['portable'],
-    crc32c: nothing,
-    crc32cBy: nothing,
-    hash128: nothing,
+    ...Object.fromEntries(ADDON_FUNCTIONS.map((name) => [name, nothing])),
   }
 
   it('accepts what has the version and the functions', () => {

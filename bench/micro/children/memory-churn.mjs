@@ -4,6 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { jsMemoryStore } from '../../../dist/store/memory/js.js'
+import { DEFAULT_POLICY } from '../../../dist/store/memory/options.js'
 import { followParent, fromParent } from '../../shared/child.mjs'
 import { randomFrom } from '../../shared/random.mjs'
 
@@ -11,7 +12,13 @@ const PIECE = 64 * 1024
 const EMPTY_COST = 500
 
 async function run({ maxBytes, smallest, largest, keys, declared }) {
-  const store = jsMemoryStore(maxBytes, Math.max(largest, maxBytes / 8))
+  const store = jsMemoryStore({
+    maxBytes,
+    maxItemBytes: Math.max(largest, maxBytes / 8),
+    maxItemFollows: false,
+    policy: DEFAULT_POLICY,
+    name: undefined,
+  })
   store.open({ now: Date.now, onEvict: () => undefined, hearsEvictions: () => true })
   const random = randomFrom(1)
   const noise = Buffer.alloc(Math.max(largest, 1), 0x61)

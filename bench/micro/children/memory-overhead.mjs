@@ -46,7 +46,10 @@ function memory(store) {
 }
 
 async function run({ entries, size, declared, keyLength, etag, user, viewed, churn }) {
-  const store = jsMemoryStore(2 ** 40, 2 ** 40, 2 ** 40)
+  const store = jsMemoryStore(
+    { maxBytes: 2 ** 40, maxItemBytes: 2 ** 40, maxItemFollows: false, policy: 'lru', name: undefined },
+    2 ** 40,
+  )
   store.open({ now: Date.now, onEvict: () => undefined, hearsEvictions: () => true })
   const body = Buffer.alloc(size, 0x61)
 

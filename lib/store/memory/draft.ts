@@ -48,12 +48,16 @@ export class MemoryDraft implements Draft, GrowingReads {
       value: new Value(size),
       metadata: undefined,
       slot: 0,
-      bytes: 0,
+      size: 0,
       headBytes: 0,
       holds: 0,
       owner: 'draft',
+      mark: 0,
+      hash: 0,
       newer: undefined,
       older: undefined,
+      sooner: undefined,
+      later: undefined,
     }
     table.ledger.chargeHead(entry, headBytes)
     table.report()
@@ -71,7 +75,8 @@ export class MemoryDraft implements Draft, GrowingReads {
     const viewed = holds > 0
     const fits =
       value.size + chunk.length <= maxItemBytes && table.makeRoom(value.growth(chunk.length, viewed), 0)
-    const taken = fits && this.#append(chunk, viewed)
+    // Making room may have run a policy of the user's, and that may have ended this.
+    const taken = fits && this.#open && this.#append(chunk, viewed)
     table.report()
     return taken || this.#refuse()
   }

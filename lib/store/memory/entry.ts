@@ -1,10 +1,11 @@
+import type { PolicyNode } from '../../policy/policy.js'
 import type { Metadata } from '../store.js'
 import type { Account } from './ledger.js'
-import type { Linked } from './recency.js'
 import type { Value } from './value.js'
+import type { Timed } from './wheel.js'
 
-/** What an entry costs beside key, metadata and value: its objects, list links, the slot of the Map. Measured by `npm run bench:micro -- memory-overhead`. */
-export const ENTRY_OVERHEAD = 480
+/** What an entry costs beside key, metadata and value: its objects, links of policy and wheel, the slot of the Map. Measured by `npm run bench:micro -- memory-overhead`. */
+export const ENTRY_OVERHEAD = 520
 
 // What JSON costs as objects beside its texts, measured by the same command. Members take 8 bytes where many
 // objects share their names, and up to 80 where every object has names of its own.
@@ -15,14 +16,21 @@ const ITEM_BYTES = 8
 const OBJECT_OVERHEAD = 64
 const MEMBER_BYTES = 44
 
-/** A draft, and what becomes of it when it is committed. */
-export interface Entry extends Linked<Entry>, Account {
+/** A draft, and what becomes of it when it is committed. The policy's and the wheel's fields are in it, so that neither allocates anything for it. */
+export interface Entry extends PolicyNode<Entry>, Timed, Account {
   key: string
   readonly value: Value
   /** Undefined while the entry is a draft. */
   metadata: Metadata | undefined
   /** Which one it was in the order in which keys came into the Map; an overwrite keeps it. */
   slot: number
+  /** As the policy knows the key; 0 where it does not ask. */
+  hash: number
+}
+
+/** Until when the entry may be of use, in whole epoch milliseconds; `Infinity` is for ever. */
+export function deadlineOf({ metadata }: Entry): number {
+  return Math.ceil(Math.max(metadata!.freshUntil, metadata!.staleIfErrorUntil))
 }
 
 /** Bytes of an entry beside its value. */

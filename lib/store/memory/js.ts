@@ -1,16 +1,18 @@
 import { getHeapStatistics } from 'node:v8'
+import type { MemoryStorePatch } from '../../config/schema.js'
 import { ConfigError } from '../../errors.js'
 import {
   type Draft,
   IN_HAND,
   type Metadata,
-  type Store,
   type StoreContext,
   type StoredEntry,
   type StoreStats,
 } from '../store.js'
 import { type DraftHost, MemoryDraft } from './draft.js'
 import { ENTRY_OVERHEAD, type Entry } from './entry.js'
+import type { MemoryStore } from './memory-store.js'
+import { type MemoryConfig, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
 
 /** An entry opened for reading. Small values are only referred to (S7); larger ones are held in the ledger. */
@@ -42,18 +44,28 @@ class OpenEntry implements StoredEntry {
   }
 }
 
-/** The memory store in plain TypeScript: least recently used, values in chunks off the JS heap. */
-class JsMemoryStore implements Store, DraftHost {
+/** The memory store in plain TypeScript: values in chunks off the JS heap, of this thread alone, named or not. */
+class JsMemoryStore implements MemoryStore, DraftHost {
   readonly name = 'memory'
-  readonly maxItemBytes: number
   readonly table: EntryTable
   closed = false
+  #config: MemoryConfig
   #context: StoreContext | undefined
   #refusals = 0
 
-  constructor(maxBytes: number, maxItemBytes: number, maxHeads: number) {
-    this.maxItemBytes = maxItemBytes
-    this.table = new EntryTable(maxBytes, maxHeads, (key, reason) => this.#context?.onEvict(key, reason))
+  constructor(config: MemoryConfig, maxHeads: number) {
+    this.#config = config
+    this.table = new EntryTable({
+      maxBytes: config.maxBytes,
+      maxHeads,
+      policy: config.policy,
+      now: () => this.#context?.now() ?? 0,
+      onEvict: (key, reason) => this.#context?.onEvict(key, reason),
+    })
+  }
+
+  get maxItemBytes(): number {
+    return this.#config.maxItemBytes
   }
 
   open(context: StoreContext): void {
@@ -66,8 +78,11 @@ class JsMemoryStore implements Store, DraftHost {
   find(key: string, peek = false): StoredEntry | undefined {
     const entry = this.table.find(key)
     if (entry === undefined) return undefined
-    if (!peek) this.table.touch(entry)
-    return new OpenEntry(entry, entry.metadata!, this.table)
+    const opened = new OpenEntry(entry, entry.metadata!, this.table)
+    if (peek) return opened
+    this.table.touch(entry)
+    this.table.report()
+    return opened
   }
 
   draft(key: string, size: number | undefined): Draft | undefined {
@@ -96,8 +111,14 @@ class JsMemoryStore implements Store, DraftHost {
     return this.table.scan()
   }
 
+  configure(patch: MemoryStorePatch): void {
+    const config = patchMemoryConfig(this.#config, patch)
+    this.table.configure(config.maxBytes, config.policy)
+    this.#config = config
+  }
+
   stats(): StoreStats {
-    const { ledger, size, evictions } = this.table
+    const { ledger, size, evictions, expirations, policyFaults } = this.table
     return {
       entries: size,
       bytes: ledger.total,
@@ -105,6 +126,8 @@ class JsMemoryStore implements Store, DraftHost {
       maxBytes: ledger.maxBytes,
       maxItemBytes: this.maxItemBytes,
       evictions,
+      expirations,
+      policyFaults,
       refusals: this.#refusals,
     }
   }
@@ -128,6 +151,6 @@ function halfOfHeap(): number {
 }
 
 /** The js engine of `memoryStore`. At most `maxHeads` bytes of what it keeps lie on the JS heap. */
-export function jsMemoryStore(maxBytes: number, maxItemBytes: number, maxHeads = halfOfHeap()): Store {
-  return new JsMemoryStore(maxBytes, maxItemBytes, Math.min(maxHeads, MAX_ENTRIES * ENTRY_OVERHEAD))
+export function jsMemoryStore(config: MemoryConfig, maxHeads = halfOfHeap()): MemoryStore {
+  return new JsMemoryStore(config, Math.min(maxHeads, MAX_ENTRIES * ENTRY_OVERHEAD))
 }

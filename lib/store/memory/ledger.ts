@@ -1,11 +1,11 @@
 /** Who answers for the bytes of an account: a draft, a committed entry, or nobody any more. */
 export type Owner = 'draft' | 'entry' | 'nobody'
 
-/** Bytes of one draft or entry. Only the ledger changes these fields. */
+/** Bytes of one draft or entry. Only the ledger changes these fields, but for `size` of an entry that a policy has. */
 export interface Account {
   /** All that is charged: head and value. */
-  bytes: number
-  /** Of `bytes`, what lies on the JS heap: the entry itself, its key and metadata. */
+  size: number
+  /** Of `size`, what lies on the JS heap: the entry itself, its key and metadata. */
   headBytes: number
   /** Readers that keep the bytes beyond the life of the entry. */
   holds: number
@@ -18,16 +18,18 @@ export interface Account {
  * An account is pinned while it is a draft or is held by a reader: its bytes cannot be had by evicting. It
  * leaves the total when nobody owns it and nobody holds it.
  *
- * Invariants: `pinned` ≤ `total` ≤ `maxBytes` and `heads` ≤ `maxHeads`; `total` and `heads` are the sums of `bytes`
- * and `headBytes` over all accounts that are owned or held, `pinned` that of `bytes` over the pinned ones.
- * Callers ask whether it `fits` before they charge.
+ * Invariants: `pinned` ≤ `total` ≤ `maxBytes` and `heads` ≤ `maxHeads`; `heads` is the sum of `headBytes` over
+ * all accounts that are owned or held, `total` that of `size` and `policyBytes`, `pinned` that of `size` over the pinned
+ * ones. Callers ask whether it `fits` before they charge. When `maxBytes` was lowered below what is pinned, `total` passes
+ * it until readers and drafts let go, and nothing fits.
  */
 export class Ledger {
-  readonly maxBytes: number
+  maxBytes: number
   readonly maxHeads: number
   total = 0
   pinned = 0
   heads = 0
+  #policyBytes = 0
 
   constructor(maxBytes: number, maxHeads: number) {
     this.maxBytes = maxBytes
@@ -41,27 +43,48 @@ export class Ledger {
 
   /** Whether `bytes` more would fit if all that is not pinned were evicted. */
   couldFit(bytes: number): boolean {
-    return this.pinned + bytes <= this.maxBytes
+    return this.pinned + this.#policyBytes + bytes <= this.maxBytes
+  }
+
+  /** What the policy holds beside the entries. */
+  get policyBytes(): number {
+    return this.#policyBytes
+  }
+
+  set policyBytes(bytes: number) {
+    this.total += bytes - this.#policyBytes
+    this.#policyBytes = bytes
   }
 
   /** Adds `bytes` of the account's value; negative gives back. */
   charge(account: Account, bytes: number): void {
-    account.bytes += bytes
+    account.size += bytes
+    this.recharge(account, bytes)
+  }
+
+  /** As `charge`, for who changes `size` by `bytes` in its own way. */
+  recharge(account: Account, bytes: number): void {
     this.total += bytes
     if (isPinned(account)) this.pinned += bytes
   }
 
   /** Adds `bytes` of the account's head; negative gives back. */
   chargeHead(account: Account, bytes: number): void {
+    account.size += bytes
+    this.rechargeHead(account, bytes)
+  }
+
+  /** As `recharge`, of the head. */
+  rechargeHead(account: Account, bytes: number): void {
     account.headBytes += bytes
     this.heads += bytes
-    this.charge(account, bytes)
+    this.recharge(account, bytes)
   }
 
   /** The draft became an entry. */
   commit(draft: Account): void {
     draft.owner = 'entry'
-    if (draft.holds === 0) this.pinned -= draft.bytes
+    if (draft.holds === 0) this.pinned -= draft.size
   }
 
   /** The draft or entry is gone; its bytes stay for those who hold them. */
@@ -73,7 +96,7 @@ export class Ledger {
   hold(account: Account): void {
     if (account.holds === 0) {
       if (account.owner === 'nobody') throw new Error('a draft is held while it is open, or never')
-      if (account.owner === 'entry') this.pinned += account.bytes
+      if (account.owner === 'entry') this.pinned += account.size
     }
     account.holds += 1
   }
@@ -81,14 +104,14 @@ export class Ledger {
   release(account: Account): void {
     if (account.holds === 1) {
       if (account.owner === 'nobody') this.#forget(account)
-      else if (account.owner === 'entry') this.pinned -= account.bytes
+      else if (account.owner === 'entry') this.pinned -= account.size
     }
     account.holds -= 1
   }
 
   #forget(account: Account): void {
-    if (isPinned(account)) this.pinned -= account.bytes
-    this.total -= account.bytes
+    if (isPinned(account)) this.pinned -= account.size
+    this.total -= account.size
     this.heads -= account.headBytes
   }
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { memoryThereIs } from '../../config/memory.js'
+import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError, messageOf } from '../../errors.js'
 import { type Addon, FOUND, STORED } from '../../native/addon.js'
 import { ETAG_SIZE, HANDLE, SIZE, USER_SIZE, VALUE_AT, VERSION } from '../../native/numbers.js'
@@ -9,27 +10,23 @@ import {
   IN_HAND,
   type Metadata,
   type Sharing,
-  type Store,
   type StoreContext,
   type StoredEntry,
   type StoreStats,
 } from '../store.js'
+import type { MemoryStore } from './memory-store.js'
 import { NativeDraft } from './native/draft.js'
 import { CopiedEntry, type FoundEntry, PinnedEntry } from './native/entry.js'
 import { NativeSharing } from './native/flight.js'
 import type { NativeStore } from './native/host.js'
 import { MetadataReader, parseUser, userText, writeMetadata } from './native/metadata.js'
 import { Spans } from './native/spans.js'
-import { MAX_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
+import { MAX_BYTES, MAX_ITEM_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
 import { type Thread, threadOf } from './native/thread.js'
+import { type MemoryConfig, patchMemoryConfig } from './options.js'
 
-/** What a native memory store is made with. */
-export interface NativeConfig {
-  readonly name: string | undefined
-  readonly maxBytes: number
-  readonly maxItemBytes: number
-  readonly policy: PolicyName
-}
+/** What a native memory store runs on: its policy is one of those that are written in C++, too. */
+export type NativeConfig = MemoryConfig & { readonly policy: PolicyName }
 
 /** How often what lies idle is given back. */
 const MAINTENANCE_MS = 5000
@@ -45,7 +42,7 @@ const LISTED = 8
  * Invariants: `#pins` counts what reads from the arena; the addon's store is closed when the store is and nothing
  * is pinned any more.
  */
-class NativeMemoryStore implements Store, NativeStore {
+class NativeMemoryStore implements MemoryStore, NativeStore {
   readonly name = 'memory'
   readonly sharing?: Sharing
   readonly thread: Thread
@@ -67,6 +64,8 @@ class NativeMemoryStore implements Store, NativeStore {
   constructor(config: NativeConfig, addon: Addon) {
     this.thread = threadOf(addon)
     this.#config = config
+    this.#numbers[MAX_BYTES] = config.maxBytes
+    this.#numbers[MAX_ITEM_BYTES] = config.maxItemBytes
     if (config.name !== undefined) this.sharing = new NativeSharing(this)
   }
 
@@ -96,7 +95,7 @@ class NativeMemoryStore implements Store, NativeStore {
     this.#toldTime = name === undefined && context.systemTime !== true
     const time = this.#toldTime ? context.now() : undefined
     const ceiling = Math.max(maxBytes, memoryThereIs())
-    this.#id = complaining(() =>
+    this.#id = complaining('memoryStore', () =>
       addon.memoryOpen(name, maxBytes, maxItemBytes, policy, ceiling, randomBytes(16), time),
     )
     this.#context = context
@@ -179,15 +178,23 @@ class NativeMemoryStore implements Store, NativeStore {
     return statsOf(this.#numbers)
   }
 
-  configure(config: Pick<NativeConfig, 'maxBytes' | 'maxItemBytes' | 'policy'>): void {
+  configure(patch: MemoryStorePatch): void {
     if (this.#closed) throw new ClosedError('the memory store is closed; make a new one')
-    const { maxBytes, maxItemBytes, policy } = config
+    const config = patchMemoryConfig(this.#config, patch)
+    if (!isNative(config)) {
+      throw new ConfigError(
+        'configure.policy: got a policy of your own for a store that has one of those of drey; make the store with it',
+      )
+    }
     if (this.#id >= 0) {
+      const { maxBytes, maxItemBytes, policy } = config
       this.beforeChange()
-      complaining(() => this.thread.addon.memoryConfigure(this.#id, maxBytes, maxItemBytes, policy))
+      complaining('configure', () =>
+        this.thread.addon.memoryConfigure(this.#id, maxBytes, maxItemBytes, policy),
+      )
       this.afterChange()
     }
-    this.#config = { ...this.#config, maxBytes, maxItemBytes, policy }
+    this.#config = config
   }
 
   close(): void {
@@ -286,8 +293,13 @@ class NativeMemoryStore implements Store, NativeStore {
   }
 }
 
+/** Whether the native engine can run on it: policies of the user's own live with the js engine. */
+export function isNative(config: MemoryConfig): config is NativeConfig {
+  return typeof config.policy === 'string'
+}
+
 /** The native engine of `memoryStore`. */
-export function nativeMemoryStore(config: NativeConfig, addon: Addon): NativeMemoryStore {
+export function nativeMemoryStore(config: NativeConfig, addon: Addon): MemoryStore {
   return new NativeMemoryStore(config, addon)
 }
 
@@ -305,11 +317,11 @@ function maintain(store: WeakRef<NativeMemoryStore>): NodeJS.Timeout {
 }
 
 /** What the addon complains of, worded for the user. */
-function complaining<T>(call: () => T): T {
+function complaining<T>(at: string, call: () => T): T {
   try {
     return call()
   } catch (error) {
-    throw new ConfigError(`memoryStore.${messageOf(error)}`, { cause: error })
+    throw new ConfigError(`${at}.${messageOf(error)}`, { cause: error })
   }
 }
 

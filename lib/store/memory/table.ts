@@ -1,32 +1,67 @@
+import { ConfigError } from '../../errors.js'
+import { createPolicy } from '../../policy/create.js'
+import { type EvictionPolicy, PASS_LIMIT, type Policy, type PolicyName } from '../../policy/policy.js'
+import { sayPolicyFault, UserPolicy } from '../../policy/user.js'
 import type { EvictReason, Metadata } from '../store.js'
-import { type Entry, headBytesOf, ownKey } from './entry.js'
+import { deadlineOf, type Entry, headBytesOf, ownKey } from './entry.js'
+import { KeyHash } from './key-hash.js'
 import { Ledger } from './ledger.js'
-import { Recency } from './recency.js'
+import { Wheel } from './wheel.js'
+
+/** What a table is made with. */
+export interface TableHost {
+  readonly maxBytes: number
+  readonly maxHeads: number
+  readonly policy: PolicyName | EvictionPolicy
+  /** Epoch milliseconds now. */
+  now(): number
+  onEvict(key: string, reason: EvictReason): void
+}
+
+const evictable = (entry: Entry): boolean => entry.holds === 0
 
 /**
  * The entries of a memory store, and the room that they and the drafts share.
  *
- * Invariants: `#entries` and `#recency` hold the same entries, each owned as an entry in the ledger; evicted keys are
- * reported once, after the change that evicted them is made, so that a callback which calls the store finds it whole.
+ * Invariants: `#entries` and `#policy` hold the same entries, each owned as an entry in the ledger; `#wheel` has those
+ * of them that have a deadline, but for expired ones that were found while they were held. Evicted keys are reported
+ * once, after the change that evicted them is made, so that a callback which calls the store finds it whole.
+ *
+ * The policy may be a user's, and call back. So it is called last in every change, when the table is whole; and while
+ * it runs nothing is added and no room is made: only removing and reading are done.
  */
 export class EntryTable {
   readonly ledger: Ledger
   evictions = 0
+  expirations = 0
+  readonly #host: TableHost
   readonly #entries = new Map<string, Entry>()
-  readonly #recency = new Recency<Entry>()
-  readonly #onEvict: (key: string, reason: EvictReason) => void
+  readonly #wheel = new Wheel<Entry>(deadlineOf)
+  readonly #keyHash = new KeyHash()
+  #choice: PolicyName | EvictionPolicy
+  #policy: Policy<Entry>
+  /** Faults of policies that were replaced. */
+  #faults = 0
   #evicted: string[] = []
   #reporting = false
   /** Keys that came into the Map so far. */
   #slots = 0
 
-  constructor(maxBytes: number, maxHeads: number, onEvict: (key: string, reason: EvictReason) => void) {
-    this.ledger = new Ledger(maxBytes, maxHeads)
-    this.#onEvict = onEvict
+  constructor(host: TableHost) {
+    this.ledger = new Ledger(host.maxBytes, host.maxHeads)
+    this.#host = host
+    this.#choice = host.policy
+    this.#policy = this.#makePolicy(host.policy)
+    this.ledger.policyBytes = this.#policy.memoryBytes
   }
 
   get size(): number {
     return this.#entries.size
+  }
+
+  /** How often policies of the user's own did not do as they must. */
+  get policyFaults(): number {
+    return this.#faults + (this.#policy instanceof UserPolicy ? this.#policy.faults : 0)
   }
 
   find(key: string): Entry | undefined {
@@ -34,7 +69,8 @@ export class EntryTable {
   }
 
   touch(entry: Entry): void {
-    this.#recency.touch(entry)
+    this.#policy.touch(entry)
+    this.#settle()
   }
 
   /** Makes the draft the entry of its key, with `metadata`; false when there is no room for them. */
@@ -42,23 +78,29 @@ export class EntryTable {
     const { ledger } = this
     if (draft.holds === 0) ledger.charge(draft, -draft.value.compact())
     const more = headBytesOf(draft.key, metadata) - draft.headBytes
-    if (!this.makeRoom(more, more)) return false
+    if (!this.makeRoom(more, more) || draft.owner !== 'draft') return false
     ledger.chargeHead(draft, more)
     const before = this.#entries.get(draft.key)
     if (before === undefined) {
       this.#slots += 1
       draft.slot = this.#slots
       draft.key = ownKey(draft.key)
+      if (this.#policy.needsHash) draft.hash = this.#keyHash.of(draft.key)
     } else {
       // Overwriting keeps the key's place in the Map, so that a scan does not meet it twice.
       draft.slot = before.slot
       draft.key = before.key
-      this.#disown(before)
+      draft.hash = before.hash
+      this.#wheel.remove(before)
+      ledger.drop(before)
     }
     draft.metadata = metadata
     this.#entries.set(draft.key, draft)
-    this.#recency.add(draft)
     ledger.commit(draft)
+    this.#expect(draft)
+    if (before === undefined) this.#policy.add(draft)
+    else this.#policy.replace(before, draft)
+    this.#settle()
     return true
   }
 
@@ -68,18 +110,21 @@ export class EntryTable {
     const more = headBytesOf(entry.key, metadata) - entry.headBytes
     // Held, so that making room for a longer head does not evict the entry itself.
     ledger.hold(entry)
-    const ok = this.makeRoom(more, more)
+    const ok = this.makeRoom(more, more) && entry.owner === 'entry'
     if (ok) {
-      ledger.chargeHead(entry, more)
+      this.#wheel.remove(entry)
       entry.metadata = metadata
+      this.#expect(entry)
+      ledger.rechargeHead(entry, more)
+      this.#resize(entry, more)
     }
     this.release(entry)
     return ok
   }
 
   remove(entry: Entry): void {
-    this.#entries.delete(entry.key)
     this.#disown(entry)
+    this.#policy.remove(entry)
   }
 
   clear(): void {
@@ -88,8 +133,18 @@ export class EntryTable {
 
   /** Ends one hold of the ledger; the last one gives back what was kept only for readers. */
   release(entry: Entry): void {
-    this.ledger.release(entry)
-    if (entry.holds === 0 && entry.owner === 'entry') this.ledger.charge(entry, -entry.value.compact())
+    const { ledger } = this
+    ledger.release(entry)
+    if (entry.holds > 0 || entry.owner !== 'entry') return
+    const less = entry.value.compact()
+    ledger.recharge(entry, -less)
+    this.#resize(entry, -less)
+    // It may have been found expired while it was held; or the bound was lowered below what was pinned.
+    if (entry.owner === 'entry' && entry.later === undefined) this.#expect(entry)
+    if (ledger.total > ledger.maxBytes) {
+      this.makeRoom(0, 0)
+      this.report()
+    }
   }
 
   /** Keys and metadata of the keys that are there when the scan begins: one that follows keys set meanwhile might never end. */
@@ -102,28 +157,30 @@ export class EntryTable {
   }
 
   /**
-   * Evicts until `bytes` more fit, of which `headBytes` lie on the JS heap. False when they cannot.
-   *
-   * An entry that is held gives no bytes back and is in use: it counts as used now, so that those which are
-   * read for long are not looked at again and again.
+   * Evicts until `bytes` more fit, of which `headBytes` lie on the JS heap: what has expired first, then what the policy
+   * wants to go. False when they cannot.
    */
   makeRoom(bytes: number, headBytes: number): boolean {
     const { ledger } = this
-    if (!ledger.couldFit(bytes)) return false
-    let spared: Entry | undefined
+    if (this.#userRuns || !ledger.couldFit(bytes)) return false
     while (!ledger.fits(bytes, headBytes)) {
-      const entry = this.#recency.oldest
-      if (entry === undefined || entry === spared) return false
-      if (entry.holds > 0) {
-        spared ??= entry
-        this.#recency.touch(entry)
-        continue
-      }
-      this.remove(entry)
-      this.evictions += 1
-      this.#evicted.push(entry.key)
+      if (!this.#expireOne() && !this.#evictOne()) return false
     }
     return true
+  }
+
+  /** As the store's `configure`, of what is checked already. */
+  configure(maxBytes: number, choice: PolicyName | EvictionPolicy): void {
+    if (this.#userRuns) {
+      throw new ConfigError('configure: called from within your own policy; want a call of its own, later')
+    }
+    this.ledger.maxBytes = maxBytes
+    this.#policy.setCapacity(maxBytes)
+    this.ledger.policyBytes = this.#policy.memoryBytes
+    // The old policy decides what a smaller store keeps: the new one knows nothing yet.
+    this.makeRoom(0, 0)
+    if (choice !== this.#choice) this.#handOver(choice)
+    this.report()
   }
 
   /** Tells of the evictions since the last report. Those that callbacks cause are told by the next one, so that callbacks never nest. */
@@ -133,14 +190,102 @@ export class EntryTable {
     this.#evicted = []
     this.#reporting = true
     try {
-      for (const key of evicted) this.#onEvict(key, 'size')
+      for (const key of evicted) this.#host.onEvict(key, 'size')
     } finally {
       this.#reporting = false
     }
   }
 
+  get #userRuns(): boolean {
+    return this.#policy instanceof UserPolicy && this.#policy.running
+  }
+
+  #makePolicy(choice: PolicyName | EvictionPolicy): Policy<Entry> {
+    if (typeof choice === 'string') return createPolicy(choice, this.ledger.maxBytes, evictable)
+    return new UserPolicy<Entry>(choice, {
+      keyOf: (entry) => entry.key,
+      nodeOf: (key) => this.#entries.get(key),
+      evictable,
+      onFault: sayPolicyFault,
+    })
+  }
+
+  /** Files the entry with the wheel, if it has a deadline. */
+  #expect(entry: Entry): void {
+    if (deadlineOf(entry) < Number.POSITIVE_INFINITY) this.#wheel.add(entry, this.#host.now())
+  }
+
+  /** Tells the policy of a change of size that the ledger has. */
+  #resize(entry: Entry, bytes: number): void {
+    if (bytes !== 0) this.#policy.resize(entry, entry.size + bytes)
+  }
+
+  /**
+   * Enters what the policy has come to hold. It allocated that already, so room is made after, before anybody else runs.
+   */
+  #settle(): void {
+    const { ledger } = this
+    const { memoryBytes } = this.#policy
+    if (memoryBytes === ledger.policyBytes) return
+    ledger.policyBytes = memoryBytes
+    this.makeRoom(0, 0)
+  }
+
+  #expireOne(): boolean {
+    if (this.#wheel.count === 0) return false
+    const now = Math.floor(this.#host.now())
+    for (let entry = this.#wheel.due(now); entry !== undefined; entry = this.#wheel.due(now)) {
+      if (entry.holds === 0) {
+        this.remove(entry)
+        this.expirations += 1
+        this.#evicted.push(entry.key)
+        return true
+      }
+      // Dropping it would give nothing back. It is filed again when the last reader lets go.
+      this.#wheel.remove(entry)
+    }
+    return false
+  }
+
+  #evictOne(): boolean {
+    // One call passes over so many pinned entries at most; the next goes on behind them.
+    for (let left = this.#policy.count; left >= 0; left -= PASS_LIMIT) {
+      const entry = this.#policy.evict()
+      this.ledger.policyBytes = this.#policy.memoryBytes
+      if (entry === undefined) continue
+      // A policy of the user's may have removed it on its own when it was told.
+      if (entry.owner === 'entry') {
+        this.#disown(entry)
+        this.evictions += 1
+        this.#evicted.push(entry.key)
+      }
+      return true
+    }
+    return false
+  }
+
+  /** The entry leaves everything but the policy. */
   #disown(entry: Entry): void {
-    this.#recency.remove(entry)
+    this.#entries.delete(entry.key)
+    this.#wheel.remove(entry)
     this.ledger.drop(entry)
+  }
+
+  #handOver(choice: PolicyName | EvictionPolicy): void {
+    const entries: Entry[] = []
+    for (let entry = this.#policy.evict(true); entry !== undefined; entry = this.#policy.evict(true)) {
+      entry.mark = 0
+      entries.push(entry)
+    }
+    this.#faults = this.policyFaults
+    this.#choice = choice
+    this.#policy = this.#makePolicy(choice)
+    const { needsHash } = this.#policy
+    for (const entry of entries) {
+      if (entry.owner !== 'entry') continue
+      if (needsHash) entry.hash = this.#keyHash.of(entry.key)
+      this.#policy.add(entry)
+    }
+    this.#settle()
   }
 }

@@ -132,7 +132,8 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
   events.emit('piece', patterned(STEP))
   await turns(1)
   const lent = reader.lend(0) as Uint8Array
-  expect(lent.length).toBe(STEP)
+  expect(lent.length).toBeGreaterThan(0)
+  expect(patterned(STEP).subarray(0, lent.length).equals(lent)).toBe(true)
   flow.fail(new Error('reset'))
   reader.release()
   expect(store.stats().pinnedBytes).toBeGreaterThan(STEP)

@@ -145,7 +145,7 @@ describe('options as a whole', () => {
 
   test('that are unknown are refused with those that there are, at every depth', async () => {
     expect(await storeProblem({ maxbytes: 1 })).toBe(
-      'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes',
+      'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
       'ttl: no such option; there are tiers, freshness, timeouts',

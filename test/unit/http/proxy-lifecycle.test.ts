@@ -30,7 +30,10 @@ describe('options', () => {
     [{ origin: 'http://a', listen: '[a]:80' }, 'listen: got "[a]:80"'],
     [{ origin: 'http://a', memory: '1MB' }, 'memory: got "1MB"; want a whole number of bytes'],
     [{ origin: 'http://a', memory: 1000 }, 'memory: got 1000; want at least 1 MiB'],
-    [{ origin: 'http://a', memory: '900TiB' }, 'memory: got "900TiB"; want at most the memory there is'],
+    [
+      { origin: 'http://a', memory: '900TiB' },
+      'memory: got "900TiB"; that is 989560464998400 bytes; want at most the memory there is',
+    ],
     [
       { origin: 'http://a', memory: '2MiB', maxItem: '3MiB' },
       'maxItem: got 3145728, more than memory, 2097152',

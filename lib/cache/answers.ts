@@ -1,0 +1,67 @@
+import type { Metadata, StoredEntry } from '../store/store.js'
+import type { Answer, Outcome } from './answer.js'
+import type { Counters } from './counters.js'
+import { FoundAnswer, type FoundContext, type Provenance } from './found.js'
+import { matchesEtag } from './metadata.js'
+import { type BodyReader, EntryReader } from './reader.js'
+import type { Tier } from './tier.js'
+
+/** What of a call's options concerns its answer. */
+export interface AnswerOptions {
+  readonly ifNoneMatch?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Makes and counts the answers of a cache. */
+export class Answers {
+  readonly #tier: Tier
+  readonly #counters: Counters
+  readonly #found: FoundContext
+
+  constructor(tier: Tier, counters: Counters, found: FoundContext) {
+    this.#tier = tier
+    this.#counters = counters
+    this.#found = found
+  }
+
+  /** The answer that `entry` is, which it releases. */
+  fromEntry(
+    key: string,
+    entry: StoredEntry,
+    metadata: Metadata,
+    outcome: Outcome,
+    options: AnswerOptions,
+  ): Answer {
+    if (metadata.negative) {
+      this.#tier.release(entry)
+      return this.notFound(key, metadata, outcome)
+    }
+    const { name } = this.#tier.store
+    const from = { metadata, tier: name, stored: name }
+    return this.fromReader(key, new EntryReader(key, entry, this.#tier), outcome, from, options)
+  }
+
+  /** The answer that `reader` reads, which it releases. */
+  fromReader(
+    key: string,
+    reader: BodyReader,
+    outcome: Outcome,
+    from: Provenance,
+    { ifNoneMatch, signal }: AnswerOptions,
+  ): Answer {
+    this.#counters.answered(outcome, false)
+    if (ifNoneMatch !== undefined && matchesEtag(ifNoneMatch, from.metadata.etag)) {
+      // This caller has what it wanted; the fill, if any, goes on for those who come later.
+      reader.satisfied()
+      const meta = from.metadata
+      reader.release()
+      return { status: 'not-modified', key, outcome, meta }
+    }
+    return new FoundAnswer(key, outcome, reader, from, this.#found, signal)
+  }
+
+  notFound(key: string, meta: Metadata, outcome: Outcome): Answer {
+    this.#counters.answered(outcome, true)
+    return { status: 'not-found', key, outcome, meta }
+  }
+}

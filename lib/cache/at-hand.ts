@@ -1,0 +1,90 @@
+import type { Clock } from '../clock.js'
+import { assertKey } from '../keys.js'
+import { IN_HAND, type Metadata, type StoredEntry } from '../store/store.js'
+import type { Found } from './answer.js'
+import type { Answers } from './answers.js'
+import type { Counters } from './counters.js'
+import type { DirectHit } from './direct.js'
+import { isFresh } from './metadata.js'
+import type { Tier } from './tier.js'
+
+/** Reading what the tier has at hand, without a turn of the event loop. */
+export class AtHand {
+  readonly #tier: Tier
+  readonly #clock: Clock
+  readonly #counters: Counters
+  readonly #answers: Answers
+
+  constructor(tier: Tier, clock: Clock, counters: Counters, answers: Answers) {
+    this.#tier = tier
+    this.#clock = clock
+    this.#counters = counters
+    this.#answers = answers
+  }
+
+  /** As `Cache.getSync`. */
+  copy(key: string): { value: Buffer; meta: Metadata } | undefined {
+    assertKey(key)
+    const tier = this.#tier
+    const entry = tier.find(key)
+    if (entry instanceof Promise) {
+      // The store answers later: nothing of it is at hand. What it answers is given back.
+      void entry.then((late) => tier.release(late))
+      return undefined
+    }
+    const hit = entry === undefined ? undefined : this.#copyOf(entry)
+    tier.release(entry)
+    if (hit === undefined) this.#counters.misses += 1
+    else this.#counters.hits += 1
+    return hit
+  }
+
+  /** As `DirectCache.hitSync`. */
+  hit(key: string): DirectHit | undefined {
+    assertKey(key)
+    const tier = this.#tier
+    const entry = tier.find(key)
+    if (entry instanceof Promise) {
+      void entry.then((late) => tier.release(late))
+      return undefined
+    }
+    if (entry === undefined) return undefined
+    const meta = entry.metadata
+    if (!isFresh(meta, this.#clock.now()) || meta.negative) {
+      tier.release(entry)
+      return undefined
+    }
+    if (meta.size > IN_HAND) {
+      const found = this.#answers.fromEntry(key, entry, meta, 'hit', NO_OPTIONS) as Found
+      return { meta, bytes: undefined, found }
+    }
+    const bytes = entry.view === undefined ? undefined : tier.view(entry, 0)
+    if (bytes?.length !== meta.size) {
+      tier.release(entry)
+      return undefined
+    }
+    this.#counters.hits += 1
+    // Small, so that it holds nothing, and what was lent of it stays as it is without a release (S3, S7).
+    return { meta, bytes, found: undefined }
+  }
+
+  /** The value of `entry` when it is fresh and at hand, in memory of its own. */
+  #copyOf(entry: StoredEntry): { value: Buffer; meta: Metadata } | undefined {
+    const meta = entry.metadata
+    if (!isFresh(meta, this.#clock.now()) || meta.negative || meta.size > IN_HAND) return undefined
+    const value = Buffer.allocUnsafe(meta.size)
+    try {
+      const read = meta.size === 0 ? 0 : this.#tier.ask(() => entry.read(value, 0))
+      if (read instanceof Promise) read.catch(nobodyWaits)
+      return read === meta.size ? { value, meta } : undefined
+    } catch {
+      // Counted by the tier: a store that fails costs the hit.
+      return undefined
+    }
+  }
+}
+
+const NO_OPTIONS = {}
+
+// A copy that comes too late for `getSync` is wanted by nobody.
+const nobodyWaits = (): void => undefined

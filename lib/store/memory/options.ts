@@ -1,0 +1,81 @@
+import { defaultMemoryBytes } from '../../config/memory.js'
+import {
+  type MemoryStoreOptions,
+  type MemoryStorePatch,
+  memoryStoreOptions,
+  memoryStorePatch,
+} from '../../config/schema.js'
+import { parseSize } from '../../config/units.js'
+import { showValue, validate } from '../../config/validate.js'
+import { ConfigError } from '../../errors.js'
+import { type EvictionPolicy, POLICY_NAMES, type PolicyName } from '../../policy/policy.js'
+
+/** The policy of a memory store that was given none. docs/reference/policies.md says why. */
+export const DEFAULT_POLICY: PolicyName = 'w-tinylfu'
+
+/** What a memory store runs on: checked, with defaults, in bytes. */
+export interface MemoryConfig {
+  readonly maxBytes: number
+  readonly maxItemBytes: number
+  /** Nobody asked for `maxItemBytes`: it follows `maxBytes`. */
+  readonly maxItemFollows: boolean
+  readonly policy: PolicyName | EvictionPolicy
+  readonly name: string | undefined
+}
+
+/** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
+export function readMemoryOptions(options: MemoryStoreOptions): MemoryConfig {
+  const given = validate(memoryStoreOptions, options, 'memoryStore')
+  const maxBytes = parseSize(given.maxBytes) ?? defaultMemoryBytes()
+  const maxItemBytes = parseSize(given.maxItemBytes)
+  return checked(
+    {
+      maxBytes,
+      maxItemBytes: maxItemBytes ?? eighth(maxBytes),
+      maxItemFollows: maxItemBytes === undefined,
+      policy: given.policy ?? DEFAULT_POLICY,
+      name: given.name,
+    },
+    'memoryStore',
+    given.maxItemBytes,
+  )
+}
+
+/** `config` with what `patch` changes. @throws as `readMemoryOptions` */
+export function patchMemoryConfig(config: MemoryConfig, patch: MemoryStorePatch): MemoryConfig {
+  const given = validate(memoryStorePatch, patch, 'configure')
+  const maxBytes = parseSize(given.maxBytes) ?? config.maxBytes
+  const maxItemBytes = parseSize(given.maxItemBytes)
+  const follows = maxItemBytes === undefined && config.maxItemFollows
+  return checked(
+    {
+      maxBytes,
+      maxItemBytes: maxItemBytes ?? (follows ? eighth(maxBytes) : config.maxItemBytes),
+      maxItemFollows: follows,
+      policy: given.policy ?? config.policy,
+      name: config.name,
+    },
+    'configure',
+    given.maxItemBytes ?? config.maxItemBytes,
+  )
+}
+
+function eighth(bytes: number): number {
+  return Math.floor(bytes / 8)
+}
+
+/** What one option says about another. */
+function checked(config: MemoryConfig, at: string, maxItemGiven: unknown): MemoryConfig {
+  const { maxBytes, maxItemBytes, policy, name } = config
+  if (maxItemBytes > maxBytes) {
+    throw new ConfigError(
+      `${at}.maxItemBytes: got ${showValue(maxItemGiven)}, which is ${maxItemBytes} bytes; want at most ${at}.maxBytes, ${maxBytes} bytes`,
+    )
+  }
+  if (name !== undefined && typeof policy !== 'string') {
+    throw new ConfigError(
+      `${at}.policy: got ${showValue(policy)} for the store named ${showValue(name)}; a policy of your own is for a store without a name, which one thread has: want one of ${POLICY_NAMES.map((known) => showValue(known)).join(', ')}`,
+    )
+  }
+  return config
+}
