@@ -4,7 +4,7 @@ const ENTRIES_PER_BLOCK = 8
 const MIN_BLOCKS = 64
 const MAX_BLOCKS = 2 ** 26
 /** One entry is counted on for so many bytes of capacity, at most. */
-const CAPACITY_PER_BLOCK = 1024 * ENTRIES_PER_BLOCK
+const CAPACITY_PER_BLOCK = 1280 * ENTRIES_PER_BLOCK
 
 const ODD = 0x1111_1111
 const HALF = 0x7777_7777
@@ -31,8 +31,8 @@ const MIN_ENTRIES = 64
  * four; the price is that some blocks are fuller than others (F. Putze, P. Sanders and J. Singler, "Cache-,
  * Hash- and Space-Efficient Bloom Filters", 2009).
  *
- * Memory: 8 to 16 bytes for each entry of the cache, and at most 0.8 % of its capacity: where entries weigh
- * less than 1 KiB, more of them share a counter. It doubles as entries come, and no estimate changes: a
+ * Memory: 8 to 16 bytes for each entry of the cache, and at most 0.63 % of its capacity: where entries weigh
+ * less than 1.25 KiB, more of them share a counter. It doubles as entries come, and no estimate changes: a
  * key's block is chosen by the low bits of its hash, so both halves begin as copies of what was there.
  */
 export class FrequencySketch {

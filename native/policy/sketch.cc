@@ -14,7 +14,7 @@ constexpr uint64_t kEntriesPerBlock = 8;
 constexpr uint64_t kLeastBlocks = 64;
 constexpr uint64_t kMostBlocks = uint64_t{1} << 26;
 // One entry is counted on for so many bytes of capacity, at most.
-constexpr uint64_t kCapacityPerBlock = 1024 * kEntriesPerBlock;
+constexpr uint64_t kCapacityPerBlock = 1280 * kEntriesPerBlock;
 constexpr int kRows = 4;
 constexpr uint32_t kSaturated = 15;
 
