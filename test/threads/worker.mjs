@@ -1,0 +1,78 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { createCache, memoryStore } from '../../dist/index.js'
+
+/*
+ * A worker thread with a cache over a store that has a name. It does what it is told, in the order in which it is told,
+ * and says what came of it.
+ */
+
+let cache
+let calls = 0
+/** Pieces that the origin of a key is to send, and whoever waits for the next. */
+const origins = new Map()
+
+function originOf(key) {
+  if (!origins.has(key)) origins.set(key, { pieces: [], wake: () => undefined })
+  return origins.get(key)
+}
+
+async function* body(key) {
+  const origin = originOf(key)
+  for (;;) {
+    while (origin.pieces.length === 0) {
+      await new Promise((resolve) => {
+        origin.wake = resolve
+      })
+    }
+    const piece = origin.pieces.shift()
+    if (piece === 'end') return
+    if (piece === 'fail') throw new Error('the origin broke off')
+    yield Buffer.from(piece)
+  }
+}
+
+async function textOf(answer) {
+  if (answer === undefined) return undefined
+  if (answer.status !== 'ok') return { status: answer.status, outcome: answer.outcome }
+  const { outcome } = answer
+  let text = ''
+  for await (const piece of answer) {
+    text += piece
+    if (workerData?.tells === true) parentPort.postMessage({ read: text })
+  }
+  return { status: 'ok', outcome, text }
+}
+
+const ops = {
+  async open(options) {
+    cache = await createCache({ tiers: [memoryStore(options)], timeouts: { shutdown: 0 } })
+  },
+  fetch: async (key, size) =>
+    textOf(
+      await cache.fetch(key, () => {
+        calls += 1
+        return { body: body(key), ...(size === undefined ? {} : { size }) }
+      }),
+    ),
+  get: async (key) => textOf(await cache.get(key)),
+  set: async (key, text) => void (await cache.set(key, text)),
+  delete: (key) => cache.delete(key),
+  clear: () => cache.clear(),
+  stats: () => cache.stats().tiers[0],
+  calls: () => calls,
+  send(key, piece) {
+    const origin = originOf(key)
+    origin.pieces.push(piece)
+    origin.wake()
+  },
+  close: () => cache.close(),
+  exit: () => process.exit(0),
+}
+
+parentPort.on('message', async ({ id, op, args }) => {
+  try {
+    parentPort.postMessage({ id, value: await ops[op](...args) })
+  } catch (error) {
+    parentPort.postMessage({ id, error: { code: error.code, message: error.message } })
+  }
+})
