@@ -36,6 +36,7 @@
         "native/node/checksum.cc",
         "native/node/error.cc",
         "native/node/key_hash.cc",
+        "native/node/listen.cc",
         "native/node/memory.cc",
         "native/node/memory_arguments.cc",
         "native/node/memory_body.cc",

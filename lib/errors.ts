@@ -74,7 +74,7 @@ export class NoSpaceError extends DreyError {
   readonly code = 'ERR_DREY_NO_SPACE'
 }
 
-/** The addon was demanded (`DREY_NATIVE=1`) and could not be loaded; the message says why. */
+/** The addon was demanded (`DREY_NATIVE=1`), or what was asked for cannot be done without it, and it is not loaded; the message says why. */
 export class NativeError extends DreyError {
   readonly code = 'ERR_DREY_NATIVE'
 }

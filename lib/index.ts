@@ -15,7 +15,12 @@ export {
   notModified,
 } from './cache/fetcher.js'
 export type { CacheOptions } from './cache/options.js'
-export type { FreshnessOptions, MemoryStoreOptions, TimeoutOptions } from './config/schema.js'
+export type {
+  FreshnessOptions,
+  MemoryStoreOptions,
+  MemoryStorePatch,
+  TimeoutOptions,
+} from './config/schema.js'
 export type { Duration, Size } from './config/units.js'
 export {
   AbortedError,
@@ -36,7 +41,9 @@ export {
 export { type HttpFetcherOptions, type HttpMetadata, httpFetcher } from './http/fetcher.js'
 export { crc32c } from './native/crc32c.js'
 export { type NativeStatus, nativeStatus } from './native/loader.js'
+export { type EvictionPolicy, POLICY_NAMES, type PolicyName } from './policy/policy.js'
 export { memoryStore } from './store/memory/index.js'
+export type { MemoryStore } from './store/memory/memory-store.js'
 export type {
   Draft,
   EvictReason,

@@ -287,7 +287,6 @@ export class Flow implements FillView, Provenance {
     if (this.kept !== undefined) return
     const committed = this.#commit()
     const ok = committed instanceof Promise ? await committed : committed
-    if (!ok) this.#lead?.end(WHOLE)
     this.#settle(ok ? this.#to.store.name : (this.spool.refused ?? 'no-room'))
   }
 

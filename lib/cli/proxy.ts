@@ -1,12 +1,15 @@
-import { ConfigError } from '../errors.js'
+import { systemClock } from '../clock.js'
+import { ConfigError, NativeError } from '../errors.js'
 import type { ProxyOptions } from '../http/options.js'
-import { type CachingProxy, createProxy } from '../http/proxy.js'
+import { createProxy } from '../http/proxy.js'
 import type { Console } from './console.js'
 import { CommandError, type Flags, readFlags, UsageError } from './usage.js'
+import { createWorkers, readWorkerCount, type Workers } from './workers.js'
 
 const FLAGS = {
   origin: { type: 'string' },
   listen: { type: 'string' },
+  workers: { type: 'string' },
   memory: { type: 'string' },
   'max-item': { type: 'string' },
   ttl: { type: 'string' },
@@ -29,6 +32,7 @@ Usage:
 Options:
   --origin URL              where answers come from: http or https, without a path
   --listen [HOST:]PORT      where to listen; a port alone means loopback (default 8080)
+  --workers N               threads that serve, over one cache: 1 to 64 (default 1)
   --memory SIZE             bound of the cache (default a quarter of the memory, at most 512MiB)
   --max-item SIZE           larger answers pass through (default an eighth of --memory)
   --ttl DURATION            freshness where the origin says nothing (default: not stored)
@@ -49,12 +53,23 @@ Examples:
 `
 
 const DEFAULT_PORT = 8080
+/** What each worker runs, beside this file once built. */
+const WORKER = new URL('./worker.js', import.meta.url)
+
+/** What serves, in this thread or in others. */
+interface Serving {
+  listen(): Promise<string>
+  /** Resolves when it serves no longer, though nobody asked it to stop. */
+  readonly lost?: Workers['lost']
+  close(): Promise<void>
+}
 
 /** `drey proxy`: runs until it is told to stop. */
 export async function proxyCommand(args: readonly string[], console: Console): Promise<void> {
   const proxy = await make(readFlags(args, FLAGS), console)
   const address = await proxy.listen().catch(async (error: NodeJS.ErrnoException) => {
     await proxy.close()
+    if (error instanceof CommandError) throw error
     throw new CommandError(`proxy cannot listen: ${error.message}`, { cause: error })
   })
   const stopped = untilStopped(proxy, console)
@@ -66,33 +81,40 @@ export async function proxyCommand(args: readonly string[], console: Console): P
 async function make(
   flags: Readonly<Record<string, string | boolean | undefined>>,
   console: Console,
-): Promise<CachingProxy> {
+): Promise<Serving> {
   if (flags['origin'] === undefined) throw new UsageError('proxy wants --origin URL')
   const given: Record<string, unknown> = { listen: DEFAULT_PORT }
   for (const [flag, value] of Object.entries(flags)) given[optionOf(flag)] = valueGiven(value)
-  if (given['accessLog'] === '-') given['accessLog'] = console.stdout
   try {
-    return await createProxy(given as unknown as ProxyOptions)
+    const { workers, ...options } = given
+    const count = readWorkerCount(workers)
+    if (count > 1) return createWorkers(count, options, console, { clock: systemClock, entry: WORKER })
+    if (options['accessLog'] === '-') options['accessLog'] = console.stdout
+    return await createProxy(options as unknown as ProxyOptions)
   } catch (error) {
     if (error instanceof ConfigError) throw new UsageError(inFlags(error.message), { cause: error })
-    throw new CommandError(`proxy cannot start: ${(error as Error).message}`, { cause: error })
+    const { message } = error as Error
+    const why = error instanceof NativeError ? inFlags(message) : message
+    throw new CommandError(`proxy cannot start: ${why}`, { cause: error })
   }
 }
 
-/** Resolves once the proxy has stopped, as the first signal asks for; a second one does not wait. */
-async function untilStopped(proxy: CachingProxy, console: Console): Promise<void> {
+/** Resolves once the proxy has stopped, as the first signal asks for; a second one does not wait. Rejects when it stopped without one. */
+async function untilStopped(proxy: Serving, console: Console): Promise<void> {
   let stopping = false
   let forget = (): void => undefined
-  await new Promise<void>((resolve) => {
+  const asked = new Promise<undefined>((resolve) => {
     forget = console.onStop((signal) => {
       if (stopping) return console.exit(1)
       stopping = true
       console.stdout.write(`drey proxy stopping on ${signal}\n`)
-      resolve()
+      resolve(undefined)
     })
   })
+  const lost = await (proxy.lost === undefined ? asked : Promise.race([asked, proxy.lost]))
   await proxy.close()
   forget()
+  if (lost !== undefined) throw lost
 }
 
 function optionOf(flag: string): string {

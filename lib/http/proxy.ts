@@ -35,9 +35,18 @@ export interface CachingProxy {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** What a test may replace. */
+/** What proxies in several threads have in common, to be one proxy to the outside. */
+export interface Common {
+  /** Names them in `Via`, where each has to know the requests of all, and names their memory. */
+  readonly instance: string
+  /** Gives the descriptor of a socket that listens. */
+  readonly listenSocket: () => number
+}
+
+/** What a test may replace, and a thread among several has to. */
 export interface ProxySeams {
   readonly clock: Clock
+  readonly common?: Common
 }
 
 /** How often a closing server looks for connections that have become idle, in ms. */
@@ -52,8 +61,11 @@ export function createProxy(options: ProxyOptions): Promise<CachingProxy> {
   return createProxyWith(options, { clock: systemClock })
 }
 
-/** As `createProxy`, with the clock given. */
-export async function createProxyWith(options: ProxyOptions, { clock }: ProxySeams): Promise<CachingProxy> {
+/** As `createProxy`, with the clock given, and as one of several if `common` is. */
+export async function createProxyWith(
+  options: ProxyOptions,
+  { clock, common }: ProxySeams,
+): Promise<CachingProxy> {
   const config = readProxyOptions(options)
   const log =
     config.accessLog === undefined ? undefined : await createAccessLog(config.accessLog, clock, onLogError)
@@ -63,6 +75,7 @@ export async function createProxyWith(options: ProxyOptions, { clock }: ProxySea
         memoryStore({
           maxBytes: config.memory,
           ...(config.maxItem === undefined ? {} : { maxItemBytes: config.maxItem }),
+          ...(common === undefined ? {} : { name: `drey proxy ${common.instance}` }),
         }),
       ],
       timeouts: {
@@ -77,7 +90,9 @@ export async function createProxyWith(options: ProxyOptions, { clock }: ProxySea
   )
   const upstream = createUpstream(config.origin, config.dispatcher, clock)
   let closing: Promise<void> | undefined
-  const instance = randomBytes(6).toString('hex')
+  // Marks must differ between threads, too.
+  const own = randomBytes(6).toString('hex')
+  const instance = common?.instance ?? own
   let marks = 0
   const context: ProxyContext = {
     cache,
@@ -98,7 +113,7 @@ export async function createProxyWith(options: ProxyOptions, { clock }: ProxySea
     isClosing: () => closing !== undefined,
     newMark: () => {
       marks += 1
-      return `${instance}${marks.toString(36)}`
+      return `${own}${marks.toString(36)}`
     },
   }
   const server = createServer(createHandler(context, config.healthz))
@@ -121,7 +136,8 @@ export async function createProxyWith(options: ProxyOptions, { clock }: ProxySea
       return at === null ? undefined : showAddress({ host: at.address, port: at.port })
     },
     async listen() {
-      server.listen(config.listen.port, config.listen.host)
+      if (common === undefined) server.listen(config.listen.port, config.listen.host)
+      else server.listen({ fd: common.listenSocket() })
       // Rejects with the server's error, if that comes first.
       await once(server, 'listening')
       // Such as too many open files: the next connection may find better times.

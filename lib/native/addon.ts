@@ -14,6 +14,11 @@ export interface Addon {
   readonly crc32cBy: (name: string, bytes: Uint8Array, seed: number) => number
   /** Writes SipHash-2-4-128 of `data` under the 16 bytes of `key` to the first four elements of `out`. */
   readonly hash128: (key: Uint8Array, data: Uint8Array | string, out: Uint32Array) => void
+  /**
+   * The descriptor of a TCP socket that listens at a numeric address, on a port that it shares (SO_REUSEPORT); 0 for any.
+   * Throws with errno's name as `code`.
+   */
+  readonly listenSocket: (host: string, port: number, backlog: number) => number
 
   // The memory store. What crosses are integers, and numbers by the array of `memoryNumbers`: see numbers.ts.
 
@@ -134,6 +139,7 @@ export const ADDON_FUNCTIONS = [
   'crc32c',
   'crc32cBy',
   'hash128',
+  'listenSocket',
   'memoryNumbers',
   'memoryNews',
   'memoryOpen',

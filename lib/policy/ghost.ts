@@ -1,3 +1,5 @@
+import { type TakeMemory, takeAny } from './policy.js'
+
 /** The link of a slot whose entry was taken out of the middle. */
 const TAKEN = 0xffff_ffff
 const LAST_NUMBER = 0xffff_fff0
@@ -45,21 +47,24 @@ export class Ghost {
   #next = 1
   #taken = 0
   #bytes = 0
+  readonly #take: TakeMemory
   readonly #lastNumber: number
 
   /**
    * @param maxBytes what the entries remembered may have weighed
    * @param capacity of the cache, in bytes
+   * @param take whether it may take memory
    * @param lastNumber numbers begin anew there; more than twice the slots that there will be
    */
-  constructor(maxBytes: number, capacity: number, lastNumber = LAST_NUMBER) {
+  constructor(maxBytes: number, capacity: number, take: TakeMemory = takeAny, lastNumber = LAST_NUMBER) {
+    this.#take = take
     this.#lastNumber = lastNumber
     this.setCapacity(maxBytes, capacity)
   }
 
   /** What this takes, in bytes. */
   get memoryBytes(): number {
-    return SLOT_BYTES * this.#links.length + CHAIN_BYTES * this.#chains.length
+    return this.#links.length === 0 ? 0 : bytesOf(this.#links.length)
   }
 
   /** What the entries weighed that are remembered. */
@@ -81,7 +86,7 @@ export class Ghost {
    */
   add(fingerprint: number, size: number): void {
     const slots = this.#links.length
-    if (this.#next - this.#first === slots) this.#makeRoom(slots)
+    if (this.#next - this.#first === slots && !this.#makeRoom(slots)) return
     if (this.#next === this.#lastNumber) this.#rebuild(this.#links.length)
     const code = encodeSize(size)
     this.#append(fingerprint, code)
@@ -95,14 +100,14 @@ export class Ghost {
     return found
   }
 
-  #makeRoom(slots: number): void {
-    if (slots < this.#maxSlots) {
-      this.#rebuild(Math.min(this.#maxSlots, Math.max(MIN_SLOTS, slots + (slots >>> 3))))
-    } else if (this.#taken * WORTH_MOVING >= slots) {
-      this.#rebuild(slots)
-    } else {
-      this.#forgetOldest()
-    }
+  /** Frees a slot. False when there is none and no memory for any. */
+  #makeRoom(slots: number): boolean {
+    const more = Math.min(this.#maxSlots, Math.max(MIN_SLOTS, slots + (slots >>> 3)))
+    if (more > slots && this.#take(bytesOf(more) - this.memoryBytes)) this.#rebuild(more)
+    else if (slots === 0) return false
+    else if (this.#taken * WORTH_MOVING >= slots) this.#rebuild(slots)
+    else this.#forgetOldest()
+    return true
   }
 
   #append(fingerprint: number, code: number): void {
@@ -156,7 +161,7 @@ export class Ghost {
     this.#fingerprints = new Uint32Array(slots)
     this.#sizes = new Uint16Array(slots)
     this.#links = new Uint32Array(slots)
-    this.#chains = new Uint32Array(powerOfTwo(slots / 4))
+    this.#chains = new Uint32Array(chainsOf(slots))
     this.#first = 1
     this.#next = 1
     this.#taken = 0
@@ -182,6 +187,14 @@ function encodeSize(size: number): number {
 function decodeSize(code: number): number {
   const exponent = Math.max(0, Math.floor(code / MANTISSA) - 1)
   return (code - exponent * MANTISSA) * 2 ** exponent
+}
+
+function chainsOf(slots: number): number {
+  return powerOfTwo(slots / 4)
+}
+
+function bytesOf(slots: number): number {
+  return SLOT_BYTES * slots + CHAIN_BYTES * chainsOf(slots)
 }
 
 /** The smallest power of two that is at least `n`, a number from 1 to 2^31. */

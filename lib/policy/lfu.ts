@@ -1,5 +1,5 @@
 import { Pins } from './pins.js'
-import type { Policy, PolicyNode } from './policy.js'
+import { type Policy, type PolicyNode, type TakeMemory, takeAny } from './policy.js'
 import { Queue } from './queue.js'
 
 const NONE = -1
@@ -39,17 +39,19 @@ export class Lfu<N extends PolicyNode<N>> implements Policy<N> {
   readonly #buckets: Bucket<N>[] = []
   readonly #free: number[] = []
   readonly #maxBuckets: number
+  readonly #take: TakeMemory
   #rarest = NONE
   count = 0
   bytes = 0
 
-  constructor(evictable: (node: N) => boolean, maxBuckets = MAX_BUCKETS) {
+  constructor(evictable: (node: N) => boolean, take: TakeMemory = takeAny, maxBuckets = MAX_BUCKETS) {
     this.#pins = new Pins(evictable)
+    this.#take = take
     this.#maxBuckets = maxBuckets
   }
 
   get memoryBytes(): number {
-    return this.#buckets.length * BUCKET_BYTES
+    return Math.max(1, this.#buckets.length) * BUCKET_BYTES
   }
 
   add(node: N): void {
@@ -120,7 +122,7 @@ export class Lfu<N extends PolicyNode<N>> implements Policy<N> {
   /** An empty bucket for `frequency`, next to `rarer`, or the first of all; NONE when there is none left. */
   #begin(frequency: number, rarer: number): number {
     const at = this.#free.pop() ?? this.#buckets.length
-    if (at === this.#maxBuckets) return NONE
+    if (at === this.#buckets.length && !this.#mayAddBucket()) return NONE
     const bucket = this.#buckets[at] ?? new Bucket<N>()
     this.#buckets[at] = bucket
     bucket.frequency = frequency
@@ -130,6 +132,12 @@ export class Lfu<N extends PolicyNode<N>> implements Policy<N> {
     else this.#buckets[rarer]!.commoner = at
     if (bucket.commoner !== NONE) this.#buckets[bucket.commoner]!.rarer = at
     return at
+  }
+
+  /** The first is had without asking: an entry must be somewhere. */
+  #mayAddBucket(): boolean {
+    const count = this.#buckets.length
+    return count === 0 || (count < this.#maxBuckets && this.#take(BUCKET_BYTES))
   }
 
   #end(at: number): void {

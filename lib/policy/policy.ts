@@ -97,5 +97,14 @@ export interface Policy<N> {
   setCapacity(bytes: number): void
 }
 
+/**
+ * Asks for `bytes` more for what a policy holds beside the entries: true when it may take them. A policy that may not goes
+ * on with what it has, which costs hits and nothing more, and asks again when it could use them again.
+ */
+export type TakeMemory = (bytes: number) => boolean
+
+/** Where nobody counts. */
+export const takeAny: TakeMemory = () => true
+
 /** Pinned entries that one `evict` passes over at most. */
 export const PASS_LIMIT = 256

@@ -1,6 +1,6 @@
 import { Ghost } from './ghost.js'
 import { Pins } from './pins.js'
-import type { Policy, PolicyNode } from './policy.js'
+import { type Policy, type PolicyNode, type TakeMemory, takeAny } from './policy.js'
 import { Queue } from './queue.js'
 
 /** Uses that take an entry from the small queue to the main one. */
@@ -34,11 +34,12 @@ export class S3Fifo<N extends PolicyNode<N>> implements Policy<N> {
   readonly #pins: Pins<N>
   readonly #small = new Queue<N>()
   readonly #main = new Queue<N>()
-  readonly #ghost = new Ghost(0, 0)
+  readonly #ghost: Ghost
   #mainShare = 0
 
-  constructor(evictable: (node: N) => boolean, capacity: number) {
+  constructor(evictable: (node: N) => boolean, capacity: number, take: TakeMemory = takeAny) {
     this.#pins = new Pins(evictable)
+    this.#ghost = new Ghost(0, 0, take)
     this.setCapacity(capacity)
   }
 

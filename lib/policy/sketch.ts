@@ -1,5 +1,8 @@
+import { type TakeMemory, takeAny } from './policy.js'
+
 /** A block: 128 counters of 4 bits, in 16 words, the size of a processor's cache line. */
 const WORDS_PER_BLOCK = 16
+const WORD_BYTES = 4
 const ENTRIES_PER_BLOCK = 8
 const MIN_BLOCKS = 64
 const MAX_BLOCKS = 2 ** 26
@@ -36,11 +39,14 @@ const MIN_ENTRIES = 64
  * key's block is chosen by the low bits of its hash, so both halves begin as copies of what was there.
  */
 export class FrequencySketch {
-  #table = new Uint32Array(MIN_BLOCKS * WORDS_PER_BLOCK)
+  #table = new Uint32Array(0)
   #maxBlocks = MIN_BLOCKS
   #uses = 0
+  readonly #take: TakeMemory
 
-  constructor(capacity: number) {
+  /** @param take whether it may take memory; without any it counts nothing */
+  constructor(capacity: number, take: TakeMemory = takeAny) {
+    this.#take = take
     this.setCapacity(capacity)
   }
 
@@ -54,18 +60,25 @@ export class FrequencySketch {
 
   /** Prepares for a cache of so many entries. */
   grow(entries: number): void {
-    let blocks = this.#table.length / WORDS_PER_BLOCK
-    while (entries > blocks * ENTRIES_PER_BLOCK && blocks * 2 <= this.#maxBlocks) {
-      const table = new Uint32Array(this.#table.length * 2)
+    let { length } = this.#table
+    while (
+      length === 0 ||
+      (entries * WORDS_PER_BLOCK > length * ENTRIES_PER_BLOCK &&
+        length * 2 <= this.#maxBlocks * WORDS_PER_BLOCK)
+    ) {
+      const longer = Math.max(MIN_BLOCKS * WORDS_PER_BLOCK, length * 2)
+      if (!this.#take((longer - length) * WORD_BYTES)) return
+      const table = new Uint32Array(longer)
       table.set(this.#table)
-      table.set(this.#table, this.#table.length)
+      table.set(this.#table, length)
       this.#table = table
-      blocks *= 2
+      length = longer
     }
   }
 
   /** Counts one use of the key with that hash. `entries` are in the cache. */
   count(hash: number, entries: number): void {
+    if (this.#table.length === 0) return
     let word = this.#block(hash)
     let counted = false
     for (let bits = mix(hash), row = 0; row < 4; row += 1, bits >>>= 5, word += 4) {
@@ -83,6 +96,7 @@ export class FrequencySketch {
 
   /** How often the key with that hash was used lately: 0 to 15. */
   estimate(hash: number): number {
+    if (this.#table.length === 0) return 0
     let word = this.#block(hash)
     let least = 15
     for (let bits = mix(hash), row = 0; row < 4; row += 1, bits >>>= 5, word += 4) {

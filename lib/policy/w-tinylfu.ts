@@ -1,5 +1,5 @@
 import { Pins } from './pins.js'
-import type { Policy, PolicyNode } from './policy.js'
+import { type Policy, type PolicyNode, type TakeMemory, takeAny } from './policy.js'
 import { Queue } from './queue.js'
 import { FrequencySketch } from './sketch.js'
 import { WindowClimber } from './window-climber.js'
@@ -55,9 +55,9 @@ export class WTinyLfu<N extends PolicyNode<N>> implements Policy<N> {
   /** Whether an entry had to go yet. Before, all that is counted is how the cache fills. */
   #filled = false
 
-  constructor(evictable: (node: N) => boolean, capacity: number) {
+  constructor(evictable: (node: N) => boolean, capacity: number, take: TakeMemory = takeAny) {
     this.#pins = new Pins(evictable)
-    this.#sketch = new FrequencySketch(capacity)
+    this.#sketch = new FrequencySketch(capacity, take)
     this.#climber = new WindowClimber(capacity)
     this.setCapacity(capacity)
   }

@@ -61,7 +61,8 @@ Region::Growth HashIndex::Prepare() noexcept {
   if (buckets_ == 0) {
     const Region::Growth growth = table_.Grow(kFewest * sizeof(Bucket));
     if (growth != Region::Growth::kDone) return growth;
-    buckets_ = target_ = kFewest;
+    target_ = kFewest;
+    SetBuckets(kFewest);
     for (uint32_t at = 0; at < buckets_; at++) Clear(Main(at));
   }
   if (!sweeping()) Begin();
@@ -164,7 +165,7 @@ bool HashIndex::SweepOne() noexcept {
     cursor_ = from + 1;
   }
   if (cursor_ != (growing ? 0 : buckets_)) return true;
-  buckets_ = target_;
+  SetBuckets(target_);
   if (growing) return true;
   table_.Shrink(uint64_t{buckets_} * sizeof(Bucket));
   TrimOverflow();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -49,6 +50,12 @@ class HashIndex {
   // is asked about shares 8 bits of the hash and its bucket, not the key: it must compare.
   template <class IsIt>
   uint32_t Find(uint32_t hash, IsIt&& is_it) const noexcept;
+
+  // Sends for the bucket of `hash`, from whatever thread, without a lock: a guess, which while the
+  // table changes its size may be wrong.
+  void Prefetch(uint32_t hash) const noexcept {
+    __builtin_prefetch(&Main(Scale(hash, guess_.load(std::memory_order_relaxed))));
+  }
 
   // Makes sure that the next Insert has where to put it. Anything but kDone: nothing has changed.
   Region::Growth Prepare() noexcept;
@@ -107,6 +114,10 @@ class HashIndex {
   void Move(uint32_t from) noexcept;
   bool sweeping() const noexcept { return target_ != buckets_; }
   static void Clear(Bucket& bucket) noexcept;
+  void SetBuckets(uint32_t buckets) noexcept {
+    buckets_ = buckets;
+    guess_.store(buckets, std::memory_order_relaxed);
+  }
 
   const HashOf hash_of_;
   const void* const context_;
@@ -114,6 +125,8 @@ class HashIndex {
   Region overflow_;
   uint64_t size_ = 0;
   uint32_t buckets_ = 0;
+  // What Prefetch takes for buckets_.
+  std::atomic<uint32_t> guess_{0};
   // The size that a sweep is leading to; equal to buckets_ when there is none.
   uint32_t target_ = 0;
   // Growing: buckets from here on have been moved. Shrinking: buckets before it have.

@@ -94,6 +94,18 @@ uint32_t Shard::FindToCopy(const Hash128& hash, Slice key) const noexcept {
   return handle != kNoHandle && Live(At(handle)) ? handle : kNoHandle;
 }
 
+uint32_t Shard::FindToWrite(const Hash128& hash, Slice key) const noexcept {
+  if (live_ + cleared_ == 0) return kNoHandle;
+  return index_.Find(IndexHash(hash), [&](uint32_t candidate) {
+    const Location location = records_.LocationOf(candidate);
+    const uint8_t* const slot = slab_.At(location);
+    const uint64_t bytes = std::min<uint64_t>(slab_.SizeOf(location), kFetchedAhead);
+    for (uint64_t at = 0; at < bytes; at += 64) __builtin_prefetch(slot + at, 1);
+    __builtin_prefetch(&records_[candidate], 1);
+    return Same(At(candidate).key(), key);
+  });
+}
+
 uint32_t Shard::Find(const Hash128& hash, Slice key) const noexcept {
   const uint32_t handle = FindAny(hash, key);
   return handle != kNoHandle && Live(At(handle)) ? handle : kNoHandle;
@@ -169,7 +181,7 @@ Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes,
                             Slice value, Body* body, const Metadata& metadata) noexcept {
   assert(slot_bytes <= commons_.classes.largest());
   const auto size_class = commons_.classes.For(static_cast<uint32_t>(slot_bytes));
-  uint32_t handle = FindAny(hash, key);
+  uint32_t handle = FindToWrite(hash, key);
   uint64_t before = 0;
   // The value that was there is overwritten where it lies, if the new one wants the same slot.
   if (handle == kNoHandle || records_.Chained(handle) ||

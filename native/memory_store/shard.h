@@ -49,6 +49,9 @@ class Shard final : private PolicyNodes, private WheelEntries {
 
   // -- Entries.
 
+  // Without the lock, before taking it: has what every lookup of the key needs sent for.
+  void Expect(const Hash128& hash) const noexcept { index_.Prefetch(IndexHash(hash)); }
+
   // The handle of the live entry of `key`; kNoHandle when there is none. Expired entries are live:
   // they are found until their memory is wanted.
   uint32_t Find(const Hash128& hash, Slice key) const noexcept;
@@ -151,6 +154,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   bool Live(const Entry& entry) const noexcept { return entry.epoch() == epoch_; }
   // As Find, cleared entries included.
   uint32_t FindAny(const Hash128& hash, Slice key) const noexcept;
+  // As FindAny, for who is about to overwrite the value, or the entry.
+  uint32_t FindToWrite(const Hash128& hash, Slice key) const noexcept;
   // The index is asked by one half of the hash, and the shard is chosen by the other.
   static uint32_t IndexHash(const Hash128& hash) noexcept {
     return static_cast<uint32_t>(hash.low);

@@ -79,6 +79,7 @@ MemoryStore::Copied MemoryStore::GetCopy(Slice key, std::span<uint8_t> value,
                                          std::span<uint8_t> text, Head& head, bool peek) {
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
+  shard.Expect(hash);
   Body* body = nullptr;
   {
     const std::lock_guard lock(shard.mutex);
@@ -113,6 +114,7 @@ MemoryStore::Copied MemoryStore::GetCopy(Slice key, std::span<uint8_t> value,
 EntryRef MemoryStore::Find(Slice key, bool peek) {
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
+  shard.Expect(hash);
   EntryRef ref;
   const std::lock_guard lock(shard.mutex);
   const uint32_t handle = shard.Find(hash, key);
@@ -163,6 +165,7 @@ MemoryStore::Stored MemoryStore::Set(Slice key, Slice value, const Metadata& met
     return SetLarge(key, value, metadata, flight);
   }
   Shard& shard = ShardOf(hash);
+  shard.Expect(hash);
   bool fenced = false;
   const bool had = WithRoom(shard, [&] {
     fenced = flight != nullptr && PassTable::Fenced(*flight);
@@ -187,6 +190,7 @@ MemoryStore::Stored MemoryStore::Set(Slice key, Slice value, const Metadata& met
 bool MemoryStore::Delete(Slice key) {
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
+  shard.Expect(hash);
   const std::lock_guard lock(shard.mutex);
   shard.passes.FenceAll(hash, key);
   return shard.Remove(hash, key);

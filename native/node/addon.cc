@@ -19,6 +19,7 @@ constexpr Export kExports[] = {
     {"crc32c", Crc32c},
     {"crc32cBy", Crc32cBy},
     {"hash128", Hash128},
+    {"listenSocket", ListenSocket},
     {"memoryNumbers", MemoryNumbers},
     {"memoryNews", MemoryNews},
     {"memoryOpen", MemoryOpen},

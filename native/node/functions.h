@@ -16,6 +16,10 @@ napi_value Crc32cBy(napi_env env, napi_callback_info info);
 // hash128(key: Uint8Array, data: Uint8Array | string, out: Uint32Array): void
 napi_value Hash128(napi_env env, napi_callback_info info);
 
+// listenSocket(host: string, port: number, backlog: number): number, the descriptor of a socket
+// that shares its port
+napi_value ListenSocket(napi_env env, napi_callback_info info);
+
 // The memory store. lib/native/addon.ts says what each takes and gives; memory_store.cc,
 // memory_body.cc and memory_flight.cc have them.
 napi_value MemoryNumbers(napi_env env, napi_callback_info info);

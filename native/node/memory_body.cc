@@ -46,8 +46,8 @@ napi_value MemorySpan(napi_env env, napi_callback_info info) {
     return Throw(env, Status::InvalidArgument("index is beyond the arena"));
   }
   const uint64_t at = index.value() * kSpanBytes;
-  // The addresses stay reserved for as long as JavaScript may look at them. A share of the store, not
-  // of the attachment to it: whether it is open is not the collector's to say.
+  // The addresses stay reserved for as long as JavaScript may look at them. A share of the store,
+  // not of the attachment to it: whether it is open is not the collector's to say.
   auto* const share = new std::shared_ptr<MemoryStore>(open->store->shared_from_this());
   napi_value span = nullptr;
   const napi_status status = napi_create_external_arraybuffer(

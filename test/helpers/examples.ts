@@ -26,10 +26,15 @@ export function examplesOf(file: string, text: string): Example[] {
   }))
 }
 
-/** Those of README.md and of all guides below `root`. */
+/** Those of README.md, and of all guides and reference pages below `root`. */
 export function documentedExamples(root: string): Example[] {
-  const guides = readdirSync(join(root, 'docs/guides')).filter((name) => name.endsWith('.md'))
-  const files = [...guides.sort().map((name) => `docs/guides/${name}`), 'README.md']
+  const pages = ['docs/guides', 'docs/reference'].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith('.md'))
+      .sort()
+      .map((name) => `${folder}/${name}`),
+  )
+  const files = [...pages, 'README.md']
   return files.flatMap((file) => {
     const text = textOf(join(root, file))
     return text === undefined ? [] : examplesOf(file, text)

@@ -11,7 +11,8 @@ import {
 import { FakeClock } from './clock.js'
 import { DistantStore } from './distant-store.js'
 import { turns, until } from './gate.js'
-import { type SharedMemory, SharedStore, sharedMemory } from './shared-store.js'
+import { type SharedMemory, sharedMemory } from './shared-memory.js'
+import { SharedStore } from './shared-store.js'
 
 /** The kinds of store that the cache is tested over. */
 export type StoreKind = 'memory' | 'distant' | 'shared'

@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 
 #include "memory_fixture.h"
 #include "memory_store/registry.h"
@@ -394,6 +396,8 @@ TEST_CASE("arena: every view of a body lies in one page of it, between its base 
 TEST_CASE("registry: that of the process outlives its statics") {
   // In a child, which leaves as a process does: what is registered first is called last, when a
   // static that was made after it would be gone.
+  std::fflush(nullptr);
+  std::cout.flush();
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {

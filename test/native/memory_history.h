@@ -79,16 +79,16 @@ struct Pattern {
 // for the order of writes that overlap with each other.)
 class History {
  public:
-  static constexpr uint64_t kKeys = 40;
+  static constexpr uint64_t kKeys = 120;
 
   uint64_t Now() noexcept { return time_.fetch_add(1); }
 
-  // A change begins, done by whatever means; the answer is when.
+  // A change begins, done by whatever means; the answer is when. Ends with End.
   uint64_t Begin(uint64_t key) noexcept {
-    const uint64_t start = Now();
-    Raise(keys_[key].begun, start);
-    return start;
+    keys_[key].begun.fetch_add(1);
+    return Now();
   }
+  void End(uint64_t key) noexcept { keys_[key].ended.fetch_add(1); }
   void Done(uint64_t key, uint64_t start) noexcept { Raise(keys_[key].settled, start); }
   // The same for what fences fills: writes that are none, deletes and clears.
   void Fenced(uint64_t key, uint64_t start) noexcept { Raise(keys_[key].fenced, start); }
@@ -117,7 +117,10 @@ class History {
 
   uint64_t settled(uint64_t key) const noexcept { return keys_[key].settled; }
   uint64_t fenced(uint64_t key) const noexcept { return keys_[key].fenced; }
+  // How many changes have begun, and how many of them are over: where as many have begun as had
+  // ended at an earlier time, there was none from then on.
   uint64_t begun(uint64_t key) const noexcept { return keys_[key].begun; }
+  uint64_t ended(uint64_t key) const noexcept { return keys_[key].ended; }
 
   // A whole value was found under `key`, by a question that was asked when it was `settled`.
   uint64_t Found(uint64_t key, uint64_t settled, Slice value, const char* how) {
@@ -165,8 +168,10 @@ class History {
     return failure_;
   }
 
-  // When the flight that leads for a key, and is not alone, was claimed; 0 when there is none.
+  // When the flight that leads for a key, and is not alone, was claimed; 0 when there is none. And
+  // how many changes of the key had ended before.
   std::array<std::atomic<uint64_t>, kKeys> leading{};
+  std::array<std::atomic<uint64_t>, kKeys> ended_before{};
 
  private:
   static constexpr uint64_t kOpen = std::numeric_limits<uint64_t>::max();
@@ -181,9 +186,10 @@ class History {
     std::atomic<bool> failed = false;
   };
   struct Key {
-    // The latest beginnings: of all changes, of those that are known to be done, and of those that
-    // fence and are done.
     std::atomic<uint64_t> begun = 0;
+    std::atomic<uint64_t> ended = 0;
+    // The latest beginnings: of changes that are known to be done, and of those that fence and are
+    // done.
     std::atomic<uint64_t> settled = 0;
     std::atomic<uint64_t> fenced = 0;
   };

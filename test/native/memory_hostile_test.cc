@@ -109,8 +109,8 @@ bool Scenario(SystemMemory& memory) {
       CHECK(std::ranges::equal(ref.user(), SliceOf(user)));
       CHECK(ref.head().size == 150000);
     }
-    static_cast<void>(store->Configure(
-        (round + 1) * kMiB + kMiB / 2, 0, round == 1 ? PolicyKind::kWTinyLfu : PolicyKind::kLru));
+    static_cast<void>(store->Configure((round + 1) * kMiB + kMiB / 2, 0,
+                                       round == 1 ? PolicyKind::kWTinyLfu : PolicyKind::kLru));
     store->Maintain();
     if (round == 1) store->Clear();
   }
@@ -267,18 +267,60 @@ TEST_CASE("hostile: texts, flights and lists of pieces are within the bound as w
     CHECK(most <= max);
     CHECK(store->stats().pinned_bytes == 0);
   }
+  for (const uint64_t max : {kMiB, 20 * kMiB}) {
+    // Entries in their slots give way to values in pieces, each of which has a list of them.
+    const auto store = MakeStore({.max_bytes = max}, clock);
+    for (uint64_t key = 0; key < max / 200; key++) Put(*store, key, 300);
+    uint64_t most = 0;
+    for (uint64_t key = 0; key < max / 500; key++) {
+      Put(*store, key, 2100 + key % 2100);
+      most = std::max(most, store->stats().bytes);
+    }
+    CHECK(most <= max);
+  }
+}
+
+TEST_CASE("hostile: over the bound because all was pinned, and within it with the next write") {
+  ManualClock clock;
+  const auto store = MakeStore({.max_bytes = 2 * kMiB, .policy = PolicyKind::kFifo}, clock);
+  std::vector<EntryRef> open;
+  for (uint64_t key = 0; key < 7; key++) {
+    REQUIRE(Put(*store, key, 200000) == Stored::kDone);
+    open.push_back(store->Find(SliceOf(KeyOf(key))));
+  }
+  for (uint64_t key = 100; key < 2000; key++) Put(*store, key, 300);
+  // Flights cannot be refused.
+  const std::string rest(20000, 'k');
+  std::vector<MemoryStore::Claimed> flights;
+  for (uint64_t key = 0; key < 50; key++) {
+    flights.push_back(store->Claim(SliceOf(KeyOf(key) + rest), 1));
+  }
+  CHECK(store->stats().bytes > 2 * kMiB);
+  // It would fit where the end of one of the values lies; but first what is owed.
+  CHECK(Put(*store, 5000, 2010) == Stored::kNoRoom);
+  open.clear();
+  CHECK(store->stats().bytes > 2 * kMiB);
+  CHECK(Put(*store, 5000, 2010) == Stored::kDone);
+  CHECK(store->stats().bytes <= 2 * kMiB);
+  CHECK(Has(*store, 5000));
+  CHECK(Has(*store, 6));
+  store->AbortOwner(1);
 }
 
 TEST_CASE("hostile: a reader of an expired entry does not keep others from expiring") {
   ManualClock clock;
   const auto store = MakeStore({.max_bytes = 4 * kMiB, .policy = PolicyKind::kLru}, clock);
   for (uint64_t key = 0; key < 1000; key++) Put(*store, key, 1000);
-  for (uint64_t key = 1000; key < 2500; key++) Put(*store, key, 1000, clock.now + 5);
+  // The first and the last of those that expire, so that one of them is the first that is due.
   Put(*store, 9000, 100000, clock.now + 5);
+  for (uint64_t key = 1000; key < 2400; key++) Put(*store, key, 1000, clock.now + 5);
+  Put(*store, 9001, 100000, clock.now + 5);
   const EntryRef open = store->Find(SliceOf(KeyOf(9000)));
+  const EntryRef other = store->Find(SliceOf(KeyOf(9001)));
   REQUIRE(open.pinned());
+  REQUIRE(other.pinned());
   clock.now = clock.now + 10;
-  for (uint64_t key = 3000; key < 4500; key++) Put(*store, key, 1000);
+  for (uint64_t key = 3000; key < 4400; key++) Put(*store, key, 1000);
   CHECK(store->stats().evictions == 0);
   for (uint64_t key = 0; key < 1000; key++) REQUIRE(Has(*store, key));
   std::vector<uint8_t> value(100000);
@@ -299,7 +341,8 @@ TEST_CASE("hostile: clears come faster than what they leave is tidied") {
       if (what < 600) {
         if (Put(*store, key, key % 30 == 0 ? 9000 : 300) == Stored::kDone) set[key] = true;
       } else if (what < 606) {
-        store->Clear();
+        // Also several in a row, so that what was cleared first is as old as can be.
+        for (uint64_t times = 1 + random.Below(6); times > 0; times--) store->Clear();
         set.assign(set.size(), false);
       } else if (what < 609 && open.size() < 30) {
         open.push_back(store->Find(SliceOf(KeyOf(key / 30 * 30))));
@@ -331,6 +374,32 @@ TEST_CASE("hostile: a draft that says it is large, and is not, holds what it has
   for (int call = 0; call < 3; call++) store->Maintain();
   CHECK(store->stats().bytes - before < kMiB);
   CHECK(store->stats().entries == 100);
+}
+
+TEST_CASE(
+    "hostile: what a draft lent stays, though its end was moved and all else was overwritten") {
+  ManualClock clock;
+  const auto store = MakeStore({.max_bytes = 2 * kMiB, .policy = PolicyKind::kFifo}, clock);
+  for (const uint64_t size : {uint64_t{5000}, uint64_t{17000}, uint64_t{40100}}) {
+    for (const uint64_t declared : {Draft::kUnknown, 200000 + size}) {
+      const auto value = ValueOf(1, size, size);
+      auto draft = store->Begin(SliceOf("k"), declared, 1);
+      REQUIRE(draft->Append(value) == Draft::Outcome::kDone);
+      const Slice first = draft->View(0);
+      const Slice last = draft->View(size - 50);
+      REQUIRE(draft->Commit(At(1e12)) == Draft::Outcome::kDone);
+      const EntryRef ref = store->Find(SliceOf("k"));
+      const Slice moved = ref.View(size - 50);
+      // The case that is meant: what was lent is no part of the value any more.
+      CHECK(moved.data() != last.data());
+      store->Delete(SliceOf("k"));
+      for (uint64_t key = 0; key < 8000; key++) Put(*store, key, 50 + key * 11 % 30000);
+      CHECK(std::memcmp(first.data(), value.data(), first.size()) == 0);
+      CHECK(std::memcmp(last.data(), value.data() + size - 50, last.size()) == 0);
+      CHECK(std::memcmp(moved.data(), value.data() + size - 50, moved.size()) == 0);
+    }
+  }
+  CHECK(store->stats().pinned_bytes == 0);
 }
 
 TEST_CASE("hostile: many small stores") {

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { documentedExamples, type Example, examplesOf } from '../helpers/examples.js'
 
 /*
- * Runs every block of README.md and docs/guides that is marked ```js runnable (or ts), against lib. A block is a module by
+ * Runs every block of README.md, docs/guides and docs/reference that is marked ```js runnable (or ts), against lib. A block is a module by
  * itself. Where it names http://localhost:3000 there is an origin, `url` is something on it, and `httpResponse` a response that
  * somebody waits for. What it prints must be what its comments say, where they say anything; and a server that it
  * leaves listening must answer for the origin.

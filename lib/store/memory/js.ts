@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8'
 import type { MemoryStorePatch } from '../../config/schema.js'
-import { ConfigError } from '../../errors.js'
+import { ClosedError, ConfigError } from '../../errors.js'
 import {
   type Draft,
   IN_HAND,
@@ -79,9 +79,8 @@ class JsMemoryStore implements MemoryStore, DraftHost {
     const entry = this.table.find(key)
     if (entry === undefined) return undefined
     const opened = new OpenEntry(entry, entry.metadata!, this.table)
-    if (peek) return opened
-    this.table.touch(entry)
-    this.table.report()
+    // Last, for a policy of the user's may remove the entry.
+    if (!peek) this.table.touch(entry)
     return opened
   }
 
@@ -112,6 +111,7 @@ class JsMemoryStore implements MemoryStore, DraftHost {
   }
 
   configure(patch: MemoryStorePatch): void {
+    if (this.closed) throw new ClosedError('the memory store is closed; make a new one')
     const config = patchMemoryConfig(this.#config, patch)
     this.table.configure(config.maxBytes, config.policy)
     this.#config = config

@@ -10,7 +10,8 @@ export interface MemoryStore extends Store {
    * `maxItemBytes` is for what comes from now on; it follows `maxBytes`, as an eighth, unless it was given once.
    *
    * @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do; nothing is
-   * changed then. The same when it is called from within the user's own policy.
+   * changed then. The same when it is called from within the user's own policy, and for a policy of your own where
+   * the store was made with one of drey's. `ERR_DREY_CLOSED` after `close()`.
    */
   configure(patch: MemoryStorePatch): void
 }

@@ -44,6 +44,8 @@ export class EntryTable {
   #faults = 0
   #evicted: string[] = []
   #reporting = false
+  /** What the policy asked for last in vain. */
+  #wanted = 0
   /** Keys that came into the Map so far. */
   #slots = 0
 
@@ -70,7 +72,6 @@ export class EntryTable {
 
   touch(entry: Entry): void {
     this.#policy.touch(entry)
-    this.#settle()
   }
 
   /** Makes the draft the entry of its key, with `metadata`; false when there is no room for them. */
@@ -100,7 +101,6 @@ export class EntryTable {
     this.#expect(draft)
     if (before === undefined) this.#policy.add(draft)
     else this.#policy.replace(before, draft)
-    this.#settle()
     return true
   }
 
@@ -141,8 +141,8 @@ export class EntryTable {
     this.#resize(entry, -less)
     // It may have been found expired while it was held; or the bound was lowered below what was pinned.
     if (entry.owner === 'entry' && entry.later === undefined) this.#expect(entry)
-    if (ledger.total > ledger.maxBytes) {
-      this.makeRoom(0, 0)
+    if (ledger.total > ledger.maxBytes && !this.#userRuns) {
+      this.#shrink()
       this.report()
     }
   }
@@ -163,7 +163,8 @@ export class EntryTable {
   makeRoom(bytes: number, headBytes: number): boolean {
     const { ledger } = this
     if (this.#userRuns || !ledger.couldFit(bytes)) return false
-    while (!ledger.fits(bytes, headBytes)) {
+    const wanted = ledger.couldFit(bytes + this.#wanted) ? this.#wanted : 0
+    while (!ledger.fits(bytes + wanted, headBytes)) {
       if (!this.#expireOne() && !this.#evictOne()) return false
     }
     return true
@@ -176,9 +177,10 @@ export class EntryTable {
     }
     this.ledger.maxBytes = maxBytes
     this.#policy.setCapacity(maxBytes)
+    // A history that was for a larger store may have become shorter.
     this.ledger.policyBytes = this.#policy.memoryBytes
     // The old policy decides what a smaller store keeps: the new one knows nothing yet.
-    this.makeRoom(0, 0)
+    this.#shrink()
     if (choice !== this.#choice) this.#handOver(choice)
     this.report()
   }
@@ -201,7 +203,9 @@ export class EntryTable {
   }
 
   #makePolicy(choice: PolicyName | EvictionPolicy): Policy<Entry> {
-    if (typeof choice === 'string') return createPolicy(choice, this.ledger.maxBytes, evictable)
+    if (typeof choice === 'string') {
+      return createPolicy(choice, this.ledger.maxBytes, evictable, this.#take)
+    }
     return new UserPolicy<Entry>(choice, {
       keyOf: (entry) => entry.key,
       nodeOf: (key) => this.#entries.get(key),
@@ -220,15 +224,21 @@ export class EntryTable {
     if (bytes !== 0) this.#policy.resize(entry, entry.size + bytes)
   }
 
-  /**
-   * Enters what the policy has come to hold. It allocated that already, so room is made after, before anybody else runs.
-   */
-  #settle(): void {
+  /** Memory for the policy, if it fits as things are. If not, the next call that makes room makes some for it, too. */
+  readonly #take = (bytes: number): boolean => {
     const { ledger } = this
-    const { memoryBytes } = this.#policy
-    if (memoryBytes === ledger.policyBytes) return
-    ledger.policyBytes = memoryBytes
-    this.makeRoom(0, 0)
+    if (!ledger.fits(bytes, 0)) {
+      this.#wanted = bytes
+      return false
+    }
+    this.#wanted = 0
+    ledger.policyBytes += bytes
+    return true
+  }
+
+  /** Evicts until the bound holds, or nothing is left to evict: what is pinned goes when it is let go. */
+  #shrink(): void {
+    while (!this.ledger.fits(0, 0) && (this.#expireOne() || this.#evictOne()));
   }
 
   #expireOne(): boolean {
@@ -251,7 +261,6 @@ export class EntryTable {
     // One call passes over so many pinned entries at most; the next goes on behind them.
     for (let left = this.#policy.count; left >= 0; left -= PASS_LIMIT) {
       const entry = this.#policy.evict()
-      this.ledger.policyBytes = this.#policy.memoryBytes
       if (entry === undefined) continue
       // A policy of the user's may have removed it on its own when it was told.
       if (entry.owner === 'entry') {
@@ -279,13 +288,14 @@ export class EntryTable {
     }
     this.#faults = this.policyFaults
     this.#choice = choice
+    this.#wanted = 0
     this.#policy = this.#makePolicy(choice)
+    this.ledger.policyBytes = this.#policy.memoryBytes
     const { needsHash } = this.#policy
     for (const entry of entries) {
       if (entry.owner !== 'entry') continue
       if (needsHash) entry.hash = this.#keyHash.of(entry.key)
       this.#policy.add(entry)
     }
-    this.#settle()
   }
 }

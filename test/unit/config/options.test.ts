@@ -3,6 +3,7 @@ import { createCache } from '../../../lib/cache/create.js'
 import { memoryThereIs } from '../../../lib/config/memory.js'
 import { DURATION_FORMS, SIZE_FORMS } from '../../../lib/config/units.js'
 import { ConfigError } from '../../../lib/errors.js'
+import { POLICY_NAMES } from '../../../lib/policy/policy.js'
 import { memoryStore } from '../../../lib/store/memory/index.js'
 
 async function problemOf(make: () => unknown): Promise<string> {
@@ -123,6 +124,48 @@ describe('maxItemBytes of memoryStore', () => {
     )
     expect(memoryStore({ maxBytes: '1MiB', maxItemBytes: '1MiB' }).maxItemBytes).toBe(2 ** 20)
     expect(memoryStore({ maxBytes: '1MiB', maxItemBytes: 0 }).maxItemBytes).toBe(0)
+  })
+})
+
+describe('policy of memoryStore', () => {
+  const known = '"lru", "lfu", "fifo", "sieve", "s3-fifo", "w-tinylfu"'
+  const methods = { add: () => {}, touch: () => {}, remove: () => {}, evict: () => [] }
+
+  test.each([
+    ['mru', '"mru"'],
+    ['LRU', '"LRU"'],
+    ['', '""'],
+    [null, 'null'],
+    [{ ...methods, evict: 5 }, 'an object with add, touch, remove, ...'],
+    [() => [], 'a function'],
+  ])('is not %o, and the message lists those that there are', async (policy, shown) => {
+    expect(await storeProblem({ policy })).toBe(
+      `memoryStore.policy: got ${shown}; want one of ${known}, or an object with the methods add, touch, remove and evict`,
+    )
+  })
+
+  test.each([...POLICY_NAMES, methods])('may be %o', (policy) => {
+    expect(memoryStore({ policy }).stats()).toMatchObject({ policyFaults: 0, entries: 0 })
+  })
+})
+
+describe('name of memoryStore', () => {
+  test.each([
+    ['', '""'],
+    [5, '5'],
+    [null, 'null'],
+    ['x'.repeat(257), `"${'x'.repeat(57)}..."`],
+  ])('is not %o', async (name, shown) => {
+    expect(await storeProblem({ name })).toBe(
+      `memoryStore.name: got ${shown}; want text of 1 to 256 characters`,
+    )
+  })
+
+  test('is not for a store with a policy of your own', async () => {
+    const policy = { add: () => {}, touch: () => {}, remove: () => {}, evict: () => [] }
+    expect(await storeProblem({ name: 'main', policy })).toMatch(
+      /^memoryStore\.policy: got an object with add, touch, remove, \.\.\. for the store named "main"; a policy of your own is for a store without a name.*want one of "lru", /,
+    )
   })
 })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Ghost } from '../../../lib/policy/ghost.js'
+import { takeAny } from '../../../lib/policy/policy.js'
 
 /** A size as it is remembered: its eight highest bits, and at most 255 × 2^30. */
 function rounded(size: number): number {
@@ -52,7 +53,7 @@ describe('ghost queue', () => {
   ])('remembers as a list would%s', (_where, lastNumber) => {
     fc.assert(
       fc.property(steps, fc.nat(5000), (sequence, maxBytes) => {
-        const ghost = new Ghost(maxBytes, LARGE, lastNumber)
+        const ghost = new Ghost(maxBytes, LARGE, takeAny, lastNumber)
         const model = new Model(maxBytes)
         for (const { take, fingerprint, size } of sequence) {
           if (take) {

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest'
 import { createPolicy } from '../../../lib/policy/create.js'
 import { Lfu } from '../../../lib/policy/lfu.js'
-import type { Policy, PolicyName } from '../../../lib/policy/policy.js'
+import { type Policy, type PolicyName, takeAny } from '../../../lib/policy/policy.js'
 import { WTinyLfu } from '../../../lib/policy/w-tinylfu.js'
 import { hashOf, notPinned, TestNode } from './simulate.js'
 
@@ -107,7 +107,7 @@ describe('LFU', () => {
   })
 
   it('lets entries wait at their frequency when there is no bucket left', () => {
-    const bench = new Bench(new Lfu<TestNode>(notPinned, 2)).add('abc')
+    const bench = new Bench(new Lfu<TestNode>(notPinned, takeAny, 2)).add('abc')
     bench.touch('a')
     // A third frequency finds no bucket while b is at 1 and a at 2, together with c.
     bench.touch('c').touch('c')
@@ -127,7 +127,7 @@ describe('LFU', () => {
   })
 
   it('adds to the rarest there is when not even that has a bucket', () => {
-    const bench = new Bench(new Lfu<TestNode>(notPinned, 1)).add('ab').touch('b')
+    const bench = new Bench(new Lfu<TestNode>(notPinned, takeAny, 1)).add('ab').touch('b')
     expect(bench.remove('a').touch('b').add('c').evict()).toBe('bc')
   })
 })

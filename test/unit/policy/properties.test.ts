@@ -173,6 +173,31 @@ describe.each(POLICY_NAMES)('%s, whatever is asked of it', (name) => {
     expect(policy.memoryBytes).toBeLessThanOrEqual(Math.max(LEAST_MEMORY, capacity / 100))
   })
 
+  it('holds no memory that it was not given, and does its work without', () => {
+    fc.assert(
+      fc.property(fc.nat(20_000), calls, (given, sequence) => {
+        let left = given
+        const policy = createPolicy<TestNode>(name, 10 * CAPACITY, notPinned, (bytes) => {
+          expect(bytes).toBeGreaterThan(0)
+          if (bytes > left) return false
+          left -= bytes
+          return true
+        })
+        const before = policy.memoryBytes
+        const all = new Map<number, TestNode>()
+        const withoutChanges = sequence.map((word, at) =>
+          at % 3 === 0 && word === CALL.setCapacity ? CALL.evict : word,
+        )
+        perform(withoutChanges, policy, all, () => {
+          expect(policy.memoryBytes).toBe(before + given - left)
+          expect(policy.count).toBe([...all.values()].filter((node) => node.here).length)
+          expect(policy.bytes).toBe(sum(all.values()))
+        })
+      }),
+      { numRuns: 60 },
+    )
+  })
+
   it('follows a capacity that shrinks', () => {
     const policy = createPolicy<TestNode>(name, 100_000, notPinned)
     const all = nodes(2000, () => 50)

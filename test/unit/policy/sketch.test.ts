@@ -15,11 +15,17 @@ function randomFrom(seed: number): () => number {
   }
 }
 
+function grown(capacity: number): FrequencySketch {
+  const sketch = new FrequencySketch(capacity)
+  sketch.grow(1)
+  return sketch
+}
+
 describe('frequency sketch', () => {
   it('never estimates too low, up to 15, until it ages', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200), { maxLength: 600 }), (uses) => {
-        const sketch = new FrequencySketch(LARGE)
+        const sketch = grown(LARGE)
         const exact = new Map<number, number>()
         for (const id of uses) {
           sketch.count(hashOf(id), 64)
@@ -34,7 +40,7 @@ describe('frequency sketch', () => {
     // Uses as a busy cache has them: Zipf's law over ten times as many keys as entries.
     const entries = 4096
     const random = randomFrom(1)
-    const sketch = new FrequencySketch(LARGE)
+    const sketch = grown(LARGE)
     sketch.grow(entries)
     const exact = new Uint32Array(10 * entries)
     for (let at = 0; at < 10 * entries - 1; at += 1) {
@@ -49,11 +55,11 @@ describe('frequency sketch', () => {
   })
 
   it('halves all counts after ten uses for each entry', () => {
-    const sketch = new FrequencySketch(LARGE)
+    const sketch = grown(LARGE)
     for (let times = 0; times < 12; times += 1) sketch.count(hashOf(1), 100)
     for (let id = 2; sketch.estimate(hashOf(1)) === 12 && id < 2000; id += 1) sketch.count(hashOf(id), 100)
     expect(sketch.estimate(hashOf(1))).toBe(6)
-    const one = new FrequencySketch(LARGE)
+    const one = grown(LARGE)
     for (let id = 0; id < 999; id += 1) one.count(hashOf(id), 100)
     expect(one.estimate(hashOf(998))).toBe(1)
     one.count(hashOf(998), 100)
@@ -61,7 +67,7 @@ describe('frequency sketch', () => {
   })
 
   it('counts a use that halving has taken away as none', () => {
-    const sketch = new FrequencySketch(LARGE)
+    const sketch = grown(LARGE)
     for (let id = 1; id <= 640; id += 1) sketch.count(hashOf(id), 64)
     expect(sketch.estimate(hashOf(1))).toBe(0)
     // Nearly all of the 640 were ones, so nearly 640 more are to come.
@@ -73,7 +79,7 @@ describe('frequency sketch', () => {
   })
 
   it('changes no estimate when it grows, and grows by doubling', () => {
-    const sketch = new FrequencySketch(LARGE)
+    const sketch = grown(LARGE)
     const random = randomFrom(2)
     for (let at = 0; at < 3000; at += 1) sketch.count(hashOf(Math.floor(500 ** random())), 1000)
     const before = Array.from({ length: 500 }, (_, id) => sketch.estimate(hashOf(id)))
@@ -85,10 +91,26 @@ describe('frequency sketch', () => {
     expect(Array.from({ length: 500 }, (_, id) => sketch.estimate(hashOf(id)))).toEqual(before)
   })
 
-  it('takes at most one part in 128 of the capacity', () => {
-    const sketch = new FrequencySketch(2 ** 20)
+  it('counts nothing without memory, and what it can when it may not have more', () => {
+    let left = 0
+    const sketch = new FrequencySketch(2 ** 30, (bytes) => {
+      if (bytes > left) return false
+      left -= bytes
+      return true
+    })
+    sketch.grow(1)
+    sketch.count(7, 1)
+    expect([sketch.memoryBytes, sketch.estimate(7)]).toEqual([0, 0])
+    left = 10_000
+    sketch.grow(10_000)
+    sketch.count(7, 1)
+    expect([sketch.memoryBytes, sketch.estimate(7), left]).toEqual([8192, 1, 10_000 - 8192])
+  })
+
+  it('takes at most one part in 160 of the capacity', () => {
+    const sketch = new FrequencySketch(160 * 2 ** 13)
     for (let entries = 1; entries < 2 ** 20; entries *= 2) sketch.grow(entries)
-    expect(sketch.memoryBytes).toBe(2 ** 20 / 128)
+    expect(sketch.memoryBytes).toBe(2 ** 13)
   })
 })
 

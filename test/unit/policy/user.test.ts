@@ -174,7 +174,11 @@ describe('policy of the user', () => {
     ['gives a promise that rejects', () => Promise.reject(new Error('mine')), 'evict() gave no list of keys'],
     ['gives a number', () => 7, 'evict() gave no list of keys'],
     ['gives a key that was never added', () => ['x'], 'evict() gave a key that is not in the store: "x"'],
-    ['gives what is no key', () => [{}], 'evict() gave a key that is not in the store: an object without members of its own'],
+    [
+      'gives what is no key',
+      () => [{}],
+      'evict() gave a key that is not in the store: an object without members of its own',
+    ],
     [
       'gives a list that throws',
       () =>

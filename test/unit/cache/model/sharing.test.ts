@@ -1,5 +1,8 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { memoryStore } from '../../../../lib/index.js'
+import { native } from '../../../../lib/native/loader.js'
+import { FakeClock } from '../../../helpers/clock.js'
 import { leftOf, type Rig, rigOver, sharedRigs } from '../../../helpers/rig.js'
 import type { SharedStore } from '../../../helpers/shared-store.js'
 import { type Command, command, commandsFor, index, OPTIONS, SIZES } from './commands.js'
@@ -22,17 +25,19 @@ interface Shared {
 
 type Step = (shared: Shared) => void | Promise<void>
 
+const several = (world: World): boolean => world.live.length > 1
+const closing = index.map((n) => command(`close(${n})`, (world) => world.close(n), several))
+
 /** Commands that concern threads. */
 function threadCommands(shared: { current: Shared | undefined }): fc.Arbitrary<Command>[] {
   const of = (name: string, step: Step, possible: (world: World) => boolean): Command =>
     command(name, () => step(shared.current!), possible)
-  const several = (world: World): boolean => world.live.length > 1
   const few = (world: World): boolean => world.live.length < 4
   return [
     index.map((n) =>
       of(`die(${n})`, ({ world }) => world.die(n, ({ store }) => (store as SharedStore).die()), several),
     ),
-    index.map((n) => of(`close(${n})`, ({ world }) => world.close(n), several)),
+    closing,
     fc.constant(of('join()', ({ join }) => join(), few)),
     index.map((n) =>
       of(
@@ -86,3 +91,34 @@ it('answers over several threads with what was last, and leaves nothing', { time
     { numRuns: Number(process.env['SHARING_RUNS'] ?? 100) },
   )
 })
+
+/** A memory for each run: the one before may be there still. */
+let memories = 0
+
+if (native() !== undefined) {
+  it('does so over the native store that several have open', { timeout: 60_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.commands([...commandsFor(index), closing], { maxCommands: 80, size: 'max' }),
+        async (scheduler, steps) => {
+          const clock = new FakeClock()
+          memories += 1
+          const all: Rig[] = []
+          for (let i = 0; i < 3; i += 1) {
+            all.push(await rigOver(memoryStore({ ...SIZES, name: `shared ${memories}` }), CACHES, clock))
+          }
+          const world = new World(all, scheduler)
+          try {
+            await fc.asyncModelRun(() => ({ model: {}, real: world }), steps)
+            await world.finish()
+          } finally {
+            await world.run(scheduler.count())
+          }
+          expect([...world.violations, ...(await leftOf(...all))]).toEqual([])
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+}

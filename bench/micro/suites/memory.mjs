@@ -1,0 +1,189 @@
+/*
+ * Memory, native beside js beside lru-cache: speed, the pause that entries add to a full collection, the bytes that
+ * they take beside key and value, and single sets when each of them evicts. A process for each contestant, full
+ * before the clock starts; they take turns, and the median of the rounds counts.
+ *
+ * Wants lru-cache: npm --prefix bench/peers ci
+ */
+import { existsSync } from 'node:fs'
+import { startChild } from '../../shared/child.mjs'
+import { median } from '../../shared/statistics.mjs'
+
+const SPEED = new URL('../children/memory-speed.mjs', import.meta.url)
+const HELD = new URL('../children/memory-held.mjs', import.meta.url)
+const PEER = new URL('../../peers/node_modules/lru-cache/package.json', import.meta.url)
+const HEAP = '--max-old-space-size=8192'
+const SIZES = [1000, 1024, 1100, 1500]
+const ROUNDS = 5
+
+const CONTESTANTS = [
+  ['native', 'store'],
+  ['native', 'cache'],
+  ['js', 'store'],
+  ['js', 'cache'],
+  ['lru-cache', 'store'],
+]
+/** Rows of the table: what is measured, by what drey and lru-cache call it. */
+const SPEED_ROWS = [
+  { title: 'get', work: 'get', drey: 'Store.find, view', peer: 'get' },
+  { title: 'get', work: 'get', drey: 'cache.getSync', peer: 'get' },
+  { title: 'get', work: 'get', drey: 'cache.getSync', peer: 'get, copied' },
+  { title: 'set', work: 'set', drey: 'Store.set', peer: 'set' },
+  { title: 'set', work: 'set', drey: 'Store.draft', peer: 'set' },
+  { title: 'set', work: 'set', drey: 'cache.set', peer: 'set' },
+]
+const CHURN_ROWS = [
+  { title: 'churn', work: 'churn', drey: 'Store.set', peer: 'set' },
+  { title: 'churn', work: 'churn', drey: 'cache.set', peer: 'set' },
+]
+const PERCENTILES = ['p50', 'p99', 'p99.9']
+const NATIVE = 'native'
+const PEER_NAME = 'lru-cache'
+
+export async function suite({ quick }) {
+  if (!existsSync(PEER)) throw new Error('there is no lru-cache: run npm --prefix bench/peers ci')
+  const entries = quick ? 200_000 : 1_000_000
+  const count = quick ? 50_000 : 300_000
+  const { figures, kept } = await measureSpeed(entries, count)
+  const held = await measureHeld(entries, quick ? 1 : 3)
+
+  const rows = [
+    ...SPEED_ROWS.map(({ title, ...row }) => ({
+      name: nameOf(title, row),
+      unit: 'ns',
+      of: (column) => figureOf(figures, row, column),
+    })),
+    ...CHURN_ROWS.flatMap(({ title, ...row }) =>
+      PERCENTILES.map((percentile, at) => ({
+        name: `${nameOf(title, row)}, ${percentile}`,
+        unit: 'ns',
+        of: (column) => figureOf(figures, row, column)?.[at],
+      })),
+    ),
+    { name: 'full collection, added', unit: 'ms', of: (column) => held.get(column).addedMs },
+    { name: 'beside key and value, accounted', unit: 'B', of: (column) => held.get(column).accounted },
+    { name: 'beside key and value, resident', unit: 'B', of: (column) => held.get(column).resident },
+  ]
+  const find = (name) => rows.find((row) => row.name === name)
+  const ratio = (name) => find(name).of(PEER_NAME) / find(name).of(NATIVE)
+  const faster = (name, atLeast) => ({
+    what: `${name}: native at least ${atLeast} × lru-cache`,
+    actual: `${ratio(name).toFixed(2)} ×`,
+    holds: ratio(name) >= atLeast,
+  })
+  const goal = (name, wanted) =>
+    `goal: ${name}, native ${wanted} × lru-cache: ${ratio(name) >= wanted ? 'reached' : 'missed'} (${ratio(name).toFixed(2)} ×)`
+  const atMost = (name, most, unit) => ({
+    what: `${name}: native at most ${most} ${unit}`,
+    actual: show(find(name).of(NATIVE), unit),
+    holds: find(name).of(NATIVE) <= most,
+  })
+  return {
+    notes: [
+      `${entries.toLocaleString('en-US')} entries of 1 KiB; gets by Zipf 0.99; sets in random order over twice as many keys; churn sets new keys only`,
+      `median of ${ROUNDS} rounds of ${count.toLocaleString('en-US')}; bytes are the mean over values of ${SIZES.join(', ')} B`,
+      `entries held while setting: ${kept}`,
+      // What is wanted; the claims below the table are what --assert insists on.
+      goal('set: Store.set / set', 5),
+      goal('set: cache.set / set', 5),
+      goal('get: Store.find, view / get', 1),
+      goal('get: cache.getSync / get', 1),
+      goal('get: cache.getSync / get, copied', 2),
+    ],
+    table: [
+      ['drey / lru-cache', 'native', 'js', 'lru-cache', 'native ÷ js', 'native ÷ lru-cache'],
+      ...rows.map((row) => [
+        row.name,
+        ...['native', 'js', PEER_NAME].map((column) => show(row.of(column), row.unit)),
+        row.unit === 'ns' ? times(row.of('js') / row.of(NATIVE)) : '',
+        row.unit === 'ns' ? times(row.of(PEER_NAME) / row.of(NATIVE)) : '',
+      ]),
+    ],
+    claims: [
+      faster('set: Store.set / set', 1.5),
+      atMost('full collection, added', 2, 'ms'),
+      atMost('beside key and value, accounted', 64, 'B'),
+    ],
+  }
+}
+
+const nameOf = (title, { drey, peer }) => `${title}: ${drey} / ${peer}`
+const times = (value) => `${value.toFixed(2)} ×`
+
+function show(value, unit) {
+  if (value === undefined) return ''
+  return `${unit === 'ms' ? value.toFixed(2) : Math.round(value).toLocaleString('en-US')} ${unit}`
+}
+
+function figureOf(figures, { work, drey, peer }, column) {
+  return figures.get(`${column} ${work} ${column === PEER_NAME ? peer : drey}`)
+}
+
+/** Medians by contestant, work and name of the call. */
+async function measureSpeed(entries, count) {
+  const children = []
+  // One after the other: filling is not measured, but two cores are all that some machines have.
+  for (const [contestant, level] of CONTESTANTS) {
+    const child = startChild(SPEED, { args: [contestant, level, String(entries)], flags: [HEAP] })
+    const { sets, gets } = await child.receive('ready')
+    children.push({ contestant, child, calls: { get: gets, set: sets, churn: sets } })
+  }
+  const samples = new Map()
+  const kept = new Map()
+  for (const work of ['get', 'set', 'churn']) {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const { contestant, child, calls } of children) {
+        for (const name of calls[work]) {
+          const ran = child.receive('ran')
+          child.send({ type: 'run', work, name, count })
+          const { figure, entries: left } = await ran
+          if (work === 'set') kept.set(contestant, left.toLocaleString('en-US'))
+          const id = `${contestant} ${work} ${name}`
+          samples.set(id, [...(samples.get(id) ?? []), figure])
+        }
+      }
+    }
+  }
+  for (const { child } of children) await child.stop()
+  const figures = new Map([...samples].map(([id, values]) => [id, middle(values)]))
+  return { figures, kept: [...kept].map((pair) => pair.join(' ')).join(', ') }
+}
+
+/** The median, of each percentile by itself where a round gives several. */
+function middle(values) {
+  if (!Array.isArray(values[0])) return median(values)
+  return values[0].map((_, at) => median(values.map((round) => round[at])))
+}
+
+async function measureHeld(entries, rounds) {
+  const all = new Map()
+  for (let round = 0; round < rounds; round += 1) {
+    for (const size of SIZES) {
+      for (const contestant of ['native', 'js', PEER_NAME]) {
+        const result = await hold({ contestant, entries, size })
+        all.set(contestant, [...(all.get(contestant) ?? []), { size, ...result }])
+      }
+    }
+  }
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
+  return new Map(
+    [...all].map(([contestant, results]) => [
+      contestant,
+      {
+        addedMs: median(results.filter(({ size }) => size === 1024).map(({ addedMs }) => addedMs)),
+        resident: mean(results.map(({ resident }) => resident)),
+        accounted:
+          results[0].accounted === undefined ? undefined : mean(results.map(({ accounted }) => accounted)),
+      },
+    ]),
+  )
+}
+
+async function hold(spec) {
+  const child = startChild(HELD, { flags: ['--expose-gc', HEAP] })
+  const held = child.receive('held')
+  child.send({ type: 'hold', ...spec })
+  const result = await held
+  await child.exited
+  return result
+}
