@@ -1,4 +1,4 @@
-// What a stranger, a broken clock, a slow reader or a poor system can do to a memory store.
+// What a stranger, a broken clock or a slow reader can do to a memory store.
 
 #include <doctest/doctest.h>
 
@@ -32,111 +32,7 @@ bool Has(MemoryStore& store, uint64_t key) {
   return true;
 }
 
-// The system's memory, which refuses one call, or all from one on.
-class RefusingMemory final : public SystemMemory {
- public:
-  RefusingMemory(uint64_t nth, bool for_good) noexcept : nth_(nth), for_good_(for_good) {}
-
-  uint64_t Granularity() const noexcept override { return PosixMemory().Granularity(); }
-  uint64_t HugePage() const noexcept override { return Granularity(); }
-  uint64_t Physical() const noexcept override { return 64 * kMiB; }
-  uint8_t* Reserve(uint64_t bytes) noexcept override {
-    if (Refuses()) return nullptr;
-    reservations += 1;
-    return PosixMemory().Reserve(bytes);
-  }
-  void Release(uint8_t* start, uint64_t bytes) noexcept override {
-    reservations -= 1;
-    PosixMemory().Release(start, bytes);
-  }
-  bool Commit(uint8_t* start, uint64_t bytes) noexcept override {
-    return !Refuses() && PosixMemory().Commit(start, bytes);
-  }
-  void GiveBack(uint8_t* start, uint64_t bytes) noexcept override {
-    PosixMemory().GiveBack(start, bytes);
-  }
-
-  uint64_t calls = 0;
-  int64_t reservations = 0;
-
- private:
-  bool Refuses() noexcept {
-    calls += 1;
-    return calls == nth_ || (for_good_ && calls > nth_);
-  }
-
-  const uint64_t nth_;
-  const bool for_good_;
-};
-
-// Some of everything. False when the store could not be made.
-bool Scenario(SystemMemory& memory) {
-  ManualClock clock;
-  const auto store = MakeStore(
-      {.max_bytes = 2 * kMiB, .shards = 2, .ceiling = 8 * kMiB, .system = &memory}, clock);
-  if (store == nullptr) return false;
-  const auto key = SliceOf("draft");
-  for (uint64_t round = 0; round < 3; round++) {
-    for (uint64_t at = 0; at < 700; at++) {
-      Put(*store, at, at % 40 == 0 ? 30000 : at % 900, at % 3 == 0 ? clock.now + 50 : kNever);
-      REQUIRE(store->stats().bytes <= store->stats().max_bytes + 8192);
-      Has(*store, at / 2);
-    }
-    clock.now = clock.now + 100;
-    const auto claimed = store->Claim(key, 1);
-    if (claimed.kind == MemoryStore::Claimed::Kind::kLead) {
-      if (const auto draft = store->BeginFor(claimed.flight, Draft::kUnknown)) {
-        claimed.flight->Grow(draft, nullptr);
-        Draft::Outcome outcome = Draft::Outcome::kDone;
-        for (int part = 0; part < 30 && outcome == Draft::Outcome::kDone; part++) {
-          outcome = draft->Append(ValueOf(1, 1, 5000));
-        }
-        if (outcome == Draft::Outcome::kDone) outcome = draft->Commit(At(1e12));
-        if (outcome != Draft::Outcome::kDone) draft->Abort();
-        CHECK(claimed.flight->Look().state >= Flight::State::kCommitted);
-      } else {
-        claimed.flight->End(Flight::State::kFailed, nullptr);
-      }
-    }
-    const Version version = store->Find(key).head().version;
-    Metadata metadata = At(2e12);
-    const std::string user(9000, 'u');
-    metadata.has_user = true;
-    metadata.user = SliceOf(user);
-    if (store->Revise(key, version, metadata) == Stored::kDone) {
-      const EntryRef ref = store->Find(key);
-      CHECK(ref.found());
-      CHECK(std::ranges::equal(ref.user(), SliceOf(user)));
-      CHECK(ref.head().size == 150000);
-    }
-    static_cast<void>(store->Configure((round + 1) * kMiB + kMiB / 2, 0,
-                                       round == 1 ? PolicyKind::kWTinyLfu : PolicyKind::kLru));
-    store->Maintain();
-    if (round == 1) store->Clear();
-  }
-  for (uint64_t at = 0; at < 700; at++) Has(*store, at);
-  CHECK(store->stats().pinned_bytes == 0);
-  return true;
-}
-
 }  // namespace
-
-TEST_CASE("hostile: the system refuses memory, at each call in turn, once and for good") {
-  RefusingMemory willing(UINT64_MAX, false);
-  REQUIRE(Scenario(willing));
-  REQUIRE(willing.calls > 100);
-  uint64_t made = 0;
-  for (const bool for_good : {false, true}) {
-    for (uint64_t nth = 1; nth <= willing.calls; nth++) {
-      CAPTURE(nth);
-      CAPTURE(for_good);
-      RefusingMemory memory(nth, for_good);
-      made += Scenario(memory) ? 1 : 0;
-      REQUIRE(memory.reservations == 0);
-    }
-  }
-  CHECK(made > willing.calls);
-}
 
 TEST_CASE("hostile: sizes that no memory has") {
   ManualClock clock;
