@@ -33,6 +33,7 @@
       "sources": [
         "native/node/addon.cc",
         "native/node/arguments.cc",
+        "native/node/buffers.cc",
         "native/node/checksum.cc",
         "native/node/error.cc",
         "native/node/key_hash.cc",
@@ -73,6 +74,7 @@
         "native/core/hash.cc",
         "native/index/hash_index.cc",
         "native/memory/arena.cc",
+        "native/memory/buffer_slab.cc",
         "native/memory/region.cc",
         "native/memory/size_class.cc",
         "native/memory/slab.cc",

@@ -20,6 +20,15 @@ export interface Addon {
    */
   readonly listenSocket: (host: string, port: number, backlog: number) => number
 
+  // The buffer pool.
+
+  /** Whether this engine lets the addon lend it memory. */
+  readonly slabAllowed: () => boolean
+  /** Memory that the addon maps, of whatever content; undefined when the system refuses it. It goes with the ArrayBuffer. */
+  readonly slabTake: (bytes: number) => ArrayBuffer | undefined
+  /** Gives the memory behind what `slabTake` gave back to the system; it may be used again at any time. False when the system would not have it. */
+  readonly slabGiveBack: (slab: ArrayBuffer) => boolean
+
   // The memory store. What crosses are integers, and numbers by the array of `memoryNumbers`: see numbers.ts.
 
   /** The array of this thread. */
@@ -140,6 +149,9 @@ export const ADDON_FUNCTIONS = [
   'crc32cBy',
   'hash128',
   'listenSocket',
+  'slabAllowed',
+  'slabTake',
+  'slabGiveBack',
   'memoryNumbers',
   'memoryNews',
   'memoryOpen',

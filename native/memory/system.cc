@@ -44,9 +44,7 @@ class Posix final : public SystemMemory {
     const uint64_t before = (align - reinterpret_cast<uintptr_t>(start) % align) % align;
     if (before > 0) ::munmap(start, before);
     if (before < align) ::munmap(start + before + bytes, align - before);
-#ifdef MADV_HUGEPAGE
-    ::madvise(start + before, bytes, MADV_HUGEPAGE);
-#endif
+    PreferHuge(start + before, bytes);
     return start + before;
   }
 
@@ -70,6 +68,23 @@ class Posix final : public SystemMemory {
     if (::mmap(start, bytes, PROT_NONE, flags, -1, 0) != MAP_FAILED) return;
     // Too many mappings: the memory still goes.
     ::madvise(start, bytes, MADV_DONTNEED);
+  }
+
+  bool Drop(uint8_t* start, uint64_t bytes) noexcept override {
+#ifdef __linux__
+    return ::madvise(start, bytes, MADV_DONTNEED) == 0;
+#else
+    // Elsewhere that is a hint, which the system may take its time with.
+    return ::mmap(start, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON | MAP_FIXED, -1,
+                  0) != MAP_FAILED;
+#endif
+  }
+
+  void PreferHuge([[maybe_unused]] uint8_t* start,
+                  [[maybe_unused]] uint64_t bytes) noexcept override {
+#ifdef MADV_HUGEPAGE
+    ::madvise(start, bytes, MADV_HUGEPAGE);
+#endif
   }
 };
 

@@ -25,6 +25,11 @@ class SystemMemory {
   virtual bool Commit(uint8_t* start, uint64_t bytes) noexcept = 0;
   // The bytes are undefined afterwards, until they are committed again.
   virtual void GiveBack(uint8_t* start, uint64_t bytes) noexcept = 0;
+  // The same for a committed range that stays so: the bytes are undefined afterwards, and touching
+  // them takes memory again. False when the system cannot, and nothing has changed.
+  virtual bool Drop(uint8_t* /*start*/, uint64_t /*bytes*/) noexcept { return false; }
+  // Asks for huge pages in a range, where there are such.
+  virtual void PreferHuge(uint8_t* /*start*/, uint64_t /*bytes*/) noexcept {}
 };
 
 // The real one. It has no state.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/crc32c/crc32c.h"
+#include "node/buffers.h"
 #include "node/memory.h"
 
 namespace drey::node {
@@ -14,6 +15,7 @@ namespace drey::node {
 struct Environment {
   const crc32c::Implementation& crc32c;
   Memory memory{};
+  BufferSlabs buffers{};
 };
 
 }  // namespace drey::node

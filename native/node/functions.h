@@ -20,6 +20,15 @@ napi_value Hash128(napi_env env, napi_callback_info info);
 // that shares its port
 napi_value ListenSocket(napi_env env, napi_callback_info info);
 
+// slabAllowed(): boolean, whether this engine takes memory of ours
+napi_value SlabAllowed(napi_env env, napi_callback_info info);
+
+// slabTake(bytes: number): ArrayBuffer | undefined
+napi_value SlabTake(napi_env env, napi_callback_info info);
+
+// slabGiveBack(slab: ArrayBuffer): boolean
+napi_value SlabGiveBack(napi_env env, napi_callback_info info);
+
 // The memory store. lib/native/addon.ts says what each takes and gives; memory_store.cc,
 // memory_body.cc and memory_flight.cc have them.
 napi_value MemoryNumbers(napi_env env, napi_callback_info info);

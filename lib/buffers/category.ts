@@ -1,0 +1,13 @@
+import { MEDIUM_FROM, type PoolConfig } from './options.js'
+import { CATEGORIES, type SizeCategory } from './strategy.js'
+
+/** The place of a size's category in `CATEGORIES`. */
+export function categoryIndex(config: PoolConfig, size: number): number {
+  if (size < MEDIUM_FROM) return 0
+  if (size < config.largeObjectThreshold) return 1
+  return size < config.veryLargeObjectThreshold ? 2 : 3
+}
+
+export function categoryOf(config: PoolConfig, size: number): SizeCategory {
+  return CATEGORIES[categoryIndex(config, size)]!
+}

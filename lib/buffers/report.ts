@@ -1,0 +1,61 @@
+import { showSize } from '../config/units.js'
+import { messageOf } from '../errors.js'
+import { consoleLogger, type Logger } from '../logger.js'
+import type { PoolConfig } from './options.js'
+
+/** What a pool has to say of mistakes of those who use it. */
+export type Mistake =
+  | { readonly kind: 'leak'; readonly bytes: number; readonly got: string }
+  | {
+      readonly kind: 'again'
+      readonly bytes: number
+      readonly got: string
+      readonly returned: string
+      readonly site: string
+    }
+  | { readonly kind: 'refused'; readonly bytes: number; readonly why: string; readonly site: string }
+  | { readonly kind: 'poisoned'; readonly bytes: number; readonly got: string; readonly returned: string }
+
+const SENTENCES: Readonly<Record<Mistake['kind'], (bytes: string) => string>> = {
+  leak: (bytes) =>
+    `a Buffer of ${bytes} was lost before it was given back: give it back, or lease it with \`using\``,
+  again: (bytes) => `a Buffer of ${bytes} was given back twice: it may be somebody else's by now`,
+  refused: (bytes) =>
+    `a Buffer of ${bytes} was given back that the pool did not lend: give back the very Buffer that get gave`,
+  poisoned: (bytes) => `a Buffer of ${bytes} was written to after it was given back`,
+}
+
+/** Tells of mistakes: the logger if there is one, else by a warning of the process. Never throws. */
+export class Reporter {
+  readonly #logger: Logger | undefined
+
+  constructor({ logger, logging }: PoolConfig) {
+    this.#logger = logger ?? (logging ? consoleLogger : undefined)
+  }
+
+  mistake(mistake: Mistake): void {
+    const { kind, ...details } = mistake
+    const sentence = `buffer pool: ${SENTENCES[kind](showSize(mistake.bytes))}`
+    if (this.#logger !== undefined) this.#log('warn', mistake, sentence)
+    else {
+      const detail = Object.entries(details).map(([name, value]) => `${name}: ${value}`)
+      process.emitWarning(sentence, {
+        type: 'DreyWarning',
+        code: `DREY_BUFFER_${kind.toUpperCase()}`,
+        detail: detail.join('\n'),
+      })
+    }
+  }
+
+  summary(details: object): void {
+    this.#log('info', details, 'buffer pool')
+  }
+
+  #log(level: 'info' | 'warn', details: object, sentence: string): void {
+    try {
+      this.#logger?.[level](details, sentence)
+    } catch (error) {
+      process.emitWarning(`the logger of a buffer pool failed: ${messageOf(error)}`, { type: 'DreyWarning' })
+    }
+  }
+}
