@@ -132,7 +132,7 @@ function readSizes(given: Given, at: string): Sizes {
   bounded(at, given, 'maxBytes', maxBytes, LEAST_BUFFER, memoryThereIs())
   const asked = given.classes?.map((size) => parseSize(size)!).sort((a, b) => a - b)
   const most = parseSize(given.maxBufferSize) ?? Math.min(asked?.at(-1) ?? MiB, maxBytes)
-  const least = parseSize(given.minBufferSize) ?? Math.min(asked?.[0] ?? 4 * KiB, most)
+  const least = parseSize(given.minBufferSize) ?? Math.min(4 * KiB, asked?.[0] ?? most)
   bounded(at, given, 'minBufferSize', least, LEAST_BUFFER, MOST_BUFFER)
   bounded(at, given, 'maxBufferSize', most, LEAST_BUFFER, MOST_BUFFER)
   ordered(at, given, ['minBufferSize', least], ['maxBufferSize', most])
