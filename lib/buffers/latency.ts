@@ -1,9 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import { CATEGORIES, type SizeCategory } from './strategy.js'
 
-/** One call in so many is timed: looking at the clock twice takes longer than a `get`. */
-const EVERY = 256
-
 /** How long `get` took, in nanoseconds, of the calls that were timed. */
 export interface LatencyStats {
   readonly samples: number
@@ -16,15 +13,6 @@ export interface LatencyStats {
 /** Histograms of `get` by category. */
 export class Latency {
   readonly #histograms: readonly RecordableHistogram[] = CATEGORIES.map(() => createHistogram())
-  #left = 1
-
-  /** Whether this call is to be timed. */
-  due(): boolean {
-    this.#left -= 1
-    if (this.#left > 0) return false
-    this.#left = EVERY
-    return true
-  }
 
   record(category: number, ns: number): void {
     this.#histograms[category]!.record(Math.max(1, Math.round(ns)))

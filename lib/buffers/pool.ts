@@ -31,6 +31,11 @@ export interface PoolSeams {
   readonly pressure?: PoolPressure
 }
 
+/** Of the calls on the short way one in so many is timed, a power of two: looking at the clock twice takes longer than a `get`. */
+const TIMED_SHORT = 8192
+/** And of those on the long way. */
+const TIMED_LONG = 64
+
 /** No size is so small: a pool whose `#most` this is serves no `get` on the short way. */
 const NONE = -1
 
@@ -74,6 +79,10 @@ export class BufferPool {
   readonly #least: number
   #most: number
   #quick: object
+  /** The next `get` is to be timed. */
+  #due: boolean
+  /** Calls that went the long way, while some are timed. */
+  #long = 0
   /** Ticks of the ageing. */
   #now = 0
   #factor = 1
@@ -108,8 +117,8 @@ export class BufferPool {
     this.#classes = new SizeClasses(config.classes)
     this.#least = config.minBufferSize
     this.#largest = largestPooled(config)
-    const plain = !this.#remembers && this.#latency === undefined
-    this.#most = plain ? this.#largest : NONE
+    this.#due = config.detailedMetrics
+    this.#most = this.#remembers || this.#due ? NONE : this.#largest
     this.#quick = config.debug ? {} : this
     if (config.logging && config.loggingInterval !== Number.POSITIVE_INFINITY) this.#logLater()
   }
@@ -211,6 +220,7 @@ export class BufferPool {
     const slot = this.#pop(magazine)
     if (size !== magazine.bytes) return this.#view(slot, size)
     magazine.wholes += 1
+    if ((magazine.wholes & (TIMED_SHORT - 1)) === 0) this.#timeNext()
     slot.out = slot.whole
     return slot.whole
   }
@@ -231,6 +241,7 @@ export class BufferPool {
     const { magazine, slab } = slot
     magazine.views += 1
     magazine.viewBytes += size
+    if ((magazine.views & (TIMED_SHORT - 1)) === 0) this.#timeNext()
     this.#counters.views[categoryIndex(this.#config, size)]! += 1
     const view = viewOf(slab.memory!, slot.at, size)
     markSlot(view, slot)
@@ -242,11 +253,27 @@ export class BufferPool {
     checkSize(size)
     if (this.#closed) throw new ClosedError('get: the buffer pool was closed: make a new one')
     const latency = this.#latency
-    if (latency === undefined || !latency.due()) return this.#serve(size)
+    if (latency === undefined || !this.#timed()) return this.#serve(size)
     const begun = performance.now()
     const buffer = this.#serve(size)
     latency.record(categoryIndex(this.#config, size), (performance.now() - begun) * 1e6)
     return buffer
+  }
+
+  /** Has the next `get` go the long way, and be timed there: so that those in between need not ask. */
+  #timeNext(): void {
+    if (this.#latency === undefined || this.#most === NONE) return
+    this.#due = true
+    this.#most = NONE
+  }
+
+  /** Whether this call, on the long way, is to be timed. */
+  #timed(): boolean {
+    this.#long += 1
+    const due = this.#due || this.#long % TIMED_LONG === 0
+    if (this.#due && !this.#remembers) this.#most = this.#largest
+    this.#due = false
+    return due
   }
 
   #serve(size: number): Buffer {
