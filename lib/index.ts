@@ -34,6 +34,7 @@ export {
   NoSpaceError,
   OriginError,
   OutOfRangeError,
+  OverloadedError,
   TimeoutError,
   TooLargeError,
   TruncatedError,
