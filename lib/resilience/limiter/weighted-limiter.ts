@@ -272,6 +272,11 @@ export class WeightedLimiter implements Limiter, Holdings, WaitingRoom, Shared {
   #grantAll(): void {
     if (this.#closed) return
     for (let next = this.#schedule.next(); next !== undefined; next = this.#schedule.next()) {
+      // Its abort is being told just now, to somebody who released a slot upon it.
+      if (next.wanted.signal?.aborted) {
+        this.aborted(next)
+        continue
+      }
       if (!this.#fits(next.weight)) return
       this.#schedule.grant(next)
       this.#leave(next)

@@ -157,6 +157,19 @@ test('whoever is told of an abort may release what others hold by it: they are t
 })
 
 describe('a signal that is aborted in the turn of the grant', () => {
+  test('by which a slot is released before the wait is told of it, grants it to somebody else', async () => {
+    const { limiter } = rig()
+    const held = limiter.tryAcquire()!
+    const controller = new AbortController()
+    controller.signal.addEventListener('abort', () => held.release())
+    const waiting = limiter.acquire({ signal: controller.signal })
+    const other = limiter.acquire()
+    controller.abort(reason)
+    await expect(waiting).rejects.toMatchObject(aborted)
+    ;(await other).release()
+    expect(limiter.stats()).toMatchObject({ active: 0, granted: 2, aborted: 1 })
+  })
+
   test('before it, ends the wait', async () => {
     const { limiter } = rig()
     const held = limiter.tryAcquire()!

@@ -186,6 +186,6 @@ test('does what the plain model does, on the same calls', async () => {
         expect([limiter.stats().active, clock.pending]).toEqual([0, 0])
       },
     ),
-    { numRuns: 100 },
+    { numRuns: 50 },
   )
 })

@@ -121,7 +121,7 @@ describe('the schedule', () => {
         // The highest has no patience: it gives way to each of the others once.
         expect(longest.critical).toBeLessThanOrEqual(3)
       }),
-      { numRuns: 150 },
+      { numRuns: 80 },
     )
   })
 
