@@ -152,24 +152,21 @@ export async function suite({ quick }) {
       async,
       queued(depth, () => plain.acquire().then(() => plain)),
     )
-    const measured = (options, of) => {
+    const measured = (options, mixed) => {
       const limiter = createLimiter({ concurrency: 1, queue: 1e6, ...options })
       const owners = Array.from({ length: 8 }, (_, at) => limiter.owner({ share: 1 + at }))
+      const kinds = owners.flatMap((one) => PRIORITIES.map((priority) => ({ priority, owner: one })))
       return measure(
         rounds,
         async,
-        queued(depth, (worker) => limiter.acquire(of(worker, owners))),
+        queued(depth, (worker) => limiter.acquire(mixed ? kinds[worker % kinds.length] : undefined)),
       )
     }
-    const cost = await measured({}, () => undefined)
+    const cost = await measured({}, false)
     worst = Math.max(worst, cost / plainCost)
     row(`${showCount(depth)} wait`, cost, plainCost)
-    row('with a waitTimeout', await measured({ waitTimeout: '1h' }, () => undefined))
-    const mixed = PRIORITIES.map((priority) => ({ priority }))
-    row(
-      'of all priorities and 8 owners',
-      await measured({}, (at, owners) => ({ ...mixed[at & 3], owner: owners[(at >> 2) & 7] })),
-    )
+    row('with a waitTimeout', await measured({ waitTimeout: '1h' }, false))
+    row('of all priorities and 8 owners', await measured({}, true))
   }
   return {
     notes: [`median of ${rounds} rounds, processor time of one operation from its request to its release`],

@@ -246,6 +246,19 @@ describe('a holder', () => {
     expect(clock.pending).toBe(0)
   })
 
+  test('whose time is over before it could begin does not begin', async () => {
+    const { limiter, clock } = rig()
+    const held = limiter.tryAcquire()!
+    const fn = vi.fn()
+    const running = limiter.run(fn, { holdTimeout: 5 })
+    clock.after(10, () => held.release())
+    // Both within one turn, as when something else keeps the event loop.
+    clock.advance(20)
+    await expect(running).rejects.toMatchObject({ code: 'ERR_DREY_TIMEOUT' })
+    expect(fn).not.toHaveBeenCalled()
+    expect(limiter.stats()).toMatchObject({ active: 0, overdue: 0, overran: 1 })
+  })
+
   test('that ends in time is told nothing', async () => {
     const { limiter, clock } = rig({ holdTimeout: 100 })
     const permit = limiter.tryAcquire()!
