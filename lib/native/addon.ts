@@ -16,7 +16,7 @@ export interface Addon {
   readonly hash128: (key: Uint8Array, data: Uint8Array | string, out: Uint32Array) => void
   /**
    * The descriptor of a TCP socket that listens at a numeric address, on a port that it shares (SO_REUSEPORT); 0 for any.
-   * Throws with errno's name as `code`.
+   * For a server of this thread: what none has taken over is closed with the thread. Throws with errno's name as `code`.
    */
   readonly listenSocket: (host: string, port: number, backlog: number) => number
 

@@ -48,29 +48,41 @@ Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOption
                                    "; want a power of two, at most " +
                                    std::to_string(kMostShardsAsked));
   }
-  std::shared_ptr<MemoryStore> store(new MemoryStore(options));
-  Commons& commons = store->commons_;
-  commons.max_item_bytes =
+  const uint64_t ceiling =
+      options.ceiling == 0
+          ? (options.system == nullptr ? PosixMemory() : *options.system).Physical()
+          : options.ceiling;
+  // Where addresses are few, those to grow into are done without.
+  Status reserved;
+  for (const uint64_t reach : {std::max(options.max_bytes, ceiling), options.max_bytes}) {
+    std::shared_ptr<MemoryStore> store(new MemoryStore(options));
+    reserved = store->Reserve(options, count, reach);
+    if (reserved.ok()) return store;
+  }
+  return reserved;
+}
+
+Status MemoryStore::Reserve(const MemoryStoreOptions& options, uint32_t count, uint64_t ceiling) {
+  commons_.max_item_bytes =
       options.max_item_bytes == 0 ? options.max_bytes / 8 : options.max_item_bytes;
-  const uint64_t ceiling = options.ceiling == 0 ? commons.system.Physical() : options.ceiling;
   Status made =
-      Arena::Create(commons.system, commons.ledger, options.max_bytes, ceiling, commons.arena);
+      Arena::Create(commons_.system, commons_.ledger, options.max_bytes, ceiling, commons_.arena);
   if (!made.ok()) return made;
-  store->shard_bits_ = static_cast<uint32_t>(std::countr_zero(count));
+  shard_bits_ = static_cast<uint32_t>(std::countr_zero(count));
   // Twice a shard's part, because parts are never equal.
   const auto most = static_cast<uint32_t>(std::min<uint64_t>(
-      std::max<uint64_t>(commons.arena->ceiling() / SizeClasses::kSmallest / count * 2, 1024),
+      std::max<uint64_t>(commons_.arena->ceiling() / SizeClasses::kSmallest / count * 2, 1024),
       PolicyNode::kNone));
   for (uint32_t at = 0; at < count; at++) {
-    store->shards_.push_back(std::make_unique<Shard>(commons));
-    if (!store->shards_.back()->Open(most, options.policy, options.max_bytes / count)) {
+    shards_.push_back(std::make_unique<Shard>(commons_));
+    if (!shards_.back()->Open(most, options.policy, options.max_bytes / count)) {
       return Status::InvalidArgument(
           "maxBytes: the system has no addresses for the tables of " +
           std::to_string(options.max_bytes) +
           " bytes; want less, or a higher limit of virtual memory (ulimit -v)");
     }
   }
-  return store;
+  return {};
 }
 
 MemoryStore::~MemoryStore() = default;

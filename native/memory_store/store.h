@@ -192,6 +192,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   friend class EntryRef;
 
   explicit MemoryStore(const MemoryStoreOptions& options);
+  // Takes the addresses of all that up to `ceiling` bytes need, in `count` shards. Once.
+  Status Reserve(const MemoryStoreOptions& options, uint32_t count, uint64_t ceiling);
 
   Hash128 HashOf(Slice key) const noexcept { return Hash(commons_.hash_key, key); }
   Shard& ShardOf(const Hash128& hash) const noexcept {

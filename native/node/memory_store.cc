@@ -142,13 +142,12 @@ napi_value MemoryBlock(napi_env env, napi_callback_info info) {
   if (!bytes.ok()) return Throw(env, bytes.status());
   const Result<uint32_t> used = Uint32Argument(env, arguments[1], "used");
   if (!used.ok()) return Throw(env, used.status());
-  Block& block = arguments.environment().memory.block;
-  if (block.reference != nullptr) napi_delete_reference(env, block.reference);
-  block = {};
-  if (napi_create_reference(env, arguments[0], 1, &block.reference) != napi_ok) return nullptr;
-  block.data = const_cast<uint8_t*>(bytes.value().data());
-  block.size = bytes.value().size();
-  block.used = std::min<size_t>(used.value(), block.size);
+  const Slice memory = bytes.value();
+  if (arguments.environment().memory.UseBlock(arguments[0],
+                                              {const_cast<uint8_t*>(memory.data()), memory.size()},
+                                              used.value()) != napi_ok) {
+    return nullptr;
+  }
   return nullptr;
 }
 

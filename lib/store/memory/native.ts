@@ -247,7 +247,7 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     if (memoryRefusals === 0) return
     this.#warned = true
     process.emitWarning(
-      `the system has no more memory for a memory store of ${this.#config.maxBytes} bytes: it goes on with ${maxBytes}`,
+      `the system has no more memory for a memory store of ${this.#config.maxBytes} bytes: it goes on with ${maxBytes}; want a smaller maxBytes, or a higher limit of the process`,
       { code: 'DREY_MEMORY' },
     )
   }
