@@ -2,6 +2,13 @@
 
 namespace drey::node {
 
+void OpenStore::Leave() {
+  if (listens) store->Listen(false);
+  store->Press(part, MemoryStore::kWhole);
+  listens = false;
+  part = MemoryStore::kWhole;
+}
+
 napi_status Memory::Open(napi_env env) {
   napi_value buffer = nullptr;
   void* data = nullptr;
@@ -27,7 +34,7 @@ void Memory::Close() noexcept {
   for (uint32_t at = 0; at < stores.capacity(); at++) {
     OpenStore* open = stores.Get(at);
     if (open == nullptr) continue;
-    if (open->listens) open->store->Listen(false);
+    open->Leave();
     open->store->AbortOwner(owner());
   }
   flights.Clear();
