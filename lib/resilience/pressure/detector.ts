@@ -60,9 +60,12 @@ export interface PressureSeams {
 }
 
 /** Samples take at most this part of the time: where the system is slow to answer, it is asked less often. */
-const MOST_TIME = 0.01
-/** ... but not more seldom than this, in milliseconds: a sample may have taken long because the process was stopped. */
+const MOST_TIME = 0.05
+/** ... but not more seldom than this, in milliseconds. */
 const LONGEST_PAUSE = 10_000
+/** A sample counts as at most twice as costly as those before: that one took long says nothing of the next, and memory that is short makes everything slow now and then. */
+const DEARER = 2
+const LEAST_COST = 0.01
 
 interface Subscription {
   readonly listener: (state: PressureState) => void
@@ -85,7 +88,8 @@ class PressureDetector implements Pressure {
   #telling = false
   #samples = 0
   #changes = 0
-  #lastCost = 0
+  /** Milliseconds, as samples usually take. */
+  #usualCost = LEAST_COST
   #cost = { total: 0, longest: 0 }
   /** Since when the level holds and nothing of it is in `#msAt`; undefined while nobody is subscribed. */
   #since: number | undefined
@@ -120,9 +124,10 @@ class PressureDetector implements Pressure {
     const changed = this.#tracker.take(ratio)
     const now = this.#monotonic()
     this.#samples += 1
-    this.#lastCost = now - begun
-    this.#cost.total += this.#lastCost
-    this.#cost.longest = Math.max(this.#cost.longest, this.#lastCost)
+    const cost = now - begun
+    this.#usualCost = Math.max(LEAST_COST, Math.min(cost, this.#usualCost * DEARER))
+    this.#cost.total += cost
+    this.#cost.longest = Math.max(this.#cost.longest, cost)
     if (changed) this.#settle(now)
     const { level } = this.#tracker
     this.#state = Object.freeze({ level, factor: FACTORS[level], ratio, source })
@@ -198,7 +203,7 @@ class PressureDetector implements Pressure {
     const { calmMs, tenseMs } = this.#config
     const interval = this.#state.level === 'none' ? calmMs : tenseMs
     return this.#clock.after(
-      Math.max(interval, Math.min(this.#lastCost / MOST_TIME, LONGEST_PAUSE)),
+      Math.max(interval, Math.min(this.#usualCost / MOST_TIME, LONGEST_PAUSE)),
       this.#look,
     )
   }

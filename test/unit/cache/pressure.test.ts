@@ -25,7 +25,8 @@ afterEach(() => {
 function injected() {
   const given = { ratio: 0 }
   const clock = new FakeClock()
-  const pressure = createPressure({ source: { name: 'injected', ratio: () => given.ratio } }, { clock })
+  const source = { name: 'injected', ratio: () => given.ratio }
+  const pressure = createPressure({ source }, { clock, monotonic: () => 0 })
   const become = (ratio: number): void => {
     given.ratio = ratio
     pressure.sample()
