@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, test } from 'vitest'
+import { nativeStatus } from '../../../lib/native/loader.js'
 import type { EvictionPolicy } from '../../../lib/policy/policy.js'
 import { memoryStore } from '../../../lib/store/memory/index.js'
 import type { MemoryStore } from '../../../lib/store/memory/memory-store.js'
@@ -168,6 +169,23 @@ describe('under pressure', () => {
     for (let at = 0; at < 5; at += 1) await turn()
     expect(store.stats().entries).toBe(0)
   })
+})
+
+test('of a store that several have open by its name the smallest part counts, until who wanted it has closed', async () => {
+  const [one, two] = [0, 1].map(() => make({ name: 'pressed', maxBytes: 16 * MiB, policy: 'fifo' })) as [
+    MemoryStore,
+    MemoryStore,
+  ]
+  // The js engine has a memory for each.
+  const shared = nativeStatus().loaded
+  one.pressure!(0.5)
+  two.pressure!(0.9)
+  await fill(two, 1700)
+  expect(two.stats().bytes).toBeLessThanOrEqual((shared ? 0.5 : 0.9) * 16 * MiB)
+  await one.close()
+  await fill(two, 1700)
+  expect(two.stats().bytes).toBeLessThanOrEqual(0.9 * 16 * MiB)
+  expect(two.stats().bytes).toBeGreaterThan(0.8 * 16 * MiB)
 })
 
 test('a policy of the user decides who goes, and may be asked from within itself', async () => {
