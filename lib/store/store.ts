@@ -219,6 +219,12 @@ export interface Store {
   /** Keys and metadata, as a scan: what changes meanwhile may be missed, an entry is given once unless it was removed and set anew, and it ends however many are set meanwhile. */
   entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]>
   stats(): StoreStats
+  /**
+   * Memory is short, or not any more: the store should use `factor` of its bound, more than 0 and at most 1, until it is called
+   * again. It gives the rest back to the system, in its own time but soon, and what it says of itself as its bounds
+   * stays the same. Called while it is open.
+   */
+  pressure?(factor: number): void
   /** Of a store that several threads share: what they need to act as one cache. */
   readonly sharing?: Sharing
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */

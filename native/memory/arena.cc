@@ -71,7 +71,7 @@ void Arena::LowerBound() noexcept {
 
 void Arena::LowerBoundLocked() noexcept {
   refused_ += 1;
-  ledger_.SetMax(std::min(ledger_.max(), ledger_.used()));
+  ledger_.LowerToUsed();
 }
 
 bool Arena::Commit(uint32_t page, bool again) noexcept {

@@ -35,6 +35,7 @@ constexpr Export kExports[] = {
     {"memoryMaintain", MemoryMaintain},
     {"memoryTime", MemoryTime},
     {"memoryConfigure", MemoryConfigure},
+    {"memoryPress", MemoryPress},
     {"memoryStats", MemoryStats},
     {"memoryListen", MemoryListen},
     {"memoryEvicted", MemoryEvicted},

@@ -10,6 +10,13 @@ Memory::~Memory() {
   if (numbers_reference_ != nullptr) napi_delete_reference(env_, numbers_reference_);
 }
 
+void OpenStore::Leave() {
+  if (listens) store->Listen(false);
+  store->Press(part, MemoryStore::kWhole);
+  listens = false;
+  part = MemoryStore::kWhole;
+}
+
 napi_status Memory::Open(napi_env env) {
   env_ = env;
   napi_value buffer = nullptr;
@@ -47,7 +54,7 @@ void Memory::Close() noexcept {
   for (uint32_t at = 0; at < stores.capacity(); at++) {
     OpenStore* open = stores.Get(at);
     if (open == nullptr) continue;
-    if (open->listens) open->store->Listen(false);
+    open->Leave();
     open->store->AbortOwner(owner());
   }
   flights.Clear();

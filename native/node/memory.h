@@ -34,6 +34,11 @@ struct OpenStore {
   // Set when JavaScript tells the time: tests do. Not moved while the store is open.
   std::unique_ptr<std::atomic<double>> told_time;
   bool listens = false;
+  // The part of the store that this environment wants used.
+  uint32_t part = MemoryStore::kWhole;
+
+  // It wants nothing of the store any more.
+  void Leave();
 };
 
 // What one environment has of memory stores: everything that its thread opened and has not closed.
