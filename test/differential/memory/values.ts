@@ -101,6 +101,7 @@ export function sameMetadata(given: Metadata, want: Metadata): boolean {
 
 /** A few words of a value for the name of a command. */
 export function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'undefined'
+  const shown = (_: string, part: unknown): unknown => (typeof part === 'bigint' ? `${part}n` : part)
+  const text = JSON.stringify(value, shown) ?? 'undefined'
   return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
