@@ -4,6 +4,7 @@
  *   npm run test:seeded                   all lists of test/seeded/bugs/
  *   npm run test:seeded -- memory         one list
  *   npm run test:seeded -- --only fence   bugs whose names have the word
+ *   npm run test:seeded -- --jobs 2       so many bugs at a time
  *   npm run test:seeded -- --list         names them, and does nothing
  *
  * Works on a copy of the tree in a temporary folder: this one stays as it is. A bug is one text of one file, which must
@@ -39,10 +40,15 @@ const SHOWN_LINES = 30
 const files = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true }
 
 function readArguments(given) {
-  const only = given.indexOf('--only')
-  const word = only < 0 ? undefined : given[only + 1]
-  const names = given.filter((each, at) => !each.startsWith('--') && (only < 0 || at !== only + 1))
-  return { word, names, lists: given.includes('--list') }
+  const names = [...given]
+  const take = (flag) => {
+    const at = names.indexOf(flag)
+    return at < 0 ? undefined : names.splice(at, 2)[1]
+  }
+  const jobs = Number(take('--jobs') ?? 1)
+  if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs: want a whole number from 1')
+  const word = take('--only')
+  return { word, jobs, lists: names.includes('--list'), names: names.filter((each) => each !== '--list') }
 }
 
 async function readBugs({ names, word }) {
@@ -74,6 +80,9 @@ function copyTree(to) {
   symlinkSync(join(root, 'node_modules'), join(to, 'node_modules'))
 }
 
+/** The commands that run now. */
+const running = new Set()
+
 /** Runs a command to its end, or for as long as one may take; says how it ended. */
 function run([program, ...args], cwd, env = {}) {
   return new Promise((resolve) => {
@@ -84,6 +93,7 @@ function run([program, ...args], cwd, env = {}) {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    running.add(child)
     let output = ''
     let hung = false
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
@@ -94,6 +104,7 @@ function run([program, ...args], cwd, env = {}) {
     child.on('error', (error) => (output += error.message))
     child.on('close', (code, signal) => {
       clearTimeout(timer)
+      running.delete(child)
       resolve({ ok: code === 0, hung, signal, output })
     })
   })
@@ -115,8 +126,8 @@ function finderOf({ hung, signal, output }) {
   if (hung) return 'a test that did not end'
   const words = [
     /^\s*FAIL\s+(?:\|\w+\|\s+)?(?:(?:native|js)\s+)?(.+)$/m,
-    /^SUMMARY: (\w+: .+?)(?: \S*\/| in |$)/m,
     /^TEST CASE:\s+(.+)$/m,
+    /^SUMMARY: (\w+: .+?)(?: \S*\/| in |$)/m,
     /runtime error: (.+)$/m,
     /^\S*: (Assertion .+ failed)\.$/m,
   ]
@@ -124,6 +135,7 @@ function finderOf({ hung, signal, output }) {
     const match = each.exec(output)
     if (match !== null) return match[1].trim()
   }
+  if (/Worker exited unexpectedly|Worker \w+ emitted error/.test(output)) return 'the end of the process'
   return signal === null ? tailOf(output).split('\n').at(-1) : `the end by ${signal}`
 }
 
@@ -165,10 +177,16 @@ async function main() {
   }
   const folder = mkdtempSync(join(tmpdir(), 'drey-seeded-'))
   const clean = () => rmSync(folder, { recursive: true, force: true })
-  process.once('SIGINT', () => {
-    clean()
-    process.exit(130)
-  })
+  for (const [signal, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ]) {
+    process.once(signal, () => {
+      for (const child of running) process.kill(-child.pid, 'SIGKILL')
+      clean()
+      process.exit(128 + number)
+    })
+  }
   try {
     const base = join(folder, 'base')
     mkdirSync(base)
@@ -182,14 +200,22 @@ async function main() {
       console.log(`as it is, passes: ${said}, ${seconds(began)}`)
     }
     let missed = 0
-    for (const [at, bug] of bugs.entries()) {
-      const began = performance.now()
-      const outcome = await tryBug(bug, base, folder).catch((error) => ({ ok: true, output: error.message }))
-      if (outcome.ok) missed += 1
-      const said = outcome.ok ? 'NOT FOUND' : 'found'
-      console.log(`${at + 1}. ${said}: ${bug.name} (${bug.file}), ${seconds(began)}`)
-      console.log(`   ${outcome.ok ? tailOf(outcome.output) : `by ${finderOf(outcome)}`}`)
+    const left = [...bugs.entries()]
+    const work = async () => {
+      for (let next = left.shift(); next !== undefined; next = left.shift()) {
+        const [at, bug] = next
+        const began = performance.now()
+        const outcome = await tryBug(bug, base, folder).catch((error) => ({
+          ok: true,
+          output: error.message,
+        }))
+        if (outcome.ok) missed += 1
+        const said = outcome.ok ? 'NOT FOUND' : 'found'
+        console.log(`${at + 1}. ${said}: ${bug.name} (${bug.file}), ${seconds(began)}`)
+        console.log(`   ${outcome.ok ? tailOf(outcome.output) : `by ${finderOf(outcome)}`}`)
+      }
     }
+    await Promise.all(Array.from({ length: wanted.jobs }, work))
     console.log(`${bugs.length - missed} of ${bugs.length} found`)
     if (missed > 0) process.exitCode = 1
   } finally {

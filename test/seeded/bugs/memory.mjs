@@ -196,7 +196,7 @@ export const BUGS = [
     file: 'native/memory_store/flight.cc',
     replace: 'return {state_, note_, draft_};\n}\n\nvoid Flight::Unfollow',
     by: 'return {State::kAsking, note_, draft_};\n}\n\nvoid Flight::Unfollow',
-    check: 'core',
+    check: 'news',
   },
   {
     name: 'the death of an owner ends its draft, and not its flight',
