@@ -134,6 +134,18 @@ function revise(world: MemoryWorld, at: number, n: number, head: Partial<Metadat
   return key
 }
 
+/** Opens an entry, puts another in its place, and tries to revise what is not there any more; says whether it was put. */
+function supersede(world: MemoryWorld, at: number, key: string, size: number): boolean {
+  const found = world.find(key, false, at)
+  if (found === undefined) return false
+  const { entry, known } = found
+  const stored = set(world, at + 1, key, someBytes(size), {})
+  const revised = now(world.share(at).revise(key, entry, known.metadata))
+  if (revised && world.known.get(key) !== known) throw new Error(`revised ${brief(key)}, which is another`)
+  entry.release()
+  return stored
+}
+
 /** Many small entries, so that tables grow, buckets fill, and what is not there has neighbours. */
 function crowd(world: MemoryWorld, at: number, from: number, count: number): void {
   for (let n = from; n < from + count; n += 1) set(world, at, `crowd ${n}`, someBytes(n % 90), {})
@@ -239,6 +251,10 @@ export function memoryCommands<W extends MemoryWorld>(
     of('letGo', fc.tuple(index), giveBack),
     of('release', fc.tuple(index), release),
     of('revise', fc.tuple(index, index, heads), revise),
+    of('supersede', fc.tuple(index, keys, sizes), (world, at, key, size) => {
+      if (supersede(world, at, key, size)) wrote(world, key)
+      return key
+    }),
     of('delete', fc.tuple(index, keys), remove),
     of('crowd', fc.tuple(index, fc.nat(2000), fc.nat(400)), crowd),
     pressing,

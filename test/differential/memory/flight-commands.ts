@@ -7,6 +7,8 @@ import { brief, heads, keys, metadataOf, someBytes } from './values.js'
  * What those who share a memory can do about flights, in any order.
  */
 
+const asks = ({ state }: Leading): boolean => state === 'asking'
+const grows = ({ state }: Leading): boolean => state === 'growing'
 const notes = fc.constantFrom('', 'note', 'ñ 🐿', 'n'.repeat(3000))
 
 /** Puts a whole value by a flight. */
@@ -50,14 +52,15 @@ export function flightCommands(sizes: fc.Arbitrary<number>): fc.Arbitrary<Comman
     args.map((values) =>
       command(`${name}(${values.map(brief).join(', ')})`, (world: FlightWorld) => run(world, ...values)),
     )
-  /** A command about a flight that somebody leads. */
+  /** A command about a flight that somebody leads: one that it suits, if there is such a one. */
   const led = <T extends unknown[]>(
     name: string,
+    suits: (led: Leading) => boolean,
     args: fc.Arbitrary<T>,
     run: (world: FlightWorld, led: Leading, ...args: T) => unknown,
   ): fc.Arbitrary<Command<FlightWorld>> =>
     of(`led.${name}`, fc.tuple(index, args), (world, n, values) => {
-      const target = pick(world.leading, n)
+      const target = pick(world.leading.filter(suits), n) ?? pick(world.leading, n)
       if (target === undefined) return undefined
       run(world, target, ...values)
       return target.key
@@ -71,37 +74,51 @@ export function flightCommands(sizes: fc.Arbitrary<number>): fc.Arbitrary<Comman
       return key
     },
   )
+  const news = of('news', fc.tuple(), (world) => world.news())
+  const writing = led('write', grows, fc.tuple(sizes), (world, target, size) => {
+    const { writing, grown } = target
+    if (writing === undefined || !writing.open) return
+    const bytes = someBytes(size)
+    if (!world.calling(() => writing.draft.write(bytes))) return
+    writing.bytes = Buffer.concat([writing.bytes, bytes])
+    if (grown && size > 0) world.tell(target)
+  })
   return [
     claiming,
     claiming,
     claiming,
-    led('draft', fc.tuple(fc.option(sizes, { nil: undefined })), (world, target, size) =>
-      world.begin(target, size),
+    led(
+      'draft',
+      ({ writing }) => writing === undefined,
+      fc.tuple(fc.option(sizes, { nil: undefined })),
+      (world, target, size) => world.begin(target, size),
     ),
-    led('grow', fc.tuple(notes), (world, target, note) => world.grow(target, note)),
-    led('write', fc.tuple(sizes), (world, { writing, grown, flight }, size) => {
-      if (writing === undefined || !writing.open) return
-      const bytes = someBytes(size)
-      if (!world.calling(() => writing.draft.write(bytes))) return
-      writing.bytes = Buffer.concat([writing.bytes, bytes])
-      const told = world.leading.find((each) => each.flight === flight)
-      if (grown && size > 0) world.tell(told!)
-    }),
-    led('commit', fc.tuple(heads), (world, target, head) => {
-      if (target.writing === undefined || !target.writing.open) return
-      if (commit(world, target.writing, head)) world.committed(target)
-    }),
-    led('set', fc.tuple(sizes, heads), set),
-    led('revise', fc.tuple(index, heads), revise),
-    led('atEnd', fc.tuple(notes), (world, target, note) => {
+    led('grow', asks, fc.tuple(notes), (world, target, note) => world.grow(target, note)),
+    writing,
+    writing,
+    writing,
+    led(
+      'commit',
+      ({ writing }) => writing?.open === true,
+      fc.tuple(heads),
+      (world, target, head) => {
+        if (target.writing === undefined || !target.writing.open) return
+        if (commit(world, target.writing, head)) world.committed(target)
+      },
+    ),
+    led('set', asks, fc.tuple(sizes, heads), set),
+    led('revise', asks, fc.tuple(index, heads), revise),
+    led('atEnd', grows, fc.tuple(notes), (world, target, note) => {
       world.calling(() => target.flight.atEnd(note))
       if (!target.flight.fenced || target.fenced) target.atEnd = note
     }),
-    led('end', fc.tuple(notes), (world, target, note) => world.end(target, note)),
+    led('end', asks, fc.tuple(notes), (world, target, note) => world.end(target, note)),
     of('leave', fc.tuple(index, fc.boolean()), (world, n, wanted) => {
       const target = pick(world.following, n)
       if (target !== undefined) world.leave(target, wanted)
     }),
-    of('news', fc.tuple(), (world) => world.news()),
+    news,
+    news,
+    news,
   ]
 }

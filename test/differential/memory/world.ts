@@ -7,6 +7,7 @@ import {
   type Metadata,
   type StoredEntry,
 } from '../../../lib/store/store.js'
+import { viewAll } from '../../conformance/store-kit.js'
 import { FakeClock } from '../../helpers/clock.js'
 import type { Engine, Making } from './engines.js'
 import { brief, START, sameMetadata } from './values.js'
@@ -154,8 +155,13 @@ export class MemoryWorld {
   look(key: string, at = 0): void {
     const found = this.find(key, true, at)
     if (found === undefined) return
-    mustEqual(`value of ${brief(key)}`, readAll(found.entry, found.known.bytes.length), found.known.bytes)
-    found.entry.release()
+    const { entry, known } = found
+    const value =
+      this.#steps % 2 === 0
+        ? readAll(entry, known.bytes.length)
+        : viewAll((position) => entry.view!(position))
+    mustEqual(`value of ${brief(key)}`, value, known.bytes)
+    entry.release()
   }
 
   /** Notes bytes from `position` on as lent. */
