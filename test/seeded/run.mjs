@@ -3,7 +3,7 @@
  *
  *   npm run test:seeded                   all lists of test/seeded/bugs/
  *   npm run test:seeded -- memory         one list
- *   npm run test:seeded -- --only fence   bugs whose names have the word
+ *   npm run test:seeded -- --only fence   bugs whose names match the pattern
  *   npm run test:seeded -- --jobs 2       so many bugs at a time
  *   npm run test:seeded -- --list         names them, and does nothing
  *
@@ -47,11 +47,11 @@ function readArguments(given) {
   }
   const jobs = Number(take('--jobs') ?? 1)
   if (!Number.isInteger(jobs) || jobs < 1) throw new Error('--jobs: want a whole number from 1')
-  const word = take('--only')
-  return { word, jobs, lists: names.includes('--list'), names: names.filter((each) => each !== '--list') }
+  const pattern = take('--only')
+  return { pattern, jobs, lists: names.includes('--list'), names: names.filter((each) => each !== '--list') }
 }
 
-async function readBugs({ names, word }) {
+async function readBugs({ names, pattern }) {
   const all = readdirSync(lists).map((file) => file.replace(/\.mjs$/, ''))
   for (const name of names) {
     if (!all.includes(name)) throw new Error(`no list is named ${name}; want one of ${all.join(', ')}`)
@@ -61,7 +61,7 @@ async function readBugs({ names, word }) {
     const { BUGS } = await import(new URL(`bugs/${name}.mjs`, import.meta.url))
     bugs.push(...BUGS)
   }
-  return bugs.filter((bug) => word === undefined || bug.name.includes(word))
+  return bugs.filter((bug) => pattern === undefined || new RegExp(pattern).test(bug.name))
 }
 
 /** A copy of all that is written here, with what was built of it. */
