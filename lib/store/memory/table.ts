@@ -189,7 +189,11 @@ export class EntryTable {
     this.ledger.policyBytes = this.#policy.memoryBytes
     // The old policy decides what a smaller store keeps: the new one knows nothing yet.
     this.#shrink()
-    if (choice !== this.#choice) this.#handOver(choice)
+    if (choice !== this.#choice) {
+      this.#handOver(choice)
+      // What the new one remembers takes room that the old one's did not.
+      this.#shrink()
+    }
     this.report()
   }
 
