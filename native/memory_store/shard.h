@@ -112,10 +112,12 @@ class Shard final : private PolicyNodes, private WheelEntries {
 
   // Bytes that a host keeps of an entry beside its key. Measured by `npm run bench:micro --
   // memory-overhead`.
-  static constexpr uint64_t kHostBytes = 176;
+  static constexpr uint64_t kHostBytes = 216;
 
-  // What the host keeps of the entries that are there is charged, whether or not there is room.
+  // What the host keeps of the entries that are there is charged, whether or not there is room;
+  // the policy still decides until Ask.
   void Host() noexcept;
+  void Ask() noexcept { asks_ = true; }
   void Unhost() noexcept;
   uint64_t Weight(uint32_t handle) const noexcept;
   bool MayEvict(uint32_t handle) const noexcept { return Evictable(handle); }
@@ -229,7 +231,7 @@ class Shard final : private PolicyNodes, private WheelEntries {
     }
   }
   // Whether an entry may leave untold, or will be told: a host must know of all.
-  bool MayTell() noexcept { return !hosted_ || commons_.evictions.HasRoom(); }
+  bool MayTell() noexcept { return !asks_ || commons_.evictions.HasRoom(); }
   static uint64_t HostBytes(Slice key) noexcept;
   uint64_t HostBytesOfAll() const noexcept;
   // Moves what is in the page to other slots of its class; false when something in it may not move.
@@ -256,7 +258,9 @@ class Shard final : private PolicyNodes, private WheelEntries {
   uint64_t evictions_ = 0;
   uint64_t expirations_ = 0;
   uint64_t moved_ = 0;
+  // What a host keeps of entries is in the ledger; and it is asked who goes.
   bool hosted_ = false;
+  bool asks_ = false;
   // Insertions until the policy's memory is seen to, and from then to the next time.
   uint32_t policy_wait_ = 1;
   uint32_t policy_pause_ = 1;

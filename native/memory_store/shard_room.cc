@@ -130,7 +130,7 @@ bool Shard::FreeSome() noexcept {
 
 bool Shard::EvictOne() noexcept {
   // The host is asked first, unless the bound would not hold until then.
-  if (hosted_ && !(commons_.ledger.Over() && MayTell())) return false;
+  if (asks_ && !(commons_.ledger.Over() && MayTell())) return false;
   // Where pinned entries are in the way, each call goes on behind those of the last.
   for (int tries = 0; tries < kMostTries && policy_->count() > 0; tries++) {
     const uint32_t handle = policy_->Evict(false);

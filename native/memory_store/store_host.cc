@@ -21,6 +21,7 @@ void Shard::Host() noexcept {
 
 void Shard::Unhost() noexcept {
   hosted_ = false;
+  asks_ = false;
   commons_.ledger.Give(HostBytesOfAll());
 }
 
@@ -61,6 +62,7 @@ std::vector<MemoryStore::Hosted> MemoryStore::Host() {
     const std::lock_guard lock(shard->mutex);
     std::unique_ptr<Policy> fifo =
         shard->NewPolicy(policy_, commons_.ledger.max() / shards_.size());
+    shard->Ask();
     shard->Adopt(std::move(fifo), [&](uint32_t handle) {
       const Slice key = shard->At(handle).key();
       entries.push_back({{key.begin(), key.end()}, shard->Weight(handle)});

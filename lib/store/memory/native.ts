@@ -64,8 +64,11 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   readonly #metadata = new MetadataReader()
   readonly #numbers = new Float64Array(STATISTICS)
 
-  constructor(config: MemoryConfig, addon: Addon) {
+  readonly #maxNodeBytes: number | undefined
+
+  constructor(config: MemoryConfig, addon: Addon, maxNodeBytes?: number) {
     this.thread = threadOf(addon)
+    this.#maxNodeBytes = maxNodeBytes
     this.#config = config
     this.#numbers[MAX_BYTES] = config.maxBytes
     this.#numbers[MAX_ITEM_BYTES] = config.maxItemBytes
@@ -343,7 +346,7 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
    * drey's own, and that is most of them, have nothing to ask there.
    */
   #beginHosting(policy: EvictionPolicy): void {
-    const host = this.#host ?? new PolicyHost(this.thread.addon, this.#id)
+    const host = this.#host ?? new PolicyHost(this.thread.addon, this.#id, this.#maxNodeBytes)
     this.#host = host
     this.find = (key, peek = false) => {
       const entry = NativeMemoryStore.prototype.find.call(this, key, true)
@@ -371,9 +374,9 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   }
 }
 
-/** The native engine of `memoryStore`. */
-export function nativeMemoryStore(config: MemoryConfig, addon: Addon): MemoryStore {
-  return new NativeMemoryStore(config, addon)
+/** The native engine of `memoryStore`. For a policy of the user's own, at most `maxNodeBytes` lie on the JS heap. */
+export function nativeMemoryStore(config: MemoryConfig, addon: Addon, maxNodeBytes?: number): MemoryStore {
+  return new NativeMemoryStore(config, addon, maxNodeBytes)
 }
 
 /** Stores that nobody closed are closed when the collector finds that nobody has them any more. */

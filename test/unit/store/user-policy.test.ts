@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createCache } from '../../../lib/cache/create.js'
 import { ConfigError } from '../../../lib/errors.js'
-import type { EvictionPolicy } from '../../../lib/policy/policy.js'
+import { native } from '../../../lib/native/loader.js'
+import type { EvictionPolicy, PolicyName } from '../../../lib/policy/policy.js'
 import { memoryStore } from '../../../lib/store/memory/index.js'
 import type { MemoryStore } from '../../../lib/store/memory/memory-store.js'
 import type { Draft, StoredEntry } from '../../../lib/store/store.js'
 import {
   bytesOf,
   expectBytes,
-  jsStore,
   keysOf,
   metadataFor,
   mustPut,
@@ -21,6 +21,7 @@ import {
  */
 
 const MiB = 2 ** 20
+const isNative = native() !== undefined
 const warnings: Array<Error & { readonly code?: string }> = []
 const unhandled: unknown[] = []
 const onWarning = (warning: Error): void => void warnings.push(warning)
@@ -60,15 +61,15 @@ function mru(methods: Methods = {}): EvictionPolicy & { readonly keys: Set<strin
   } as EvictionPolicy & { readonly keys: Set<string> }
 }
 
-function make(policy: EvictionPolicy, evicted: string[] = []): MemoryStore {
+function make(policy: EvictionPolicy | PolicyName, evicted: string[] = []): MemoryStore {
   const store = memoryStore({ maxBytes: MiB, policy })
   store.open({ now: () => 0, onEvict: (key) => void evicted.push(key), hearsEvictions: () => true })
   return store
 }
 
 const VALUE = 100_000
-/** So many values of that size are in a store of 1 MiB, and no more. */
-const FULL = 10
+/** So many values of that size are in a store of 1 MiB, and no more; the native engine wants pages for them. */
+const FULL = isNative ? 9 : 10
 
 const fill = async (store: MemoryStore, count: number, from = 0): Promise<void> => {
   for (let at = from; at < from + count; at += 1) await mustPut(store, `k${at}`, bytesOf(VALUE, at))
@@ -83,7 +84,9 @@ async function expectWhole(store: MemoryStore): Promise<void> {
   expect(keys.length).toBe(entries)
   for (const key of keys) expectBytes(await readValue(store, key), bytesOf(VALUE, Number(key.slice(1))))
   for (const key of keys) store.delete(key)
-  expect(store.stats()).toMatchObject({ entries: 0, bytes: 0, pinnedBytes: 0 })
+  expect(store.stats()).toMatchObject({ entries: 0, pinnedBytes: 0 })
+  // The native engine counts what it has committed, whether it is in use or not.
+  if (!isNative) expect(store.stats().bytes).toBe(0)
 }
 
 describe('a policy of the user', () => {
@@ -100,9 +103,11 @@ describe('a policy of the user', () => {
     await fill(store, FULL)
     ;(store.find('k3') as StoredEntry).release()
     await fill(store, 2, FULL)
-    expect(evicted).toEqual(['k3', 'k10'])
+    expect(evicted).toEqual(['k3', `k${FULL}`])
     const total = [...sizes].reduce((sum, [key, size]) => sum + (policy.keys.has(key) ? size : 0), 0)
-    expect(total).toBe(store.stats().bytes)
+    if (!isNative) expect(total).toBe(store.stats().bytes)
+    expect(total).toBeLessThanOrEqual(store.stats().bytes)
+    expect(total).toBeGreaterThan(FULL * VALUE)
     expect(store.stats()).toMatchObject({ policyFaults: 0, evictions: 2 })
     expect([...policy.keys].sort()).toEqual(await keysOf(store))
     await expectWhole(store)
@@ -120,7 +125,7 @@ describe('a policy of the user', () => {
       metadata: metadataFor(VALUE, { freshUntil: -5, staleIfErrorUntil: -5 }),
     })
     expect([...policy.keys]).toEqual(['k2', 'k3', 'k0', 'k1', 'k9'])
-    await fill(store, 6, 20)
+    await fill(store, FULL - 4, 20)
     expect(policy.keys.has('k9')).toBe(false)
     expect(store.stats()).toMatchObject({ expirations: 1, evictions: 0, policyFaults: 0 })
     store.clear()
@@ -221,7 +226,7 @@ describe.each(HOSTILE)('a policy that %s', (_what, policy, said) => {
     await fill(store, FULL)
     for (let at = 0; at < FULL; at += 1) (store.find(`k${at}`) as StoredEntry).release()
     await fill(store, 3 * FULL, FULL)
-    store.delete('k39')
+    store.delete(`k${4 * FULL - 1}`)
     await turn()
     expect(store.stats().policyFaults).toBeGreaterThan(1)
     expect(warnings.map(({ code }) => code)).toEqual(['DREY_POLICY'])
@@ -359,8 +364,7 @@ describe('a policy that calls the store while it is called', () => {
 describe('changing the policy', () => {
   test('to one of the user’s tells it all entries, coldest first; from it, keeps its order', async () => {
     const evicted: string[] = []
-    const store = jsStore(MiB, MiB, 'lru')
-    store.open({ now: () => 0, onEvict: (key) => void evicted.push(key), hearsEvictions: () => true })
+    const store = make('lru', evicted)
     await fill(store, 5)
     ;(store.find('k0') as StoredEntry).release()
     const policy = mru()
@@ -374,8 +378,7 @@ describe('changing the policy', () => {
   })
 
   test('from one that fails keeps everything, and the count of its faults', async () => {
-    const store = jsStore(MiB, MiB, mru({ evict: throws, remove: throws }))
-    store.open({ now: () => 0, onEvict: () => undefined, hearsEvictions: () => true })
+    const store = make(mru({ evict: throws, remove: throws }))
     await fill(store, FULL)
     store.configure({ policy: 'w-tinylfu' })
     const { policyFaults, entries } = store.stats()
@@ -390,8 +393,7 @@ describe('changing the policy', () => {
   test('from one that deletes meanwhile brings nothing back', async () => {
     let store: MemoryStore | undefined
     const meddling = mru({ remove: () => store?.delete('k1'), add: () => store?.delete('k2') })
-    store = jsStore(MiB, MiB, 'lru')
-    store.open({ now: () => 0, onEvict: () => undefined, hearsEvictions: () => true })
+    store = make('lru')
     await fill(store, 5)
     store.configure({ policy: meddling })
     expect(await keysOf(store)).toEqual(['k0', 'k1', 'k3', 'k4'])

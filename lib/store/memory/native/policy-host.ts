@@ -11,7 +11,7 @@ interface HostedNode extends PolicyNode<HostedNode> {
 }
 
 /** What a node costs beside its key, on the JS heap. native/memory_store/shard.h has the same, and charges it. */
-const NODE_BYTES = 176
+export const NODE_BYTES = 216
 
 /** At most so many bytes of nodes, as the js engine limits what of its entries lies on the JS heap. */
 const mostNodeBytes = (): number => Math.min(halfOfHeap(), MAX_ENTRIES * NODE_BYTES)
@@ -79,6 +79,7 @@ export class PolicyHost {
     for (let at = 0; at < listed.length; at += 2) this.#file(listed[at] as string, listed[at + 1] as number)
     this.#handAll([...this.#nodes.values()])
     this.hear()
+    this.#keepWithin()
   }
 
   /** Another policy takes over, with all entries, coldest first. */
@@ -124,7 +125,7 @@ export class PolicyHost {
     const node = this.#file(before?.key ?? ownKey(key), size)
     if (before === undefined) this.#policy?.add(node)
     else this.#policy?.replace(before, node)
-    while (this.#nodeBytes > this.#maxNodeBytes && this.evictOne());
+    this.#keepWithin()
   }
 
   /** The entry of the key may weigh otherwise than before. */
@@ -216,6 +217,10 @@ export class PolicyHost {
     this.#faults = this.faults
     this.#policy = undefined
     return nodes
+  }
+
+  #keepWithin(): void {
+    while (this.#nodeBytes > this.#maxNodeBytes && this.evictOne());
   }
 
   #handAll(nodes: readonly HostedNode[]): void {
