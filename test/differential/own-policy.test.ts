@@ -7,7 +7,7 @@ import type { MemoryStore } from '../../lib/store/memory/memory-store.js'
 import { nativeMemoryStore } from '../../lib/store/memory/native.js'
 import { CHUNK_OVERHEAD } from '../../lib/store/memory/value.js'
 import type { Draft, EvictReason, Metadata, StoredEntry } from '../../lib/store/store.js'
-import { bytesOf, expectBytes, jsStore, metadataFor } from '../conformance/store-kit.js'
+import { expectBytes, jsStore, metadataFor } from '../conformance/store-kit.js'
 import { ownLru } from '../helpers/own-lru.js'
 
 /*
@@ -48,6 +48,9 @@ function open(store: MemoryStore): World {
   })
   return { store, clock, left }
 }
+
+/** Bytes that tell one value from another. */
+const bytesOf = (size: number, seed: number | string): Buffer => Buffer.alloc(size, `${seed}/`)
 
 /** Sets a key by one call where the store has one, or by a draft whose size is declared or not. */
 function set(store: MemoryStore, key: string, value: Buffer, metadata: Metadata, way: number): boolean {
@@ -145,9 +148,9 @@ describe.each(engines)('a policy of the user over the %s engine', (_name, make) 
           else store.configure({ maxBytes: at.bound, maxItemBytes: MiB })
 
           const gone = left.splice(0)
-          expect(gone.filter(([, reason]) => reason === 'size').map(([name]) => name)).toEqual(
-            named.splice(0),
-          )
+          // What is being revised is named in vain: it is in use.
+          const wanted = named.splice(0).filter((name) => !('revise' in at && name === at.revise))
+          expect(gone.filter(([, reason]) => reason === 'size').map(([name]) => name)).toEqual(wanted)
           const late = gone.filter(
             ([name, reason]) => reason === 'expired' && values.get(name)![1] > clock.now,
           )
@@ -162,7 +165,7 @@ describe.each(engines)('a policy of the user over the %s engine', (_name, make) 
         store.close()
         expect(lru.order.size).toBe(0)
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     )
   })
 })
@@ -197,7 +200,7 @@ if (addon !== undefined) {
           })
           expect(other).toEqual(js)
         }),
-        { numRuns: 40 },
+        { numRuns: 30 },
       )
     })
   })
@@ -304,7 +307,7 @@ describe.each(engines)('a hostile policy over the %s engine', (_name, make) => {
           store.close()
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 30 },
     )
   })
 })
