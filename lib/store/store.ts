@@ -55,6 +55,8 @@ export interface StoredEntry {
   read(target: Uint8Array, position: number): Later<number>
   /** Lends bytes from `position` on, without a copy, valid until `release` and not to be written to; empty at the end. Near stores only. */
   view?(position: number): Uint8Array
+  /** The whole value, in memory that is the caller's for good: nobody else sees it or writes to it. Only where the store has made such a copy already. */
+  own?(): Buffer
   /** Ends the reading. Calling it again does nothing. */
   release(): void
 }

@@ -38,14 +38,14 @@ uint64_t Shard::Weight(uint32_t handle) const noexcept {
 }
 
 void Shard::Evict(uint32_t handle) noexcept {
-  policy_->Remove(handle);
+  policy().Remove(handle);
   Drop(handle);
   evictions_ += 1;
 }
 
 void Shard::Renew(uint32_t handle) noexcept {
-  policy_->Remove(handle);
-  policy_->Add(handle);
+  policy().Remove(handle);
+  policy().Add(handle);
 }
 
 std::vector<MemoryStore::Hosted> MemoryStore::Host() {
