@@ -1,5 +1,6 @@
 import { callListener } from '../listener.js'
 import type { PressureState } from '../resilience/pressure/index.js'
+import type { EvictReason } from '../store/store.js'
 
 /*
  * Typed events. They are told after the work that caused them, so that a listener which calls the cache never
@@ -9,8 +10,8 @@ import type { PressureState } from '../resilience/pressure/index.js'
 
 /** Events of a cache and what they carry. */
 export interface CacheEvents {
-  /** An entry left a tier to make room. */
-  evict: { readonly key: string; readonly tier: string; readonly reason: 'size' }
+  /** An entry left a tier to make room; `'expired'` when it was of no more use. */
+  evict: { readonly key: string; readonly tier: string; readonly reason: EvictReason }
   /** A body lay unread for `timeouts.idle` and was closed. Read it or `close()` it. */
   leak: { readonly key: string }
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */

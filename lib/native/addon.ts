@@ -35,6 +35,8 @@ export interface Addon {
     ceiling: number,
     hashKey: Uint8Array,
     time: number | undefined,
+    /** 0 leaves it to the addon. */
+    shards: number,
   ) => number
   readonly memoryClose: (store: number) => void
   /** What `memoryFind` copies values to, from `used` on. Kept until the next such call. */
@@ -68,8 +70,24 @@ export interface Addon {
   /** Writes the numbers that lib/store/memory/native-stats.ts names. */
   readonly memoryStats: (store: number, out: Float64Array) => void
   readonly memoryListen: (store: number, on: boolean) => void
-  /** Keys that were evicted since the last call while somebody listened. */
-  readonly memoryEvicted: (store: number) => string[] | undefined
+  /** [key, whether it had expired, key, ...] of what left to make room since the last call while somebody listened. */
+  readonly memoryEvicted: (store: number) => Array<string | boolean> | undefined
+  /**
+   * From here on nothing that has not expired leaves to make room but by `memoryEvict`: calls that want more than there is
+   * say that there is none, and are made again. Gives [key, weight, key, ...] of what is there, coldest first.
+   */
+  readonly memoryHost: (store: number) => Array<string | number>
+  readonly memoryUnhost: (store: number) => void
+  /** By how many bytes the store is beyond `maxBytes`, when all is given back that can be without evicting. */
+  readonly memoryBeyond: (store: number, maxBytes: number) => number
+  /** All that the entry takes, in bytes; 0 when there is none. */
+  readonly memoryWeight: (store: number, key: string) => number
+  /** Whether `memoryEvict` would. */
+  readonly memoryEvictable: (store: number, key: string) => boolean
+  /** False when there is no such entry, or it is being read. */
+  readonly memoryEvict: (store: number, key: string) => boolean
+  /** The entry is, to the policy, one that comes now: called for all in turn, it orders them. */
+  readonly memoryRenew: (store: number, key: string) => void
   /** The place to go on at, shard and handle, then eight elements for each of up to `count` entries. */
   readonly memoryList: (store: number, shard: number, handle: number, count: number) => unknown[]
   /** The part of the arena number `index`, of SPAN_BYTES; undefined where the engine allows no such thing. */
@@ -79,10 +97,15 @@ export interface Addon {
   readonly entryClose: (entry: number) => void
   /** A handle, or -1. */
   readonly draftBegin: (store: number, key: string, size: number | undefined) => number
-  /** One of DRAFT. */
-  readonly draftWrite: (draft: number, bytes: Uint8Array) => number
-  /** One of DRAFT; metadata from the numbers. */
-  readonly draftCommit: (draft: number, etag: string | undefined, user: string | undefined) => number
+  /** One of DRAFT. With `again`, the call will be made again when there is no room, at last without it. */
+  readonly draftWrite: (draft: number, bytes: Uint8Array, again: boolean) => number
+  /** One of DRAFT; metadata from the numbers. `again` as above: the draft stays open then. */
+  readonly draftCommit: (
+    draft: number,
+    etag: string | undefined,
+    user: string | undefined,
+    again: boolean,
+  ) => number
   readonly draftAbort: (draft: number) => void
   readonly draftView: (store: number, draft: number, position: number) => void
   readonly draftRead: (draft: number, target: Uint8Array, position: number) => number
@@ -159,6 +182,13 @@ export const ADDON_FUNCTIONS = [
   'memoryStats',
   'memoryListen',
   'memoryEvicted',
+  'memoryHost',
+  'memoryUnhost',
+  'memoryBeyond',
+  'memoryWeight',
+  'memoryEvictable',
+  'memoryEvict',
+  'memoryRenew',
   'memoryList',
   'memorySpan',
   'entryView',

@@ -105,8 +105,8 @@ export interface StoreStats {
   readonly refusals: number
 }
 
-/** Why an entry left a store by the store's own doing. */
-export type EvictReason = 'size'
+/** Why an entry left a store by the store's own doing: to make room, while it was of use or when it had expired. */
+export type EvictReason = 'size' | 'expired'
 
 /** What the cache gives to a store when it opens it. */
 export interface StoreContext {

@@ -64,9 +64,8 @@ std::unique_ptr<Policy> Shard::NewPolicy(PolicyKind policy, uint64_t capacity) c
                      .most_entries = most_entries_});
 }
 
-void Shard::Adopt(std::unique_ptr<Policy> next) noexcept {
-  while (policy().count() > 0) next->Add(policy().Evict(true));
-  policy_ = std::move(next);
+void Shard::Adopt(std::unique_ptr<Policy> policy) noexcept {
+  Adopt(std::move(policy), [](uint32_t) {});
 }
 
 // What an entry takes of the store, but for what is the same for all of them.
@@ -191,11 +190,18 @@ Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes,
   // The value that was there is overwritten where it lies, if the new one wants the same slot.
   if (handle == kNoHandle || records_.Chained(handle) ||
       slab_.ClassOfPage(Slab::PageOf(records_.LocationOf(handle))) != size_class) {
+    // Of an entry that is there, it is taken already.
+    const uint64_t host_bytes = hosted_ && handle == kNoHandle ? HostBytes(key) : 0;
+    if (host_bytes > 0 && !TakeHeap(host_bytes)) return Outcome::kNoRoom;
     const Location slot = TakeRoom(slot_bytes);
-    if (slot == kNoLocation) return Outcome::kNoRoom;
+    if (slot == kNoLocation) {
+      commons_.ledger.Give(host_bytes);
+      return Outcome::kNoRoom;
+    }
     // Only now: making room may have taken the entry away.
     handle = FindAny(hash, key);
     if (handle == kNoHandle) {
+      if (hosted_ && host_bytes == 0) commons_.ledger.Charge(HostBytes(key));
       handle = records_.Take();
       records_[handle] = {.hash = IndexHash(hash), .node = {}};
       records_.SetLocation(handle, slot, body != nullptr);
@@ -337,6 +343,7 @@ void Shard::Empty(uint32_t handle) noexcept {
 
 void Shard::Drop(uint32_t handle) noexcept {
   (cleared_ == 0 || Live(At(handle)) ? live_ : cleared_) -= 1;
+  if (hosted_) commons_.ledger.Give(HostBytes(At(handle).key()));
   Empty(handle);
   index_.Erase(records_[handle].hash, handle);
   records_.Free(handle);

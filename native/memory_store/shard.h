@@ -102,7 +102,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   void Truncate(Body* body, size_t count, std::mutex& growing) noexcept;
   // Puts the end of the value, which ends at `size`, into slots of its measure, if its last piece
   // is much too large. What was the last piece is given to `retired`: it may be on loan.
-  void Trim(Body* body, uint64_t size, std::mutex& growing, std::vector<Piece>& retired) noexcept;
+  // False when there was no room to do so.
+  bool Trim(Body* body, uint64_t size, std::mutex& growing, std::vector<Piece>& retired) noexcept;
   // Gives back a piece that Trim retired.
   void FreeRetired(Body* body, const Piece& piece) noexcept;
   uint8_t* BytesOf(const Piece& piece) const noexcept {
@@ -110,6 +111,32 @@ class Shard final : private PolicyNodes, private WheelEntries {
   }
   // The bytes from `position` on, of those that lie in one piece and before `end`.
   Slice ViewOf(const Body& body, uint64_t position, uint64_t end) const noexcept;
+
+  // -- A host that decides who goes: see MemoryStore::Host.
+
+  // Bytes that a host keeps of an entry beside its key. Measured by `npm run bench:micro --
+  // memory-overhead`.
+  static constexpr uint64_t kHostBytes = 216;
+
+  // What the host keeps of the entries that are there is charged, whether or not there is room;
+  // the policy still decides until Ask.
+  void Host() noexcept;
+  void Ask() noexcept { asks_ = true; }
+  void Unhost() noexcept;
+  uint64_t Weight(uint32_t handle) const noexcept;
+  bool MayEvict(uint32_t handle) const noexcept { return Evictable(handle); }
+  void Evict(uint32_t handle) noexcept;
+  void Renew(uint32_t handle) noexcept;
+  // As Adopt; `visit` is called with each handle, coldest first.
+  template <class Visit>
+  void Adopt(std::unique_ptr<Policy> next, Visit&& visit) noexcept {
+    while (policy().count() > 0) {
+      const uint32_t handle = policy().Evict(true);
+      if (Live(At(handle))) visit(handle);
+      next->Add(handle);
+    }
+    policy_ = std::move(next);
+  }
 
   // -- Room.
 
@@ -212,9 +239,15 @@ class Shard final : private PolicyNodes, private WheelEntries {
     return *policy_;
   }
   // Before it is dropped.
-  void TellEvicted(uint32_t handle) noexcept {
-    if (commons_.evictions.heard() && Live(At(handle))) commons_.evictions.Add(At(handle).key());
+  void TellEvicted(uint32_t handle, bool expired) noexcept {
+    if (commons_.evictions.heard() && Live(At(handle))) {
+      commons_.evictions.Add(At(handle).key(), expired);
+    }
   }
+  // Whether an entry may leave untold, or will be told: a host must know of all.
+  bool MayTell() noexcept { return !asks_ || commons_.evictions.HasRoom(); }
+  static uint64_t HostBytes(Slice key) noexcept;
+  uint64_t HostBytesOfAll() const noexcept;
   // Moves what is in the page to other slots of its class; false when something in it may not move.
   bool EmptyPage(uint32_t page) noexcept;
   bool MoveEntry(Location from, uint32_t size_class) noexcept;
@@ -240,6 +273,9 @@ class Shard final : private PolicyNodes, private WheelEntries {
   uint64_t evictions_ = 0;
   uint64_t expirations_ = 0;
   uint64_t moved_ = 0;
+  // What a host keeps of entries is in the ledger; and it is asked who goes.
+  bool hosted_ = false;
+  bool asks_ = false;
   // Insertions until the policy's memory is seen to, and from then to the next time.
   uint32_t policy_wait_ = 1;
   uint32_t policy_pause_ = 1;

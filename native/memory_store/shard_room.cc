@@ -109,13 +109,13 @@ bool Shard::FreeSome() noexcept {
     Tidy(64);
     if (cleared_ < before) return true;
   }
-  if (expiring_ > 0) {
+  if (expiring_ > 0 && MayTell()) {
     const uint32_t handle = DueNow();
     if (handle != Wheel::kNobody) {
       // Also one that is being read, whose bytes come back later: those that are due behind it must
       // not wait for its reader.
       policy().Remove(handle);
-      TellEvicted(handle);
+      TellEvicted(handle, true);
       Drop(handle);
       expirations_ += 1;
       return true;
@@ -129,11 +129,13 @@ bool Shard::FreeSome() noexcept {
 }
 
 bool Shard::EvictOne() noexcept {
+  // The host is asked first, unless the bound would not hold until then.
+  if (asks_ && !(commons_.ledger.Over() && MayTell())) return false;
   // Where pinned entries are in the way, each call goes on behind those of the last.
   for (int tries = 0; tries < kMostTries && policy().count() > 0; tries++) {
     const uint32_t handle = policy().Evict(false);
     if (handle == PolicyNode::kNone) continue;
-    TellEvicted(handle);
+    TellEvicted(handle, false);
     Drop(handle);
     evictions_ += 1;
     ExpectEviction();

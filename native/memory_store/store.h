@@ -53,7 +53,7 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   MemoryStore& operator=(const MemoryStore&) = delete;
 
   // Longer keys are refused, and so are longer etags and users (kMostTextBytes).
-  static constexpr uint64_t kMostKeyBytes = 32 * 1024;
+  static constexpr uint64_t kMostKeyBytes = drey::kMostKeyBytes;
 
   // -- Reading. `peek` reads without counting as a use.
 
@@ -124,7 +124,35 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // The keys of entries that left by the policy's decision or to make room since the last call, in
   // order, while somebody listened. At most Evictions::kMostKeys of them; stats().evictions_untold
   // counts the rest.
-  std::vector<std::vector<uint8_t>> TakeEvicted() { return commons_.evictions.Take(); }
+  Evictions::List TakeEvicted() { return commons_.evictions.Take(); }
+
+  // -- A host that decides who goes: a policy that is not written in C++. For a store of one
+  // thread, which listens for evictions.
+
+  struct Hosted {
+    std::vector<uint8_t> key;
+    uint64_t weight;
+  };
+  // From here on nothing that has not expired leaves to make room but by Evict: what needs more
+  // room than there is says kNoRoom, and may be tried again when the host has evicted something, or
+  // has taken what TakeEvicted tells. Two exceptions keep the bound: where the little things that
+  // cannot be refused pass it, and where the host lowers it before it has made room, the entry that
+  // came first goes, and is told. What the host keeps of an entry (kHostBytes, and its key) is in
+  // the ledger. Says what there is, what the policy would have evicted first at the beginning.
+  std::vector<Hosted> Host();
+  // The policy decides again.
+  void Unhost();
+  // What the entry takes of the store, in all; 0 when there is none.
+  uint64_t Weight(Slice key);
+  // Whether Evict would.
+  bool Evictable(Slice key);
+  // Has the entry leave to make room. False when there is none, or it is being read.
+  bool Evict(Slice key);
+  // The entry is, to the policy, one that comes now: called for all in turn, it orders them.
+  void Renew(Slice key);
+  // By how many bytes the store is beyond `max_bytes`, when all is given back that can be without
+  // evicting.
+  uint64_t Beyond(uint64_t max_bytes);
 
   // -- Running it.
 
@@ -214,6 +242,9 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   }
   // Lets one of the shards free a page, another one each time; `except` is not asked.
   bool FreePageOfSome(const Shard* except);
+  // What `act` says of the entry of `key`, under its shard's lock; false when there is none.
+  template <class Act>
+  bool WithEntry(Slice key, Act&& act);
   std::shared_ptr<Draft> BeginWith(const std::shared_ptr<Pass>& pass, uint64_t declared,
                                    bool one_call);
   std::shared_ptr<Draft> BeginWrite(Slice key, uint64_t declared, Owner owner, bool one_call);

@@ -21,7 +21,7 @@ napi_value Hash128(napi_env env, napi_callback_info info);
 napi_value ListenSocket(napi_env env, napi_callback_info info);
 
 // The memory store. lib/native/addon.ts says what each takes and gives; memory_store.cc,
-// memory_body.cc and memory_flight.cc have them.
+// memory_room.cc, memory_body.cc and memory_flight.cc have them.
 napi_value MemoryNumbers(napi_env env, napi_callback_info info);
 napi_value MemoryNews(napi_env env, napi_callback_info info);
 napi_value MemoryOpen(napi_env env, napi_callback_info info);
@@ -39,6 +39,13 @@ napi_value MemoryPress(napi_env env, napi_callback_info info);
 napi_value MemoryStats(napi_env env, napi_callback_info info);
 napi_value MemoryListen(napi_env env, napi_callback_info info);
 napi_value MemoryEvicted(napi_env env, napi_callback_info info);
+napi_value MemoryHost(napi_env env, napi_callback_info info);
+napi_value MemoryUnhost(napi_env env, napi_callback_info info);
+napi_value MemoryBeyond(napi_env env, napi_callback_info info);
+napi_value MemoryWeight(napi_env env, napi_callback_info info);
+napi_value MemoryEvictable(napi_env env, napi_callback_info info);
+napi_value MemoryEvict(napi_env env, napi_callback_info info);
+napi_value MemoryRenew(napi_env env, napi_callback_info info);
 napi_value MemoryList(napi_env env, napi_callback_info info);
 napi_value MemorySpan(napi_env env, napi_callback_info info);
 napi_value EntryView(napi_env env, napi_callback_info info);

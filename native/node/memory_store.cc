@@ -42,24 +42,6 @@ napi_value OpenValue(napi_env env, Memory& memory, Slice key, bool peek, OpenSto
   return Int(env, must_copy ? kMustCopy : kOpened);
 }
 
-napi_value Keys(napi_env env, const std::vector<std::vector<uint8_t>>& keys) {
-  napi_value list = nullptr;
-  napi_create_array_with_length(env, keys.size(), &list);
-  for (uint32_t at = 0; at < keys.size(); at++) {
-    napi_value key = nullptr;
-    napi_create_string_utf8(env, reinterpret_cast<const char*>(keys[at].data()), keys[at].size(),
-                            &key);
-    napi_set_element(env, list, at, key);
-  }
-  return list;
-}
-
-napi_value Text(napi_env env, Slice text) {
-  napi_value value = nullptr;
-  napi_create_string_utf8(env, reinterpret_cast<const char*>(text.data()), text.size(), &value);
-  return value;
-}
-
 }  // namespace
 
 napi_value MemoryNumbers(napi_env env, napi_callback_info info) {
@@ -81,7 +63,7 @@ napi_value MemoryNews(napi_env env, napi_callback_info info) {
 }
 
 napi_value MemoryOpen(napi_env env, napi_callback_info info) {
-  const Arguments<7> arguments(env, info);
+  const Arguments<8> arguments(env, info);
   Memory& memory = arguments.environment().memory;
   std::string name;
   bool named = false;
@@ -104,8 +86,12 @@ napi_value MemoryOpen(napi_env env, napi_callback_info info) {
     return Throw(env, Status::InvalidArgument("hashKey must have 16 bytes"));
   }
 
+  const Result<uint32_t> shards = Uint32Argument(env, arguments[7], "shards");
+  if (!shards.ok()) return Throw(env, shards.status());
+
   OpenStore open;
   MemoryStoreOptions options;
+  options.shards = shards.value();
   options.max_bytes = max_bytes.value();
   options.max_item_bytes = max_item_bytes.value();
   options.policy = *kind;
@@ -311,24 +297,6 @@ napi_value MemoryStats(napi_env env, napi_callback_info info) {
     static_cast<double*>(data)[at] = static_cast<double>(numbers[at]);
   }
   return nullptr;
-}
-
-napi_value MemoryListen(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
-  if (open == nullptr) return nullptr;
-  const bool on = BoolArgument(env, arguments[1]);
-  if (on != open->listens) open->store->Listen(on);
-  open->listens = on;
-  return nullptr;
-}
-
-napi_value MemoryEvicted(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
-  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
-  if (open == nullptr) return nullptr;
-  const auto keys = open->store->TakeEvicted();
-  return keys.empty() ? nullptr : Keys(env, keys);
 }
 
 napi_value MemoryList(napi_env env, napi_callback_info info) {

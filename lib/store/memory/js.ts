@@ -1,4 +1,3 @@
-import { getHeapStatistics } from 'node:v8'
 import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError } from '../../errors.js'
 import {
@@ -12,6 +11,7 @@ import {
 import { type DraftHost, MemoryDraft } from './draft.js'
 import { ENTRY_OVERHEAD, type Entry } from './entry.js'
 import { GivingWay } from './giving-way.js'
+import { halfOfHeap, MAX_ENTRIES } from './heap.js'
 import type { MemoryStore } from './memory-store.js'
 import { type MemoryConfig, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
@@ -149,14 +149,6 @@ class JsMemoryStore implements MemoryStore, DraftHost {
   onRefusal(): void {
     this.#refusals += 1
   }
-}
-
-// A Map refuses its 2^24th key, and under churn, with deleted keys not yet swept out, the 2^23rd.
-const MAX_ENTRIES = 2 ** 23
-
-/** Half of what the JS heap may become: V8 ends the process that passes its limit, and the application needs some too. */
-function halfOfHeap(): number {
-  return Math.floor(getHeapStatistics().heap_size_limit / 2)
 }
 
 /** The js engine of `memoryStore`. At most `maxHeads` bytes of what it keeps lie on the JS heap. */

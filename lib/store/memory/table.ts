@@ -1,7 +1,8 @@
 import { ConfigError } from '../../errors.js'
 import { createPolicy } from '../../policy/create.js'
-import { type EvictionPolicy, PASS_LIMIT, type Policy, type PolicyName } from '../../policy/policy.js'
-import { sayPolicyFault, UserPolicy } from '../../policy/user.js'
+import type { EvictionPolicy, Policy, PolicyName } from '../../policy/policy.js'
+import { FROM_WITHIN, sayPolicyFault, UserPolicy } from '../../policy/user.js'
+import { drain, victimOf } from '../../policy/victim.js'
 import type { EvictReason, Metadata } from '../store.js'
 import { deadlineOf, type Entry, headBytesOf, ownKey } from './entry.js'
 import { KeyHash } from './key-hash.js'
@@ -27,8 +28,8 @@ const evictable = (entry: Entry): boolean => entry.holds === 0
  * The entries of a memory store, and the room that they and the drafts share.
  *
  * Invariants: `#entries` and `#policy` hold the same entries, each owned as an entry in the ledger; `#wheel` has those
- * of them that have a deadline, but for expired ones that were found while they were held. Evicted keys are reported
- * once, after the change that evicted them is made, so that a callback which calls the store finds it whole.
+ * of them that have a deadline, but for expired ones that were found while they were held. Keys that left are reported
+ * once, after the change that they made room for is made, so that a callback which calls the store finds it whole.
  *
  * The policy may be a user's, and call back. So it is called last in every change, when the table is whole; and while
  * it runs nothing is added and no room is made: only removing and reading are done.
@@ -48,7 +49,7 @@ export class EntryTable {
   #policy: Policy<Entry>
   /** Faults of policies that were replaced. */
   #faults = 0
-  #evicted: string[] = []
+  #left: Array<readonly [key: string, reason: EvictReason]> = []
   #reporting = false
   /** What the policy asked for last in vain. */
   #wanted = 0
@@ -180,7 +181,7 @@ export class EntryTable {
   /** As the store's `configure`, of what is checked already. */
   configure(maxBytes: number, choice: PolicyName | EvictionPolicy): void {
     if (this.#userRuns) {
-      throw new ConfigError('configure: called from within your own policy; want a call of its own, later')
+      throw new ConfigError(FROM_WITHIN)
     }
     this.#maxBytes = maxBytes
     this.ledger.maxBytes = this.#bound
@@ -220,12 +221,12 @@ export class EntryTable {
 
   /** Tells of the evictions since the last report. Those that callbacks cause are told by the next one, so that callbacks never nest. */
   report(): void {
-    if (this.#evicted.length === 0 || this.#reporting) return
-    const evicted = this.#evicted
-    this.#evicted = []
+    if (this.#left.length === 0 || this.#reporting) return
+    const left = this.#left
+    this.#left = []
     this.#reporting = true
     try {
-      for (const key of evicted) this.#host.onEvict(key, 'size')
+      for (const [key, reason] of left) this.#host.onEvict(key, reason)
     } finally {
       this.#reporting = false
     }
@@ -286,7 +287,7 @@ export class EntryTable {
       if (entry.holds === 0) {
         this.remove(entry)
         this.expirations += 1
-        this.#evicted.push(entry.key)
+        this.#left.push([entry.key, 'expired'])
         return true
       }
       // Dropping it would give nothing back. It is filed again when the last reader lets go.
@@ -296,19 +297,14 @@ export class EntryTable {
   }
 
   #evictOne(): boolean {
-    // One call passes over so many pinned entries at most; the next goes on behind them.
-    for (let left = this.#policy.count; left >= 0; left -= PASS_LIMIT) {
-      const entry = this.#policy.evict()
-      if (entry === undefined) continue
-      // A policy of the user's may have removed it on its own when it was told.
-      if (entry.owner === 'entry') {
-        this.#disown(entry)
-        this.evictions += 1
-        this.#evicted.push(entry.key)
-      }
-      return true
+    const entry = victimOf(this.#policy)
+    // A policy of the user's may have removed it on its own when it was told.
+    if (entry?.owner === 'entry') {
+      this.#disown(entry)
+      this.evictions += 1
+      this.#left.push([entry.key, 'size'])
     }
-    return false
+    return entry !== undefined
   }
 
   /** The entry leaves everything but the policy. */
@@ -319,11 +315,7 @@ export class EntryTable {
   }
 
   #handOver(choice: PolicyName | EvictionPolicy): void {
-    const entries: Entry[] = []
-    for (let entry = this.#policy.evict(true); entry !== undefined; entry = this.#policy.evict(true)) {
-      entry.mark = 0
-      entries.push(entry)
-    }
+    const entries = drain(this.#policy)
     this.#faults = this.policyFaults
     this.#choice = choice
     this.#wanted = 0
@@ -331,6 +323,7 @@ export class EntryTable {
     this.ledger.policyBytes = this.#policy.memoryBytes
     const { needsHash } = this.#policy
     for (const entry of entries) {
+      entry.mark = 0
       if (entry.owner !== 'entry') continue
       if (needsHash) entry.hash = this.#keyHash.of(entry.key)
       this.#policy.add(entry)
