@@ -5,6 +5,7 @@
  *   proxy-hit   requests per second on a hit, beside a bare http server with the same head and body (wants wrk)
  *   proxy-cost  what such a hit costs beyond the bare server, by profiles of both (wants wrk)
  *   first-byte  first-byte time on a miss, beside the origin's own
+ *   pressure    a process in a control group whose memory is taken: levels, what the store does, failures (wants Linux, and root)
  *
  *   --quick     fewer and shorter rounds
  *   --assert    exit 1 when a claim does not hold
@@ -16,7 +17,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, showMachine } from '../shared/machine.mjs'
 
-const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte']
+const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte', 'pressure']
 
 function usage(problem) {
   process.stderr.write(
