@@ -32,6 +32,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const lists = fileURLToPath(new URL('bugs', import.meta.url))
 /** A check that takes so long hangs: on the tree as it is, each takes seconds. */
 const LONGEST_MS = 5 * 60_000
+/** All of C++, on a machine with other things to do. */
+const LONGEST_BUILD_MS = 30 * 60_000
 /** What builds leave, so that one file is compiled for a bug, and not all of them. */
 const BUILT = ['build', 'test/native/build']
 /** Of what went wrong, so many lines are shown. */
@@ -84,7 +86,7 @@ function copyTree(to) {
 const running = new Set()
 
 /** Runs a command to its end, or for as long as one may take; says how it ended. */
-function run([program, ...args], cwd, env = {}) {
+function run([program, ...args], cwd, env = {}, longest = LONGEST_MS) {
   return new Promise((resolve) => {
     // In a group of its own: what it started ends with it.
     const child = spawn(program, args, {
@@ -100,7 +102,7 @@ function run([program, ...args], cwd, env = {}) {
     const timer = setTimeout(() => {
       hung = true
       process.kill(-child.pid, 'SIGKILL')
-    }, LONGEST_MS)
+    }, longest)
     child.on('error', (error) => (output += error.message))
     child.on('close', (code, signal) => {
       clearTimeout(timer)
@@ -112,7 +114,7 @@ function run([program, ...args], cwd, env = {}) {
 
 async function build(what, cwd) {
   for (const command of what) {
-    const { ok, output } = await run(command, cwd)
+    const { ok, output } = await run(command, cwd, {}, LONGEST_BUILD_MS)
     if (!ok) throw new Error(`${command.join(' ')} failed:\n${tailOf(output)}`)
   }
 }

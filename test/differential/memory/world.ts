@@ -197,7 +197,10 @@ export class MemoryWorld {
       if (known === undefined) throw new Error(`the scan gave ${brief(key)}, which is not there`)
       if (!sameMetadata(metadata, known.metadata)) throw new Error(`the scan gave ${brief(key)} wrong`)
     }
-    const { entries } = this.share(0).stats()
+    const { entries, bytes } = this.share(0).stats()
+    let kept = 0
+    for (const known of this.known.values()) kept += known.key.length + known.bytes.length
+    if (bytes < kept) throw new Error(`keeps ${kept} bytes, and counts ${bytes}`)
     if (given.size !== this.known.size || entries !== given.size) {
       throw new Error(`${this.known.size} entries are found, ${given.size} scanned, ${entries} counted`)
     }
