@@ -42,7 +42,8 @@
         "native/node/memory_body.cc",
         "native/node/memory_flight.cc",
         "native/node/memory_store.cc",
-        "native/node/news.cc"
+        "native/node/news.cc",
+        "native/node/sockets.cc"
       ],
       "dependencies": ["core"],
       "variables": {

@@ -34,6 +34,7 @@ export {
   NoSpaceError,
   OriginError,
   OutOfRangeError,
+  OverloadedError,
   TimeoutError,
   TooLargeError,
   TruncatedError,
@@ -42,6 +43,16 @@ export { type HttpFetcherOptions, type HttpMetadata, httpFetcher } from './http/
 export { crc32c } from './native/crc32c.js'
 export { type NativeStatus, nativeStatus } from './native/loader.js'
 export { type EvictionPolicy, POLICY_NAMES, type PolicyName } from './policy/policy.js'
+export {
+  createPressure,
+  memoryPressure,
+  type Pressure,
+  type PressureLevel,
+  type PressureOptions,
+  type PressureSource,
+  type PressureState,
+  type PressureStats,
+} from './resilience/pressure/index.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
 export type {

@@ -1,4 +1,5 @@
-import { inspect } from 'node:util'
+import { callListener } from '../listener.js'
+import type { PressureState } from '../resilience/pressure/index.js'
 
 /*
  * Typed events. They are told after the work that caused them, so that a listener which calls the cache never
@@ -12,6 +13,8 @@ export interface CacheEvents {
   evict: { readonly key: string; readonly tier: string; readonly reason: 'size' }
   /** A body lay unread for `timeouts.idle` and was closed. Read it or `close()` it. */
   leak: { readonly key: string }
+  /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
+  pressure: PressureState
 }
 
 type Listener = (event: never) => unknown
@@ -48,19 +51,7 @@ export class Events {
     const untold = this.#untold
     this.#untold = []
     for (const [event, what] of untold) {
-      for (const listener of this.#listeners.get(event) ?? []) {
-        const warn = (error: unknown): void => {
-          process.emitWarning(`a listener of '${event}' failed: ${inspect(error)}`, {
-            code: 'DREY_LISTENER',
-          })
-        }
-        try {
-          const told = listener(what as never)
-          if (told instanceof Promise) told.catch(warn)
-        } catch (error) {
-          warn(error)
-        }
-      }
+      for (const listener of this.#listeners.get(event) ?? []) callListener(listener, what as never, event)
     }
   }
 }

@@ -16,7 +16,7 @@ export interface Addon {
   readonly hash128: (key: Uint8Array, data: Uint8Array | string, out: Uint32Array) => void
   /**
    * The descriptor of a TCP socket that listens at a numeric address, on a port that it shares (SO_REUSEPORT); 0 for any.
-   * Throws with errno's name as `code`.
+   * For a server of this thread: what none has taken over is closed with the thread. Throws with errno's name as `code`.
    */
   readonly listenSocket: (host: string, port: number, backlog: number) => number
 
@@ -63,6 +63,8 @@ export interface Addon {
   readonly memoryTime: (store: number, now: number) => void
   /** Throws `ERR_DREY_CONFIG`, and has changed nothing then. */
   readonly memoryConfigure: (store: number, maxBytes: number, maxItemBytes: number, policy: string) => void
+  /** Has the store use `part` thousandths of its bound, and brings it up to `bytes` nearer to that by evicting; says whether it is there. */
+  readonly memoryPress: (store: number, part: number, bytes: number) => boolean
   /** Writes the numbers that lib/store/memory/native-stats.ts names. */
   readonly memoryStats: (store: number, out: Float64Array) => void
   readonly memoryListen: (store: number, on: boolean) => void
@@ -153,6 +155,7 @@ export const ADDON_FUNCTIONS = [
   'memoryMaintain',
   'memoryTime',
   'memoryConfigure',
+  'memoryPress',
   'memoryStats',
   'memoryListen',
   'memoryEvicted',

@@ -10,6 +10,7 @@
 #include "memory_store/entry.h"
 #include "memory_store/pass.h"
 #include "memory_store/records.h"
+#include "memory_store/uses.h"
 #include "memory_store/wheel.h"
 #include "policy/policy.h"
 
@@ -59,7 +60,10 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // compared.
   uint32_t FindToCopy(const Hash128& hash, Slice key) const noexcept;
   Entry At(uint32_t handle) const noexcept { return Entry(slab_.At(records_.LocationOf(handle))); }
-  void Touch(uint32_t handle) noexcept { policy_->Touch(handle); }
+  void Touch(uint32_t handle) noexcept {
+    __builtin_prefetch(&records_[handle], 1);
+    if (uses_.Add(handle)) uses_.Tell(*policy_);
+  }
   bool Remove(const Hash128& hash, Slice key) noexcept;
   // All entries, at once for whoever looks; their memory comes back as it is wanted, and by Tidy.
   void Clear() noexcept;
@@ -113,11 +117,11 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // that may go.
   bool FreePage() noexcept;
   // The part of the store's bound that the policy reckons with.
-  void SetCapacity(uint64_t bytes) noexcept { policy_->SetCapacity(bytes); }
+  void SetCapacity(uint64_t bytes) noexcept { policy().SetCapacity(bytes); }
   // A policy for this shard; null when the system has no addresses for it.
   std::unique_ptr<Policy> NewPolicy(PolicyKind policy, uint64_t capacity) const noexcept;
   // Hands all entries to it, coldest first.
-  void Adopt(std::unique_ptr<Policy> policy) noexcept;
+  void Adopt(std::unique_ptr<Policy> next) noexcept;
   // Frees up to `count` cleared entries, of those that a bounded look at the next records finds.
   void Tidy(uint32_t count) noexcept;
   // What Clear would have to tidy first, to be done before the locks of all shards are taken.
@@ -154,6 +158,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   bool Live(const Entry& entry) const noexcept { return entry.epoch() == epoch_; }
   // As Find, cleared entries included.
   uint32_t FindAny(const Hash128& hash, Slice key) const noexcept;
+  // Sends for a slot, or the start of it, that is about to be written to.
+  void FetchToWrite(Location location) const noexcept;
   // As FindAny, for who is about to overwrite the value, or the entry.
   uint32_t FindToWrite(const Hash128& hash, Slice key) const noexcept;
   // The index is asked by one half of the hash, and the shard is chosen by the other.
@@ -197,6 +203,14 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // emptied by moving, or else what the policy says. False when nothing may go.
   bool FreeSome() noexcept;
   bool EvictOne() noexcept;
+  // Sends for what evicting the next one will look at, as far as that is known without waiting; and
+  // for what tells it of the one after.
+  void ExpectEviction() const noexcept;
+  // The policy, having been told of all uses.
+  Policy& policy() noexcept {
+    if (!uses_.empty()) uses_.Tell(*policy_);
+    return *policy_;
+  }
   // Before it is dropped.
   void TellEvicted(uint32_t handle) noexcept {
     if (commons_.evictions.heard() && Live(At(handle))) commons_.evictions.Add(At(handle).key());
@@ -211,6 +225,7 @@ class Shard final : private PolicyNodes, private WheelEntries {
   Records records_;
   HashIndex index_;
   std::unique_ptr<Policy> policy_;
+  Uses uses_;
   uint32_t most_entries_ = 0;
   Wheel wheel_;
   uint32_t epoch_ = 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -132,6 +133,7 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
     // What is committed, all of it.
     uint64_t bytes = 0;
     uint64_t pinned_bytes = 0;
+    // As configured, or lowered by what the system refused; whatever Press withholds of it.
     uint64_t max_bytes = 0;
     uint64_t max_item_bytes = 0;
     uint64_t evictions = 0;
@@ -152,6 +154,15 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   Stats stats() const;
   // Keeps what still fits. `max_item_bytes` 0 is an eighth of max_bytes.
   Status Configure(uint64_t max_bytes, uint64_t max_item_bytes, PolicyKind policy);
+  // Memory is short elsewhere: the store keeps to `to` of kWhole parts of its max_bytes, but to 1
+  // MiB at least, until told otherwise. Where several want that it is the least of what they want;
+  // `from` is what the caller wanted before, kWhole at first. A larger part may be used at once, a
+  // smaller one is reached by Yield.
+  static constexpr uint32_t kWhole = 1000;
+  void Press(uint32_t from, uint32_t to);
+  // Comes up to `bytes` nearer to what Press wants, by evicting; what is freed goes back to the
+  // system. Says whether no more need go.
+  bool Yield(uint64_t bytes);
   // A little of what is left to do, to be called every few seconds: frees what was cleared, gives
   // back pages that were free since the last call.
   void Maintain();
@@ -189,9 +200,13 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
 
  private:
   void MakeRoomWithin();
+  // What parts_ leave unused of `max_bytes`.
+  uint64_t WithheldOf(uint64_t max_bytes) const noexcept;
   friend class EntryRef;
 
   explicit MemoryStore(const MemoryStoreOptions& options);
+  // Takes the addresses of all that up to `ceiling` bytes need, in `count` shards. Once.
+  Status Reserve(const MemoryStoreOptions& options, uint32_t count, uint64_t ceiling);
 
   Hash128 HashOf(Slice key) const noexcept { return Hash(commons_.hash_key, key); }
   Shard& ShardOf(const Hash128& hash) const noexcept {
@@ -212,6 +227,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   std::mutex configuring_;
   // Guarded by configuring_.
   PolicyKind policy_;
+  // What is wanted by those who want less than all of it.
+  std::multiset<uint32_t> parts_;
 };
 
 template <class Attempt>

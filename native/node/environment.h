@@ -2,6 +2,7 @@
 
 #include "core/crc32c/crc32c.h"
 #include "node/memory.h"
+#include "node/sockets.h"
 
 namespace drey::node {
 
@@ -14,6 +15,7 @@ namespace drey::node {
 struct Environment {
   const crc32c::Implementation& crc32c;
   Memory memory{};
+  Sockets sockets{};
 };
 
 }  // namespace drey::node

@@ -35,6 +35,7 @@ napi_value MemoryClear(napi_env env, napi_callback_info info);
 napi_value MemoryMaintain(napi_env env, napi_callback_info info);
 napi_value MemoryTime(napi_env env, napi_callback_info info);
 napi_value MemoryConfigure(napi_env env, napi_callback_info info);
+napi_value MemoryPress(napi_env env, napi_callback_info info);
 napi_value MemoryStats(napi_env env, napi_callback_info info);
 napi_value MemoryListen(napi_env env, napi_callback_info info);
 napi_value MemoryEvicted(napi_env env, napi_callback_info info);

@@ -129,7 +129,7 @@ napi_value MemoryClose(napi_env env, napi_callback_info info) {
   Memory& memory = arguments.environment().memory;
   OpenStore* open = StoreArgument(env, arguments[0], memory);
   if (open == nullptr) return nullptr;
-  if (open->listens) open->store->Listen(false);
+  open->Leave();
   uint32_t handle = 0;
   napi_get_value_uint32(env, arguments[0], &handle);
   memory.stores.Remove(handle);
@@ -142,13 +142,12 @@ napi_value MemoryBlock(napi_env env, napi_callback_info info) {
   if (!bytes.ok()) return Throw(env, bytes.status());
   const Result<uint32_t> used = Uint32Argument(env, arguments[1], "used");
   if (!used.ok()) return Throw(env, used.status());
-  Block& block = arguments.environment().memory.block;
-  if (block.reference != nullptr) napi_delete_reference(env, block.reference);
-  block = {};
-  if (napi_create_reference(env, arguments[0], 1, &block.reference) != napi_ok) return nullptr;
-  block.data = const_cast<uint8_t*>(bytes.value().data());
-  block.size = bytes.value().size();
-  block.used = std::min<size_t>(used.value(), block.size);
+  const Slice memory = bytes.value();
+  if (arguments.environment().memory.UseBlock(arguments[0],
+                                              {const_cast<uint8_t*>(memory.data()), memory.size()},
+                                              used.value()) != napi_ok) {
+    return nullptr;
+  }
   return nullptr;
 }
 
@@ -271,6 +270,22 @@ napi_value MemoryConfigure(napi_env env, napi_callback_info info) {
   if (!kind) return Throw(env, Status::InvalidArgument("policy is unknown"));
   const Status status = open->store->Configure(max_bytes.value(), max_item_bytes.value(), *kind);
   return status.ok() ? nullptr : Throw(env, status);
+}
+
+napi_value MemoryPress(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
+  if (open == nullptr) return nullptr;
+  const Result<uint32_t> part = Uint32Argument(env, arguments[1], "part");
+  if (!part.ok()) return Throw(env, part.status());
+  const Result<uint64_t> bytes = CountArgument(env, arguments[2], "bytes");
+  if (!bytes.ok()) return Throw(env, bytes.status());
+  const uint32_t wanted = std::min(part.value(), MemoryStore::kWhole);
+  open->store->Press(open->part, wanted);
+  open->part = wanted;
+  napi_value done = nullptr;
+  napi_get_boolean(env, open->store->Yield(bytes.value()), &done);
+  return done;
 }
 
 napi_value MemoryStats(napi_env env, napi_callback_info info) {

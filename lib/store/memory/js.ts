@@ -11,6 +11,7 @@ import {
 } from '../store.js'
 import { type DraftHost, MemoryDraft } from './draft.js'
 import { ENTRY_OVERHEAD, type Entry } from './entry.js'
+import { GivingWay } from './giving-way.js'
 import type { MemoryStore } from './memory-store.js'
 import { type MemoryConfig, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
@@ -52,6 +53,7 @@ class JsMemoryStore implements MemoryStore, DraftHost {
   #config: MemoryConfig
   #context: StoreContext | undefined
   #refusals = 0
+  readonly #givingWay = new GivingWay((bytes) => this.closed || this.table.giveWay(bytes))
 
   constructor(config: MemoryConfig, maxHeads: number) {
     this.#config = config
@@ -117,13 +119,19 @@ class JsMemoryStore implements MemoryStore, DraftHost {
     this.#config = config
   }
 
+  pressure(factor: number): void {
+    if (this.closed) return
+    this.table.press(factor)
+    this.#givingWay.start()
+  }
+
   stats(): StoreStats {
     const { ledger, size, evictions, expirations, policyFaults } = this.table
     return {
       entries: size,
       bytes: ledger.total,
       pinnedBytes: ledger.pinned,
-      maxBytes: ledger.maxBytes,
+      maxBytes: this.#config.maxBytes,
       maxItemBytes: this.maxItemBytes,
       evictions,
       expirations,
@@ -134,6 +142,7 @@ class JsMemoryStore implements MemoryStore, DraftHost {
 
   close(): void {
     this.closed = true
+    this.#givingWay.stop()
     this.table.clear()
   }
 

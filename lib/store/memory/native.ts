@@ -14,6 +14,7 @@ import {
   type StoredEntry,
   type StoreStats,
 } from '../store.js'
+import { GivingWay } from './giving-way.js'
 import type { MemoryStore } from './memory-store.js'
 import { NativeDraft } from './native/draft.js'
 import { CopiedEntry, type FoundEntry, PinnedEntry } from './native/entry.js'
@@ -30,6 +31,8 @@ export type NativeConfig = MemoryConfig & { readonly policy: PolicyName }
 
 /** How often what lies idle is given back. */
 const MAINTENANCE_MS = 5000
+/** What `memoryPress` calls all of the bound. */
+const WHOLE = 1000
 /** Entries that a scan takes at once. */
 const SCANNED_AT_ONCE = 256
 /** What `memoryList` gives for each. */
@@ -58,6 +61,8 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   #toldTime = false
   #warned = false
   #timer: NodeJS.Timeout | undefined
+  #part = WHOLE
+  readonly #givingWay = new GivingWay((bytes) => this.#giveWay(bytes))
   readonly #metadata = new MetadataReader()
   readonly #numbers = new Float64Array(STATISTICS)
 
@@ -197,9 +202,16 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     this.#config = config
   }
 
+  pressure(factor: number): void {
+    if (this.#closed || this.#id < 0) return
+    this.#part = Math.max(1, Math.round(factor * WHOLE))
+    this.#givingWay.start()
+  }
+
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#givingWay.stop()
     clearInterval(this.#timer)
     forgotten.unregister(this)
     if (this.#id < 0) return
@@ -247,7 +259,7 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     if (memoryRefusals === 0) return
     this.#warned = true
     process.emitWarning(
-      `the system has no more memory for a memory store of ${this.#config.maxBytes} bytes: it goes on with ${maxBytes}`,
+      `the system has no more memory for a memory store of ${this.#config.maxBytes} bytes: it goes on with ${maxBytes}; want a smaller maxBytes, or a higher limit of the process`,
       { code: 'DREY_MEMORY' },
     )
   }
@@ -257,6 +269,13 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     if (this.#gone || this.#id < 0) return
     this.thread.addon.memoryMaintain(this.#id)
     this.onRefusal()
+  }
+
+  #giveWay(bytes: number): boolean {
+    this.beforeChange()
+    const done = this.thread.addon.memoryPress(this.#id, this.#part, bytes)
+    this.afterChange()
+    return done || this.#closed
   }
 
   #memory(): { readonly maxBytes: number; readonly memoryRefusals: number } {

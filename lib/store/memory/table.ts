@@ -18,6 +18,9 @@ export interface TableHost {
   onEvict(key: string, reason: EvictReason): void
 }
 
+/** The smallest bound of a memory store. */
+const LEAST_BYTES = 2 ** 20
+
 const evictable = (entry: Entry): boolean => entry.holds === 0
 
 /**
@@ -38,6 +41,9 @@ export class EntryTable {
   readonly #entries = new Map<string, Entry>()
   readonly #wheel = new Wheel<Entry>(deadlineOf)
   readonly #keyHash = new KeyHash()
+  #maxBytes: number
+  /** The part of `#maxBytes` that is to be used. */
+  #factor = 1
   #choice: PolicyName | EvictionPolicy
   #policy: Policy<Entry>
   /** Faults of policies that were replaced. */
@@ -52,6 +58,7 @@ export class EntryTable {
   constructor(host: TableHost) {
     this.ledger = new Ledger(host.maxBytes, host.maxHeads)
     this.#host = host
+    this.#maxBytes = host.maxBytes
     this.#choice = host.policy
     this.#policy = this.#makePolicy(host.policy)
     this.ledger.policyBytes = this.#policy.memoryBytes
@@ -175,14 +182,40 @@ export class EntryTable {
     if (this.#userRuns) {
       throw new ConfigError('configure: called from within your own policy; want a call of its own, later')
     }
-    this.ledger.maxBytes = maxBytes
-    this.#policy.setCapacity(maxBytes)
+    this.#maxBytes = maxBytes
+    this.ledger.maxBytes = this.#bound
+    this.#policy.setCapacity(this.#bound)
     // A history that was for a larger store may have become shorter.
     this.ledger.policyBytes = this.#policy.memoryBytes
     // The old policy decides what a smaller store keeps: the new one knows nothing yet.
     this.#shrink()
-    if (choice !== this.#choice) this.#handOver(choice)
+    if (choice !== this.#choice) {
+      this.#handOver(choice)
+      // What the new one remembers takes room that the old one's did not.
+      this.#shrink()
+    }
     this.report()
+  }
+
+  /** Uses `factor` of the bound from now on: at once where that is more, by `giveWay` where it is less. */
+  press(factor: number): void {
+    const { ledger } = this
+    this.#factor = factor
+    ledger.maxBytes = Math.max(ledger.maxBytes, this.#bound)
+    this.#policy.setCapacity(this.#bound)
+    ledger.policyBytes = this.#policy.memoryBytes
+  }
+
+  /** Comes up to `bytes` nearer to what `press` wants, by evicting; says whether no more need go. */
+  giveWay(bytes: number): boolean {
+    // Called from within the user's policy, where nothing may be evicted: later, then.
+    if (this.#userRuns) return false
+    const { ledger } = this
+    const bound = this.#bound
+    ledger.maxBytes = Math.max(bound, Math.min(ledger.maxBytes, ledger.total) - bytes)
+    this.#shrink()
+    this.report()
+    return ledger.maxBytes === bound
   }
 
   /** Tells of the evictions since the last report. Those that callbacks cause are told by the next one, so that callbacks never nest. */
@@ -198,13 +231,18 @@ export class EntryTable {
     }
   }
 
+  /** What may be used: never less than the smallest store that there is. */
+  get #bound(): number {
+    return Math.max(Math.floor(this.#maxBytes * this.#factor), Math.min(this.#maxBytes, LEAST_BYTES))
+  }
+
   get #userRuns(): boolean {
     return this.#policy instanceof UserPolicy && this.#policy.running
   }
 
   #makePolicy(choice: PolicyName | EvictionPolicy): Policy<Entry> {
     if (typeof choice === 'string') {
-      return createPolicy(choice, this.ledger.maxBytes, evictable, this.#take)
+      return createPolicy(choice, this.#bound, evictable, this.#take)
     }
     return new UserPolicy<Entry>(choice, {
       keyOf: (entry) => entry.key,
