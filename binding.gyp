@@ -42,8 +42,10 @@
         "native/node/memory_arguments.cc",
         "native/node/memory_body.cc",
         "native/node/memory_flight.cc",
+        "native/node/memory_room.cc",
         "native/node/memory_store.cc",
-        "native/node/news.cc"
+        "native/node/news.cc",
+        "native/node/sockets.cc"
       ],
       "dependencies": ["core"],
       "variables": {
@@ -93,6 +95,7 @@
         "native/memory_store/shard_room.cc",
         "native/memory_store/store.cc",
         "native/memory_store/store_flight.cc",
+        "native/memory_store/store_host.cc",
         "native/memory_store/wheel.cc",
         "native/policy/fifo.cc",
         "native/policy/ghost.cc",

@@ -22,6 +22,7 @@ export default defineConfig({
     projects: paths.map((path) => ({
       test: {
         name: path,
+        setupFiles: ['test/helpers/seeded.ts'],
         include: ['test/{unit,conformance,differential,crash,threads}/**/*.test.ts'],
         env: { DREY_NATIVE: path === 'native' ? '1' : '0' },
         // Generous, because they bound nothing but hanging: a loaded machine is no failure.

@@ -1,6 +1,6 @@
 /*
- * Time, behind a seam. Epoch time says when an entry is fresh; it may jump and orders nothing. Timers are
- * relative and unaffected by such jumps. Tests put a clock of their own here, and no test waits for the real one.
+ * Time, behind a seam. Epoch time says when an entry is fresh; it may jump and orders nothing. Timers and the
+ * monotonic clock are unaffected by such jumps. Tests put a clock of their own here, and no test waits for the real one.
  */
 
 /** A timer that was set. */
@@ -11,6 +11,8 @@ export interface Timer {
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number
+  /** Milliseconds, with fractions, since some moment: never goes back and never jumps. For intervals. */
+  monotonic(): number
   /** Calls `fn` once, `ms` from now, unless cancelled. Keeps the process alive until then only if `awake`. */
   after(ms: number, fn: () => void, awake?: boolean): Timer
 }
@@ -20,6 +22,7 @@ const MAX_DELAY = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: Date.now,
+  monotonic: () => performance.now(),
   after(ms, fn, awake = false) {
     let left = ms
     let handle: NodeJS.Timeout

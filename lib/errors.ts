@@ -11,6 +11,7 @@ export type DreyErrorCode =
   | 'ERR_DREY_CLOSED'
   | 'ERR_DREY_TIMEOUT'
   | 'ERR_DREY_ABORTED'
+  | 'ERR_DREY_OVERLOADED'
   | 'ERR_DREY_TRUNCATED'
   | 'ERR_DREY_TOO_LARGE'
   | 'ERR_DREY_NO_SPACE'
@@ -57,6 +58,11 @@ export class AbortedError extends DreyError {
     super(message, options)
     this.name = 'AbortError'
   }
+}
+
+/** More was asked for than may wait its turn; the message names the option that bounds the queue. */
+export class OverloadedError extends DreyError {
+  readonly code = 'ERR_DREY_OVERLOADED'
 }
 
 /** A body ended before it was whole, or did not have the size that it declared. Nothing of it was kept. */

@@ -42,6 +42,7 @@ export {
   NoSpaceError,
   OriginError,
   OutOfRangeError,
+  OverloadedError,
   TimeoutError,
   TooLargeError,
   TruncatedError,
@@ -51,6 +52,16 @@ export type { Logger } from './logger.js'
 export { crc32c } from './native/crc32c.js'
 export { type NativeStatus, nativeStatus } from './native/loader.js'
 export { type EvictionPolicy, POLICY_NAMES, type PolicyName } from './policy/policy.js'
+export {
+  createPressure,
+  memoryPressure,
+  type Pressure,
+  type PressureLevel,
+  type PressureOptions,
+  type PressureSource,
+  type PressureState,
+  type PressureStats,
+} from './resilience/pressure/index.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
 export type {

@@ -3,13 +3,23 @@
  *
  *   node native/build.mjs             into build/Release, for this checkout; part of `npm ci` there
  *   node native/build.mjs --prebuild  into prebuilds/<platform>-<arch>, for the package
+ *   node native/build.mjs --sanitize  into build/sanitized, under ASAN and UBSAN; test/sanitized/run.mjs runs it
  *
  * drey works without the addon, so a machine that lacks the tools is told so in one line and goes on; a
  * compiler that is there and fails is an error, and its words are shown. DREY_NATIVE=0 builds nothing,
  * DREY_NATIVE=1 makes every failure an error.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -18,6 +28,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const require = createRequire(import.meta.url)
 const prebuilding = process.argv.includes('--prebuild')
+const sanitizing = process.argv.includes('--sanitize')
 
 function say(text) {
   console.log(`drey: ${text}`)
@@ -25,7 +36,7 @@ function say(text) {
 
 /** Ends the build without an addon: an error where one was asked for, else one line. */
 function without(why) {
-  const demanded = prebuilding || process.env.DREY_NATIVE === '1'
+  const demanded = prebuilding || sanitizing || process.env.DREY_NATIVE === '1'
   say(`${why}: no addon is built${demanded ? '' : ', the JavaScript path is used'}`)
   process.exit(demanded ? 1 : 0)
 }
@@ -84,9 +95,10 @@ function run(program, args, options) {
   return { ok: status === 0, log: `${stdout ?? ''}${stderr ?? ''}`.trimEnd() }
 }
 
-function build() {
+/** Builds in `cwd`, which has a binding.gyp, with more in the environment. */
+function build(cwd, made, extra) {
   const gyp = require.resolve('node-gyp/bin/node-gyp.js')
-  const options = { cwd: root, env: environment() }
+  const options = { cwd, env: environment(extra) }
   const configured = run(gyp, ['configure', '--release'], options)
   if (!configured.ok) {
     // Before any of our code: the headers of Node could not be had, or python3 is too old or incomplete.
@@ -99,7 +111,28 @@ function build() {
     say('the addon does not compile (see above); DREY_NATIVE=0 installs without it')
     process.exit(1)
   }
-  say('addon built: build/Release/drey.node')
+  say(`addon built: ${made}`)
+}
+
+/** Makes `folder` look like the root of the package, to build in. */
+function furnish(folder) {
+  for (const name of ['binding.gyp', 'native', 'package.json', 'node_modules']) {
+    if (!existsSync(join(folder, name))) symlinkSync(join(root, name), join(folder, name))
+  }
+}
+
+const SANITIZERS = '-fsanitize=address,undefined'
+
+/** Under sanitizers, in a folder that stays: what is not changed is not compiled again. */
+function sanitize() {
+  const folder = join(root, 'build', 'sanitized')
+  mkdirSync(folder, { recursive: true })
+  furnish(folder)
+  build(folder, 'build/sanitized/build/Release/drey.node', {
+    // vptr wants RTTI, which our code is compiled without.
+    CXXFLAGS: `${SANITIZERS} -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -g`,
+    LDFLAGS: SANITIZERS,
+  })
 }
 
 /** The tag that lib/native/libc.ts looks for. */
@@ -114,9 +147,7 @@ function prebuild() {
   // checkout has one that its tests use.
   const stage = mkdtempSync(join(tmpdir(), 'drey-prebuild-'))
   try {
-    for (const name of ['binding.gyp', 'native', 'package.json', 'node_modules']) {
-      symlinkSync(join(root, name), join(stage, name))
-    }
+    furnish(stage)
     const args = ['--name', 'drey', '--napi', '--strip', '--out', root, '-t', process.versions.node]
     if (linux) args.push(`--tag-libc=${libcTag()}`)
     const { ok, log } = run(require.resolve('prebuildify/bin.js'), args, {
@@ -136,9 +167,10 @@ function prebuild() {
   }
 }
 
-if (process.env.DREY_NATIVE === '0' && !prebuilding) without('DREY_NATIVE=0')
+if (process.env.DREY_NATIVE === '0' && !prebuilding && !sanitizing) without('DREY_NATIVE=0')
 if (process.platform === 'win32') without('Windows is not supported by the addon')
 const missing = missingTools()
 if (missing.length > 0) without(`${missing.join(' and ')} not found`)
 if (prebuilding) prebuild()
-else build()
+else if (sanitizing) sanitize()
+else build(root, 'build/Release/drey.node')

@@ -1,10 +1,12 @@
 /*
  * Benchmarks of whole processes: `npm run bench:macro -- [NAME …] [--quick] [--assert] [--json FILE]`
  *
- *   fan-out     200 readers on one fill: bytes, resident memory, and whether a slow one slows the others
- *   proxy-hit   requests per second on a hit, beside a bare http server with the same head and body (wants wrk)
- *   proxy-cost  what such a hit costs beyond the bare server, by profiles of both (wants wrk)
- *   first-byte  first-byte time on a miss, beside the origin's own
+ *   fan-out       200 readers on one fill: bytes, resident memory, and whether a slow one slows the others
+ *   proxy-hit     requests per second on a hit, beside a bare http server with the same head and body (wants wrk)
+ *   proxy-cost    what such a hit costs beyond the bare server, by profiles of both (wants wrk)
+ *   first-byte    first-byte time on a miss, beside the origin's own
+ *   memory-bound  resident memory while ten times maxBytes are written, and the hit ratio after values have changed size
+ *   pressure      a process in a control group whose memory is taken: levels, what the store does, failures (wants Linux, and root)
  *
  *   --quick     fewer and shorter rounds
  *   --assert    exit 1 when a claim does not hold
@@ -16,7 +18,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, showMachine } from '../shared/machine.mjs'
 
-const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte']
+const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte', 'memory-bound', 'pressure']
 
 function usage(problem) {
   process.stderr.write(

@@ -4,6 +4,7 @@ import { startBare } from './proxy-hit/bare-server.mjs'
 import { startProxy } from './proxy-hit/drey.mjs'
 import { bodyOf, hitsOf, PATHS, startOrigin } from './proxy-hit/origin.mjs'
 import { fetchRaw } from './proxy-hit/raw.mjs'
+import { compareWorkers } from './proxy-hit/workers.mjs'
 import { canPin, pinned, runWrk } from './proxy-hit/wrk.mjs'
 
 /*
@@ -106,8 +107,9 @@ export async function run({ quick, say }) {
     '  ratio: requests per second beside bare http; CPU ratio: the same from processor time, which neighbours disturb less',
   )
   const { ratio } = figures['/1KiB']
+  const workers = await compareWorkers({ quick, say })
   return {
-    figures,
+    figures: { ...figures, workers: workers.figures },
     claims: [
       {
         claim: `a hit of 1 KiB is at least ${WANTED} of bare http (goal ${GOAL})`,
@@ -119,6 +121,7 @@ export async function run({ quick, say }) {
         measured: `${figures.originCalls} origin calls for ${Object.keys(PATHS).length} paths`,
         holds: figures.originCalls === Object.keys(PATHS).length,
       },
+      ...workers.claims,
     ],
   }
 }

@@ -7,17 +7,18 @@ import { fileURLToPath } from 'node:url'
  */
 
 /**
- * Forks a script of the bench. `wrap` stands before the command, to keep the process to a core for example, and
- * `flags` are for its node.
+ * Forks a script of the bench. `wrap` stands before the command, to keep the process to a core for example, `flags`
+ * are for its node, and `env` is added to the environment.
  *
  * @param {URL} script
- * @param {{ args?: readonly string[], wrap?: readonly string[], flags?: readonly string[] }} [options]
+ * @param {{ args?: readonly string[], wrap?: readonly string[], flags?: readonly string[], env?: Readonly<Record<string, string>> }} [options]
  */
-export function startChild(script, { args = [], wrap = [], flags = [] } = {}) {
+export function startChild(script, { args = [], wrap = [], flags = [], env = {} } = {}) {
   const [execPath, ...execArgv] = [...wrap, process.execPath, ...flags]
   const child = fork(fileURLToPath(script), args, {
     execPath,
     execArgv,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)))

@@ -3,6 +3,7 @@ import { type Clock, systemClock, type Timer } from '../clock.js'
 import { showValue } from '../config/validate.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import { native } from '../native/loader.js'
+import { memoryPressure } from '../resilience/pressure/index.js'
 import { Ageing, surplusOf, worthGathering } from './age.js'
 import { categoryIndex } from './category.js'
 import { SizeClasses } from './classes.js'
@@ -67,7 +68,7 @@ export class BufferPool {
   readonly #debug: Debug | undefined
   /** Call sites are wanted. */
   readonly #remembers: boolean
-  readonly #pressure: PoolPressure | undefined
+  readonly #pressure: PoolPressure
   readonly #clock: Clock
   /** What Buffers are tied to that were allocated for one use: while they are out, and once they are back. */
   readonly #direct = directSlot(this)
@@ -101,7 +102,7 @@ export class BufferPool {
     const config = readBufferPoolOptions(options)
     this.#config = config
     this.#clock = seams.clock ?? systemClock
-    this.#pressure = seams.pressure
+    this.#pressure = seams.pressure ?? memoryPressure()
     this.#report = new Reporter(config)
     this.#remembers = config.detectLeaks || config.debug
     this.#leaks = new Leaks(config.detectLeaks, this.#report)
@@ -187,7 +188,7 @@ export class BufferPool {
       counters: this.#counters,
       poisoned: this.#debug?.poisoned ?? 0,
       latency: this.#latency?.stats(),
-      factor: this.#pressure?.factor() ?? 1,
+      factor: this.#pressure.factor(),
     })
   }
 
@@ -363,13 +364,14 @@ export class BufferPool {
 
   #onWarm(): void {
     this.#ageing.start()
-    if (this.#pressure === undefined || this.#unsubscribe !== undefined) return
-    this.#factor = this.#pressure.factor()
+    if (this.#unsubscribe !== undefined) return
+    // Looks for itself when somebody subscribes.
     this.#unsubscribe = this.#pressure.subscribe(() => this.#onPressure())
+    this.#factor = this.#pressure.factor()
   }
 
   #onPressure(): void {
-    const factor = this.#pressure!.factor()
+    const factor = this.#pressure.factor()
     const higher = factor < this.#factor
     this.#factor = factor
     if (!higher) return

@@ -50,7 +50,7 @@ export class Stock {
   readonly #slabBytes: number
   readonly #owner: object
   readonly #supply: SlabSupply
-  readonly #pressure: PoolPressure | undefined
+  readonly #pressure: PoolPressure
   readonly #hooks: StockHooks
   readonly #orphans = new FinalizationRegistry<Orphan>(({ bytes, lost }) => {
     this.held -= bytes
@@ -64,7 +64,7 @@ export class Stock {
     config: PoolConfig,
     owner: object,
     supply: SlabSupply,
-    pressure: PoolPressure | undefined,
+    pressure: PoolPressure,
     hooks: StockHooks,
   ) {
     const { maxBytes, classes } = config
@@ -192,7 +192,7 @@ export class Stock {
   /** What the pool may hold just now. */
   #bound(): number {
     if (this.#closed) return 0
-    const factor = this.#pressure?.factor() ?? 1
+    const factor = this.#pressure.factor()
     return factor <= CRITICAL_FACTOR ? 0 : Math.floor(this.#maxBytes * factor)
   }
 

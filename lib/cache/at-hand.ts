@@ -72,6 +72,10 @@ export class AtHand {
   #copyOf(entry: StoredEntry): { value: Buffer; meta: Metadata } | undefined {
     const meta = entry.metadata
     if (!isFresh(meta, this.#clock.now()) || meta.negative || meta.size > IN_HAND) return undefined
+    if (entry.own !== undefined) {
+      const value = this.#tier.attempt(() => entry.own?.(), undefined)
+      return value?.length === meta.size ? { value, meta } : undefined
+    }
     const value = Buffer.allocUnsafe(meta.size)
     try {
       const read = meta.size === 0 ? 0 : this.#tier.ask(() => entry.read(value, 0))

@@ -87,7 +87,12 @@ export interface Cache<User = unknown> {
     options: GetOptions & { readonly ifNoneMatch: string },
   ): Promise<Found<User> | NotFound | NotModified<User> | undefined>
   get(key: string, options?: GetOptions): Promise<Found<User> | NotFound | undefined>
-  /** The value, copied, when it is fresh, in memory and at most 64 KiB; else undefined. Costs no turn of the event loop. */
+  /**
+   * The value, copied, when it is fresh, in memory and at most 64 KiB; else undefined. Costs no turn of the event loop.
+   *
+   * The value is the caller's own, to keep and to change. It may lie in one block of 64 KiB with others that were read
+   * about then, and keeps that block in memory: of small values that are to stay for long, keep `Buffer.from(value)`.
+   */
   getSync(key: string): { readonly value: Buffer; readonly meta: Metadata<User> } | undefined
   /**
    * Stores a value. Bytes are taken before the call returns; a stream that fails rejects and leaves the old value. Of two

@@ -1,4 +1,6 @@
-import { inspect } from 'node:util'
+import { callListener } from '../listener.js'
+import type { PressureState } from '../resilience/pressure/index.js'
+import type { EvictReason } from '../store/store.js'
 
 /*
  * Typed events. They are told after the work that caused them, so that a listener which calls the cache never
@@ -8,10 +10,12 @@ import { inspect } from 'node:util'
 
 /** Events of a cache and what they carry. */
 export interface CacheEvents {
-  /** An entry left a tier to make room. */
-  evict: { readonly key: string; readonly tier: string; readonly reason: 'size' }
+  /** An entry left a tier to make room; `'expired'` when it was of no more use. */
+  evict: { readonly key: string; readonly tier: string; readonly reason: EvictReason }
   /** A body lay unread for `timeouts.idle` and was closed. Read it or `close()` it. */
   leak: { readonly key: string }
+  /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
+  pressure: PressureState
 }
 
 type Listener = (event: never) => unknown
@@ -48,19 +52,7 @@ export class Events {
     const untold = this.#untold
     this.#untold = []
     for (const [event, what] of untold) {
-      for (const listener of this.#listeners.get(event) ?? []) {
-        const warn = (error: unknown): void => {
-          process.emitWarning(`a listener of '${event}' failed: ${inspect(error)}`, {
-            code: 'DREY_LISTENER',
-          })
-        }
-        try {
-          const told = listener(what as never)
-          if (told instanceof Promise) told.catch(warn)
-        } catch (error) {
-          warn(error)
-        }
-      }
+      for (const listener of this.#listeners.get(event) ?? []) callListener(listener, what as never, event)
     }
   }
 }

@@ -3,6 +3,12 @@ import { freshnessOptions, timeoutOptions } from '../config/schema.js'
 import { parseDuration } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import {
+  createPressure,
+  memoryPressure,
+  type Pressure,
+  type PressureOptions,
+} from '../resilience/pressure/index.js'
 import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'
 import type { Freshness } from './metadata.js'
@@ -27,6 +33,11 @@ function isStore(value: unknown): value is Store {
   return STORE_CALLS.every((call) => typeof store[call] === 'function')
 }
 
+function isPressure(value: unknown): value is Pressure {
+  const { subscribe, current } = value as Pressure
+  return typeof subscribe === 'function' && typeof current === 'function'
+}
+
 const cacheOptions = z.strictObject({
   /** The tiers, fastest first; one for now. Default: one memory store. */
   tiers: z
@@ -38,6 +49,16 @@ const cacheOptions = z.strictObject({
   freshness: freshnessOptions.optional(),
   /** How long things may take. */
   timeouts: timeoutOptions.optional(),
+  /**
+   * Whether the tiers give memory back while it is short. Default true: as the detector says that the caches of a thread
+   * share. Or a detector, or the options of one for this cache alone.
+   */
+  pressure: z
+    .custom<boolean | PressureOptions | Pressure>(
+      (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+      'want true or false, options such as { rssLimit: "2GiB" }, or what createPressure() made',
+    )
+    .optional(),
 })
 
 /** Options of `createCache`. */
@@ -53,11 +74,13 @@ export interface CacheConfig {
     readonly idle: number
     readonly shutdown: number
   }
+  /** What is followed, if anything. */
+  readonly pressure: Pressure | undefined
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
 export function readCacheOptions(options: unknown): CacheConfig {
-  const { tiers, freshness, timeouts } = validate(cacheOptions, options, '')
+  const { tiers, freshness, timeouts, pressure = true } = validate(cacheOptions, options, '')
   return {
     store: tiers?.[0] ?? memoryStore(),
     freshness: withFreshness(freshness, {
@@ -71,7 +94,14 @@ export function readCacheOptions(options: unknown): CacheConfig {
       idle: parseDuration(timeouts?.idle) ?? 30_000,
       shutdown: parseDuration(timeouts?.shutdown) ?? 10_000,
     },
+    pressure: detectorOf(pressure),
   }
+}
+
+function detectorOf(pressure: boolean | PressureOptions | Pressure): Pressure | undefined {
+  if (pressure === false) return undefined
+  if (pressure === true) return memoryPressure()
+  return isPressure(pressure) ? pressure : createPressure(pressure)
 }
 
 /** `freshness` as given, and `defaults` where it says nothing. */

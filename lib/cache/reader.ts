@@ -65,9 +65,12 @@ export class EntryReader implements BodyReader {
     if (this.#failure !== undefined) throw this.#failure
     const length = Math.min(max, this.size - position)
     if (length <= 0) return EMPTY
-    const piece = Buffer.allocUnsafeSlow(length)
+    let piece: Buffer
     let read: Later<number>
     try {
+      const own = length === this.size ? this.#entry.own?.() : undefined
+      if (own?.length === length) return own
+      piece = Buffer.allocUnsafeSlow(length)
       read = this.#entry.read(piece, position)
     } catch (error) {
       throw this.#brokenOff(position, error)

@@ -16,6 +16,7 @@ import { IdleWatch } from './idle.js'
 import { InFlight } from './in-flight.js'
 import { isFresh } from './metadata.js'
 import type { CacheConfig } from './options.js'
+import { follow, type Pressed } from './pressed.js'
 import { ReadPath } from './read-path.js'
 import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
@@ -33,6 +34,13 @@ export class StreamingCache implements DirectCache {
   readonly #atHand: AtHand
   readonly #reads: ReadPath
   readonly #writes: WritePath
+  readonly #pressed: Pressed = {
+    onPressure: (state) => {
+      this.#tier.attempt(() => this.#tier.store.pressure?.(state.factor), undefined)
+      this.#events.emit('pressure', state)
+    },
+  }
+  #unfollow: (() => void) | undefined
   #closing: Promise<void> | undefined
 
   constructor(config: CacheConfig, clock: Clock) {
@@ -73,13 +81,14 @@ export class StreamingCache implements DirectCache {
   }
 
   async open(): Promise<void> {
-    const { store } = this.#config
+    const { store, pressure } = this.#config
     await store.open({
       now: () => this.#clock.now(),
       systemTime: this.#clock === systemClock,
       onEvict: (key, reason) => this.#events.emit('evict', { key, tier: store.name, reason }),
       hearsEvictions: () => this.#events.has('evict'),
     })
+    if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
   }
 
   // One signature stands for the overloads of `Cache`: which answers are possible depends on `ifNoneMatch`.
@@ -202,6 +211,7 @@ export class StreamingCache implements DirectCache {
   }
 
   async #close(): Promise<void> {
+    this.#unfollow?.()
     await this.#inFlight.quiet(this.#clock, this.#config.timeouts.shutdown)
     this.#inFlight.endAll(new ClosedError('the cache was closed'))
     await this.#tier.store.close()

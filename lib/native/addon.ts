@@ -16,7 +16,7 @@ export interface Addon {
   readonly hash128: (key: Uint8Array, data: Uint8Array | string, out: Uint32Array) => void
   /**
    * The descriptor of a TCP socket that listens at a numeric address, on a port that it shares (SO_REUSEPORT); 0 for any.
-   * Throws with errno's name as `code`.
+   * For a server of this thread: what none has taken over is closed with the thread. Throws with errno's name as `code`.
    */
   readonly listenSocket: (host: string, port: number, backlog: number) => number
 
@@ -44,6 +44,8 @@ export interface Addon {
     ceiling: number,
     hashKey: Uint8Array,
     time: number | undefined,
+    /** 0 leaves it to the addon. */
+    shards: number,
   ) => number
   readonly memoryClose: (store: number) => void
   /** What `memoryFind` copies values to, from `used` on. Kept until the next such call. */
@@ -72,11 +74,29 @@ export interface Addon {
   readonly memoryTime: (store: number, now: number) => void
   /** Throws `ERR_DREY_CONFIG`, and has changed nothing then. */
   readonly memoryConfigure: (store: number, maxBytes: number, maxItemBytes: number, policy: string) => void
+  /** Has the store use `part` thousandths of its bound, and brings it up to `bytes` nearer to that by evicting; says whether it is there. */
+  readonly memoryPress: (store: number, part: number, bytes: number) => boolean
   /** Writes the numbers that lib/store/memory/native-stats.ts names. */
   readonly memoryStats: (store: number, out: Float64Array) => void
   readonly memoryListen: (store: number, on: boolean) => void
-  /** Keys that were evicted since the last call while somebody listened. */
-  readonly memoryEvicted: (store: number) => string[] | undefined
+  /** [key, whether it had expired, key, ...] of what left to make room since the last call while somebody listened. */
+  readonly memoryEvicted: (store: number) => Array<string | boolean> | undefined
+  /**
+   * From here on nothing that has not expired leaves to make room but by `memoryEvict`: calls that want more than there is
+   * say that there is none, and are made again. Gives [key, weight, key, ...] of what is there, coldest first.
+   */
+  readonly memoryHost: (store: number) => Array<string | number>
+  readonly memoryUnhost: (store: number) => void
+  /** By how many bytes the store is beyond `maxBytes`, when all is given back that can be without evicting. */
+  readonly memoryBeyond: (store: number, maxBytes: number) => number
+  /** All that the entry takes, in bytes; 0 when there is none. */
+  readonly memoryWeight: (store: number, key: string) => number
+  /** Whether `memoryEvict` would. */
+  readonly memoryEvictable: (store: number, key: string) => boolean
+  /** False when there is no such entry, or it is being read. */
+  readonly memoryEvict: (store: number, key: string) => boolean
+  /** The entry is, to the policy, one that comes now: called for all in turn, it orders them. */
+  readonly memoryRenew: (store: number, key: string) => void
   /** The place to go on at, shard and handle, then eight elements for each of up to `count` entries. */
   readonly memoryList: (store: number, shard: number, handle: number, count: number) => unknown[]
   /** The part of the arena number `index`, of SPAN_BYTES; undefined where the engine allows no such thing. */
@@ -86,10 +106,15 @@ export interface Addon {
   readonly entryClose: (entry: number) => void
   /** A handle, or -1. */
   readonly draftBegin: (store: number, key: string, size: number | undefined) => number
-  /** One of DRAFT. */
-  readonly draftWrite: (draft: number, bytes: Uint8Array) => number
-  /** One of DRAFT; metadata from the numbers. */
-  readonly draftCommit: (draft: number, etag: string | undefined, user: string | undefined) => number
+  /** One of DRAFT. With `again`, the call will be made again when there is no room, at last without it. */
+  readonly draftWrite: (draft: number, bytes: Uint8Array, again: boolean) => number
+  /** One of DRAFT; metadata from the numbers. `again` as above: the draft stays open then. */
+  readonly draftCommit: (
+    draft: number,
+    etag: string | undefined,
+    user: string | undefined,
+    again: boolean,
+  ) => number
   readonly draftAbort: (draft: number) => void
   readonly draftView: (store: number, draft: number, position: number) => void
   readonly draftRead: (draft: number, target: Uint8Array, position: number) => number
@@ -165,9 +190,17 @@ export const ADDON_FUNCTIONS = [
   'memoryMaintain',
   'memoryTime',
   'memoryConfigure',
+  'memoryPress',
   'memoryStats',
   'memoryListen',
   'memoryEvicted',
+  'memoryHost',
+  'memoryUnhost',
+  'memoryBeyond',
+  'memoryWeight',
+  'memoryEvictable',
+  'memoryEvict',
+  'memoryRenew',
   'memoryList',
   'memorySpan',
   'entryView',

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import bindings from 'bindings'
 import { ConfigError, NativeError } from '../errors.js'
@@ -40,18 +40,15 @@ export type Search =
 // This file is lib/native/loader.ts or dist/native/loader.js: both two folders below the package.
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Where an addon may be, best first, as paths below the root of the package. */
-function candidates(): string[][] {
+/** Where an addon may be, best first. */
+function candidates(root: string): string[] {
   const platform = `${process.platform}-${process.arch}`
   const prebuilt = process.platform === 'linux' ? `drey.${libc()}.node` : 'drey.node'
-  return [
-    ['build', 'Release', 'drey.node'],
-    ['prebuilds', platform, prebuilt],
-  ]
+  return [join(root, 'build', 'Release', 'drey.node'), join(root, 'prebuilds', platform, prebuilt)]
 }
 
-/** Looks for the addon of the package at `root`. Never throws. */
-export function findAddon(root: string = PACKAGE_ROOT): Search {
+/** Looks for the addon of the package at `root`; with `file`, only there. Never throws. */
+export function findAddon(root: string = PACKAGE_ROOT, file?: string): Search {
   let version: string
   try {
     version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version
@@ -61,9 +58,8 @@ export function findAddon(root: string = PACKAGE_ROOT): Search {
   }
   const absent: string[] = []
   const passedOver: string[] = []
-  for (const names of candidates()) {
-    const path = join(root, ...names)
-    const found = tryFile(root, names, version)
+  for (const path of file === undefined ? candidates(root) : [resolve(file)]) {
+    const found = tryFile(root, path, version)
     if (typeof found === 'object') return { addon: found, path, passedOver }
     if (existsSync(path)) passedOver.push(`${path} ${found}`)
     else absent.push(`${path} is not there`)
@@ -72,14 +68,10 @@ export function findAddon(root: string = PACKAGE_ROOT): Search {
 }
 
 /** The addon in that file, or what is wrong with it. */
-function tryFile(root: string, names: readonly string[], version: string): Addon | string {
+function tryFile(root: string, path: string, version: string): Addon | string {
   try {
     // One file a call, because `bindings` stops at the first one that is there, whether it loads or not.
-    const exports: unknown = bindings({
-      bindings: 'drey',
-      module_root: root,
-      try: [['module_root', ...names]],
-    })
+    const exports: unknown = bindings({ bindings: 'drey', module_root: root, try: [[path]] })
     return whyNotAddon(exports, version) ?? (exports as Addon)
   } catch (error) {
     return `does not load (${messageOf(error)})`
@@ -103,7 +95,8 @@ function decide(wish: string | undefined): Outcome {
     const reason = `DREY_NATIVE is '${wish}'; want 0 (JavaScript path), 1 (addon or an error), or not set (addon if there is one)`
     return { status: { loaded: false, reason }, refusal: () => new ConfigError(reason) }
   }
-  const search = findAddon()
+  // For who works on drey: an addon that was built in another way, such as under sanitizers.
+  const search = findAddon(PACKAGE_ROOT, process.env['DREY_ADDON'] || undefined)
   if (search.addon === undefined) {
     const { reason } = search
     const status = { loaded: false, reason } as const

@@ -27,7 +27,7 @@ export type PolicyName = (typeof POLICY_NAMES)[number]
  */
 export interface EvictionPolicy {
   /**
-   * An entry of `size` bytes, what it costs beside its value included, is in the store. A key that is there
+   * An entry of `size` bytes, all that it takes in the store's engine, is there. A key that is there
    * already was overwritten: `remove` is called before.
    */
   add(key: string, size: number): void

@@ -20,6 +20,9 @@ export interface UserPolicyHost<N> {
   onFault(what: string, cause: unknown): void
 }
 
+/** What a store says that is changed from within a policy. */
+export const FROM_WITHIN = 'configure: called from within your own policy; want a call of its own, later'
+
 /** Says a fault of the user's policy as a warning of the process, for who has no better place. */
 export function sayPolicyFault(what: string, cause: unknown): void {
   const why = cause === undefined ? '' : `: ${showCause(cause)}`

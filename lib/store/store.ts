@@ -55,6 +55,8 @@ export interface StoredEntry {
   read(target: Uint8Array, position: number): Later<number>
   /** Lends bytes from `position` on, without a copy, valid until `release` and not to be written to; empty at the end. Near stores only. */
   view?(position: number): Uint8Array
+  /** The whole value, in memory that is the caller's for good: nobody else sees it or writes to it. Only where the store has made such a copy already. */
+  own?(): Buffer
   /** Ends the reading. Calling it again does nothing. */
   release(): void
 }
@@ -103,8 +105,8 @@ export interface StoreStats {
   readonly refusals: number
 }
 
-/** Why an entry left a store by the store's own doing. */
-export type EvictReason = 'size'
+/** Why an entry left a store by the store's own doing: to make room, while it was of use or when it had expired. */
+export type EvictReason = 'size' | 'expired'
 
 /** What the cache gives to a store when it opens it. */
 export interface StoreContext {
@@ -217,6 +219,12 @@ export interface Store {
   /** Keys and metadata, as a scan: what changes meanwhile may be missed, an entry is given once unless it was removed and set anew, and it ends however many are set meanwhile. */
   entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]>
   stats(): StoreStats
+  /**
+   * Memory is short, or not any more: the store should use `factor` of its bound, more than 0 and at most 1, until it is called
+   * again. It gives the rest back to the system, in its own time but soon, and what it says of itself as its bounds
+   * stays the same. Called while it is open.
+   */
+  pressure?(factor: number): void
   /** Of a store that several threads share: what they need to act as one cache. */
   readonly sharing?: Sharing
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */

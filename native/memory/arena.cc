@@ -38,17 +38,15 @@ Status Arena::Create(SystemMemory& system, Ledger& ledger, uint64_t max, uint64_
   const uint64_t page = PageBytesFor(max);
   const uint64_t unit = max < kLargeStore ? page : std::max(page, system.HugePage());
   std::unique_ptr<Arena> arena(new Arena(system, ledger, page, unit));
-  for (const uint64_t wanted : {std::max(max, ceiling), max}) {
-    const uint64_t count = std::min(wanted / page + (wanted % page == 0 ? 0 : 1), kMostPages);
-    arena->start_ = system.Reserve(count * page);
-    if (arena->start_ == nullptr) continue;
+  const uint64_t wanted = std::max(max, ceiling);
+  const uint64_t count = std::min(wanted / page + (wanted % page == 0 ? 0 : 1), kMostPages);
+  arena->start_ = system.Reserve(count * page);
+  if (arena->start_ != nullptr) {
     arena->page_count_ = count;
     if (arena->infos_.Reserve(system, ledger, count * sizeof(PageInfo))) {
       out = std::move(arena);
       return {};
     }
-    system.Release(arena->start_, count * page);
-    arena->start_ = nullptr;
   }
   return Status::InvalidArgument(
       "maxBytes: the system has no address range of " + std::to_string(max) +
@@ -73,7 +71,7 @@ void Arena::LowerBound() noexcept {
 
 void Arena::LowerBoundLocked() noexcept {
   refused_ += 1;
-  ledger_.SetMax(std::min(ledger_.max(), ledger_.used()));
+  ledger_.LowerToUsed();
 }
 
 bool Arena::Commit(uint32_t page, bool again) noexcept {

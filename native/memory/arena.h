@@ -46,8 +46,7 @@ struct PageInfo {
 //    locks: nothing is called while it is held but the system's memory.
 class Arena {
  public:
-  // Reserves addresses for `ceiling` bytes, or for `max` where the system has no more. Sizes of
-  // pages follow `max`.
+  // Reserves addresses for `ceiling` bytes. Sizes of pages follow `max`.
   static Status Create(SystemMemory& system, Ledger& ledger, uint64_t max, uint64_t ceiling,
                        std::unique_ptr<Arena>& out);
   // As few pages as there are classes would leave every class half a page of nothing, as many as a

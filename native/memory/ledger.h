@@ -16,6 +16,9 @@ namespace drey {
 //    Take leaves headroom for them, a 256th of the bound. Where they pass the bound all the same,
 //    Over() holds, every Take fails, and the store makes room at once, or before it stores anything
 //    more.
+//  - What is withheld is not used while it is, and is no less the store's: the bound comes back
+//  when
+//    it is withheld no more.
 class Ledger {
  public:
   explicit Ledger(uint64_t max) noexcept : max_(max) {}
@@ -39,12 +42,22 @@ class Ledger {
 
   uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
   uint64_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
-  bool Over() const noexcept { return used() > max(); }
+  uint64_t withheld() const noexcept { return withheld_.load(std::memory_order_relaxed); }
+  // What is kept to now.
+  uint64_t bound() const noexcept {
+    const uint64_t most = max();
+    return most - std::min(most, withheld());
+  }
+  bool Over() const noexcept { return used() > bound(); }
   void SetMax(uint64_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
+  void Withhold(uint64_t bytes) noexcept { withheld_.store(bytes, std::memory_order_relaxed); }
+  // There is no more memory than what is used. What is withheld was given up unasked, and may be
+  // there.
+  void LowerToUsed() noexcept { SetMax(std::min(max(), used() + withheld())); }
 
  private:
   bool HasRoom(uint64_t used, uint64_t bytes) const noexcept {
-    const uint64_t max = max_.load(std::memory_order_relaxed);
+    const uint64_t max = bound();
     const uint64_t most = max - (max < kLeastStore ? 0 : std::min(max / 256, kMostHeadroom));
     return bytes <= most && used <= most - bytes;
   }
@@ -55,6 +68,7 @@ class Ledger {
 
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> max_;
+  std::atomic<uint64_t> withheld_{0};
 };
 
 // Bytes that malloc takes for a block of `bytes`: its own word, and rounding up to 16.

@@ -31,16 +31,16 @@ Draft::~Draft() {
   shard_.DropReader(body_);
 }
 
-Draft::Outcome Draft::Append(Slice bytes) {
+Draft::Outcome Draft::Append(Slice bytes, bool again) {
   const uint64_t size = size_.load(std::memory_order_relaxed);
   const uint64_t most = store_->max_item_bytes();
   if (bytes.size() > most || size > most - bytes.size()) {
     store_->CountRefusal();
     return Outcome::kTooLarge;
   }
-  const Outcome reserved = Reserve(size + bytes.size());
+  const Outcome reserved = Reserve(size + bytes.size(), again);
   if (reserved != Outcome::kDone) {
-    if (reserved == Outcome::kNoRoom) store_->CountRefusal();
+    if (reserved == Outcome::kNoRoom && !again) store_->CountRefusal();
     return reserved;
   }
   // Nobody else changes the pieces, and nobody reads beyond the size: no lock.
@@ -60,12 +60,15 @@ Draft::Outcome Draft::Append(Slice bytes) {
 
 // Pages for what is known to fill them, slots for the rest; nothing more is kept of what could not
 // be had in full.
-Draft::Outcome Draft::Reserve(uint64_t room) {
+Draft::Outcome Draft::Reserve(uint64_t room, bool again) {
   size_t before = 0;
   {
     const std::lock_guard lock(shard_.mutex);
     if (ended_) return Outcome::kEnded;
+    // Of an attempt before, there may be pieces that nothing is in.
+    const uint64_t size = size_.load(std::memory_order_relaxed);
     before = body_->pieces.size();
+    while (before > 0 && body_->pieces[before - 1].begin >= size) before -= 1;
   }
   const uint64_t page = store_->page_bytes();
   while (body_->room() < room) {
@@ -81,6 +84,7 @@ Draft::Outcome Draft::Reserve(uint64_t room) {
                   return shard_.AppendSlot(body_, std::max(wanted, least), growing_);
                 });
     if (had) continue;
+    if (again) return Outcome::kNoRoom;
     const std::lock_guard lock(shard_.mutex);
     shard_.Truncate(body_, before, growing_);
     return Outcome::kNoRoom;
@@ -88,7 +92,7 @@ Draft::Outcome Draft::Reserve(uint64_t room) {
   return Outcome::kDone;
 }
 
-Draft::Outcome Draft::Commit(const Metadata& metadata) {
+Draft::Outcome Draft::Commit(const Metadata& metadata, bool again) {
   if (metadata.text_size() > kMostTextBytes) {
     store_->CountRefusal();
     Abort();
@@ -96,9 +100,10 @@ Draft::Outcome Draft::Commit(const Metadata& metadata) {
   }
   Outcome outcome = Outcome::kNoRoom;
   const bool had = store_->WithRoom(shard_, [&] {
-    outcome = CommitLocked(metadata);
+    outcome = CommitLocked(metadata, again);
     return outcome != Outcome::kNoRoom;
   });
+  if (!had && again) return Outcome::kNoRoom;
   if (!had) {
     store_->CountRefusal();
     Abort();
@@ -112,7 +117,7 @@ Draft::Outcome Draft::Commit(const Metadata& metadata) {
   return outcome;
 }
 
-Draft::Outcome Draft::CommitLocked(const Metadata& metadata) {
+Draft::Outcome Draft::CommitLocked(const Metadata& metadata, bool again) {
   if (ended_) return Outcome::kEnded;
   if (PassTable::Fenced(*pass_)) {
     EndLocked();
@@ -125,7 +130,8 @@ Draft::Outcome Draft::CommitLocked(const Metadata& metadata) {
     Read(0, std::span(value).first(size));
     put = shard_.Put(pass_->hash(), pass_->key(), Slice(value).first(size), metadata);
   } else {
-    if (retired_.empty()) shard_.Trim(body_, size, growing_, retired_);
+    const bool trimmed = !retired_.empty() || shard_.Trim(body_, size, growing_, retired_);
+    if (!trimmed && again) return Outcome::kNoRoom;
     body_->size = size;
     put = shard_.PutBody(pass_->hash(), pass_->key(), body_, metadata);
   }

@@ -47,11 +47,13 @@ class Draft {
     kEnded,
   };
 
-  // For the writer. All of `bytes`, or nothing.
-  Outcome Append(Slice bytes);
+  // For the writer. All of `bytes`, or nothing. kNoRoom with `again`: the call will be made again
+  // with the same bytes, at last without; what room there was is kept for it, and nothing is
+  // counted.
+  Outcome Append(Slice bytes, bool again = false);
   // Makes the value visible under its key, unless its pass is fenced; both in one step. Whatever
-  // the outcome, the draft has ended then.
-  Outcome Commit(const Metadata& metadata);
+  // the outcome, the draft has ended then, but for kNoRoom with `again`.
+  Outcome Commit(const Metadata& metadata, bool again = false);
   // From any thread.
   void Abort() noexcept;
 
@@ -67,8 +69,8 @@ class Draft {
   static constexpr uint64_t kUnknown = UINT64_MAX;
 
  private:
-  Outcome Reserve(uint64_t room);
-  Outcome CommitLocked(const Metadata& metadata);
+  Outcome Reserve(uint64_t room, bool again);
+  Outcome CommitLocked(const Metadata& metadata, bool again);
   void EndLocked() noexcept;
   void TellAborted() noexcept;
 

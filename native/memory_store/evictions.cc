@@ -1,7 +1,8 @@
 #include "memory_store/evictions.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "memory_store/metadata.h"
 
 namespace drey {
 
@@ -14,33 +15,38 @@ void Evictions::Listen(bool on) {
   }
 }
 
-void Evictions::Add(Slice key) {
+void Evictions::Add(Slice key, bool expired) {
   const std::lock_guard lock(mutex_);
   // The last listener may have gone since the caller asked.
   if (!heard()) return;
-  if (keys_.size() == kMostKeys || bytes_ + key.size() > std::min(kMostBytes, ledger_.max() / 16)) {
+  if (list_.size() == kMostKeys || bytes_ + key.size() > MostBytes()) {
     untold_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  keys_.emplace_back(key.begin(), key.end());
+  list_.push_back({{key.begin(), key.end()}, expired});
   bytes_ += key.size();
   charged_ += CostOf(key);
   ledger_.Charge(CostOf(key));
 }
 
-Evictions::Keys Evictions::Take() {
-  Keys keys;
+Evictions::List Evictions::Take() {
+  List list;
   const std::lock_guard lock(mutex_);
-  keys.swap(keys_);
+  list.swap(list_);
   Forget();
-  return keys;
+  return list;
+}
+
+bool Evictions::HasRoom() {
+  const std::lock_guard lock(mutex_);
+  return list_.size() < kMostKeys && bytes_ + kMostKeyBytes <= MostBytes();
 }
 
 void Evictions::Forget() noexcept {
   ledger_.Give(charged_);
   charged_ = 0;
   bytes_ = 0;
-  Keys().swap(keys_);
+  List().swap(list_);
 }
 
 }  // namespace drey

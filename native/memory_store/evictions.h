@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -22,7 +23,12 @@ namespace drey {
 // nothing is called while it is held.
 class Evictions {
  public:
-  using Keys = std::vector<std::vector<uint8_t>>;
+  struct Left {
+    std::vector<uint8_t> key;
+    // It was of no more use to anybody; else it made room.
+    bool expired;
+  };
+  using List = std::vector<Left>;
 
   static constexpr uint64_t kMostKeys = 65536;
   static constexpr uint64_t kMostBytes = 4 * 1024 * 1024;
@@ -36,15 +42,16 @@ class Evictions {
   // is forgotten.
   void Listen(bool on);
   bool heard() const noexcept { return listeners_.load(std::memory_order_relaxed) != 0; }
-  void Add(Slice key);
-  Keys Take();
+  void Add(Slice key, bool expired);
+  List Take();
+  // Whether one more would be told, however long its key is.
+  bool HasRoom();
   // How many were not told because too many waited to be taken.
   uint64_t untold() const noexcept { return untold_.load(std::memory_order_relaxed); }
 
  private:
-  static uint64_t CostOf(Slice key) noexcept {
-    return sizeof(std::vector<uint8_t>) + HeapCost(key.size());
-  }
+  static uint64_t CostOf(Slice key) noexcept { return sizeof(Left) + HeapCost(key.size()); }
+  uint64_t MostBytes() const noexcept { return std::min(kMostBytes, ledger_.max() / 16); }
   void Forget() noexcept;
 
   Ledger& ledger_;
@@ -52,7 +59,7 @@ class Evictions {
   std::atomic<uint64_t> untold_{0};
   std::mutex mutex_;
   // Guarded by mutex_, all below.
-  Keys keys_;
+  List list_;
   uint64_t bytes_ = 0;
   uint64_t charged_ = 0;
 };

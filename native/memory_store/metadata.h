@@ -9,6 +9,9 @@ namespace drey {
 
 constexpr double kNever = std::numeric_limits<double>::infinity();
 
+// A key may have that many bytes.
+constexpr uint64_t kMostKeyBytes = 32 * 1024;
+
 // Etag and user together may have that many bytes.
 constexpr uint64_t kMostTextBytes = 1024 * 1024;
 

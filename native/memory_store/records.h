@@ -51,6 +51,7 @@ class Records {
   }
   // Where the entry is; kNoLocation while the record is free.
   Location LocationOf(uint32_t handle) const noexcept { return Word(handle) & ~kChained; }
+  void Prefetch(uint32_t handle) const noexcept { __builtin_prefetch(&Word(handle), 1); }
   // Whether the entry's value is in a body: known without looking at the entry.
   bool Chained(uint32_t handle) const noexcept { return (Word(handle) & kChained) != 0; }
   void SetLocation(uint32_t handle, Location location, bool chained) noexcept {

@@ -65,8 +65,7 @@ std::unique_ptr<Policy> Shard::NewPolicy(PolicyKind policy, uint64_t capacity) c
 }
 
 void Shard::Adopt(std::unique_ptr<Policy> policy) noexcept {
-  while (policy_->count() > 0) policy->Add(policy_->Evict(true));
-  policy_ = std::move(policy);
+  Adopt(std::move(policy), [](uint32_t) {});
 }
 
 // What an entry takes of the store, but for what is the same for all of them.
@@ -94,13 +93,16 @@ uint32_t Shard::FindToCopy(const Hash128& hash, Slice key) const noexcept {
   return handle != kNoHandle && Live(At(handle)) ? handle : kNoHandle;
 }
 
+void Shard::FetchToWrite(Location location) const noexcept {
+  const uint8_t* const slot = slab_.At(location);
+  const uint64_t bytes = std::min<uint64_t>(slab_.SizeOf(location), kFetchedAhead);
+  for (uint64_t at = 0; at < bytes; at += 64) __builtin_prefetch(slot + at, 1);
+}
+
 uint32_t Shard::FindToWrite(const Hash128& hash, Slice key) const noexcept {
   if (live_ + cleared_ == 0) return kNoHandle;
   return index_.Find(IndexHash(hash), [&](uint32_t candidate) {
-    const Location location = records_.LocationOf(candidate);
-    const uint8_t* const slot = slab_.At(location);
-    const uint64_t bytes = std::min<uint64_t>(slab_.SizeOf(location), kFetchedAhead);
-    for (uint64_t at = 0; at < bytes; at += 64) __builtin_prefetch(slot + at, 1);
+    FetchToWrite(records_.LocationOf(candidate));
     __builtin_prefetch(&records_[candidate], 1);
     return Same(At(candidate).key(), key);
   });
@@ -132,7 +134,7 @@ uint64_t Shard::SlotBytes(Slice key, uint64_t value, const Metadata& metadata) n
 bool Shard::Remove(const Hash128& hash, Slice key) noexcept {
   const uint32_t handle = Find(hash, key);
   if (handle == kNoHandle) return false;
-  policy_->Remove(handle);
+  policy().Remove(handle);
   Drop(handle);
   return true;
 }
@@ -181,22 +183,31 @@ Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes,
                             Slice value, Body* body, const Metadata& metadata) noexcept {
   assert(slot_bytes <= commons_.classes.largest());
   const auto size_class = commons_.classes.For(static_cast<uint32_t>(slot_bytes));
+  // Told of all uses from here on: what it weighs below is what it knew while they came.
+  policy().ExpectAdd(IndexHash(hash));
   uint32_t handle = FindToWrite(hash, key);
   uint64_t before = 0;
   // The value that was there is overwritten where it lies, if the new one wants the same slot.
   if (handle == kNoHandle || records_.Chained(handle) ||
       slab_.ClassOfPage(Slab::PageOf(records_.LocationOf(handle))) != size_class) {
+    // Of an entry that is there, it is taken already.
+    const uint64_t host_bytes = hosted_ && handle == kNoHandle ? HostBytes(key) : 0;
+    if (host_bytes > 0 && !TakeHeap(host_bytes)) return Outcome::kNoRoom;
     const Location slot = TakeRoom(slot_bytes);
-    if (slot == kNoLocation) return Outcome::kNoRoom;
+    if (slot == kNoLocation) {
+      commons_.ledger.Give(host_bytes);
+      return Outcome::kNoRoom;
+    }
     // Only now: making room may have taken the entry away.
     handle = FindAny(hash, key);
     if (handle == kNoHandle) {
+      if (hosted_ && host_bytes == 0) commons_.ledger.Charge(HostBytes(key));
       handle = records_.Take();
       records_[handle] = {.hash = IndexHash(hash), .node = {}};
       records_.SetLocation(handle, slot, body != nullptr);
       index_.Insert(IndexHash(hash), handle);
       Fill(handle, mark, NextVersion(), key, value, body, metadata);
-      policy_->Add(handle);
+      policy().Add(handle);
       live_ += 1;
       return Outcome::kDone;
     }
@@ -216,8 +227,8 @@ Shard::Outcome Shard::Store(const Hash128& hash, Slice key, uint64_t slot_bytes,
   }
   Fill(handle, mark, NextVersion(), key, value, body, metadata);
   // In this order: a use may move the entry to another queue, at its new weight.
-  if (Size(handle) != before) policy_->Resize(handle, before);
-  policy_->Touch(handle);
+  if (Size(handle) != before) policy().Resize(handle, before);
+  policy().Touch(handle);
   live_ += 1;
   return Outcome::kDone;
 }
@@ -272,7 +283,7 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Version version,
     // allowed.
     return Outcome::kNoRoom;
   }
-  policy_->Touch(handle);
+  policy().Touch(handle);
   const uint64_t heap = HeapCost(outside_size);
   if (!TakeHeap(heap)) return Outcome::kNoRoom;
   const Location slot = TakeRoom(bytes);
@@ -300,7 +311,7 @@ Shard::Outcome Shard::Revise(const Hash128& hash, Slice key, Version version,
   records_.SetLocation(handle, slot, body != nullptr);
   // The version stays: it names the value.
   Fill(handle, static_cast<uint16_t>(mark), version, key, value, body, metadata);
-  if (Size(handle) != before) policy_->Resize(handle, before);
+  if (Size(handle) != before) policy().Resize(handle, before);
   return Outcome::kDone;
 }
 
@@ -332,6 +343,7 @@ void Shard::Empty(uint32_t handle) noexcept {
 
 void Shard::Drop(uint32_t handle) noexcept {
   (cleared_ == 0 || Live(At(handle)) ? live_ : cleared_) -= 1;
+  if (hosted_) commons_.ledger.Give(HostBytes(At(handle).key()));
   Empty(handle);
   index_.Erase(records_[handle].hash, handle);
   records_.Free(handle);

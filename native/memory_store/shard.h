@@ -10,6 +10,7 @@
 #include "memory_store/entry.h"
 #include "memory_store/pass.h"
 #include "memory_store/records.h"
+#include "memory_store/uses.h"
 #include "memory_store/wheel.h"
 #include "policy/policy.h"
 
@@ -59,7 +60,10 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // compared.
   uint32_t FindToCopy(const Hash128& hash, Slice key) const noexcept;
   Entry At(uint32_t handle) const noexcept { return Entry(slab_.At(records_.LocationOf(handle))); }
-  void Touch(uint32_t handle) noexcept { policy_->Touch(handle); }
+  void Touch(uint32_t handle) noexcept {
+    __builtin_prefetch(&records_[handle], 1);
+    if (uses_.Add(handle)) uses_.Tell(*policy_);
+  }
   bool Remove(const Hash128& hash, Slice key) noexcept;
   // All entries, at once for whoever looks; their memory comes back as it is wanted, and by Tidy.
   void Clear() noexcept;
@@ -98,7 +102,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   void Truncate(Body* body, size_t count, std::mutex& growing) noexcept;
   // Puts the end of the value, which ends at `size`, into slots of its measure, if its last piece
   // is much too large. What was the last piece is given to `retired`: it may be on loan.
-  void Trim(Body* body, uint64_t size, std::mutex& growing, std::vector<Piece>& retired) noexcept;
+  // False when there was no room to do so.
+  bool Trim(Body* body, uint64_t size, std::mutex& growing, std::vector<Piece>& retired) noexcept;
   // Gives back a piece that Trim retired.
   void FreeRetired(Body* body, const Piece& piece) noexcept;
   uint8_t* BytesOf(const Piece& piece) const noexcept {
@@ -107,17 +112,43 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // The bytes from `position` on, of those that lie in one piece and before `end`.
   Slice ViewOf(const Body& body, uint64_t position, uint64_t end) const noexcept;
 
+  // -- A host that decides who goes: see MemoryStore::Host.
+
+  // Bytes that a host keeps of an entry beside its key. Measured by `npm run bench:micro --
+  // memory-overhead`.
+  static constexpr uint64_t kHostBytes = 216;
+
+  // What the host keeps of the entries that are there is charged, whether or not there is room;
+  // the policy still decides until Ask.
+  void Host() noexcept;
+  void Ask() noexcept { asks_ = true; }
+  void Unhost() noexcept;
+  uint64_t Weight(uint32_t handle) const noexcept;
+  bool MayEvict(uint32_t handle) const noexcept { return Evictable(handle); }
+  void Evict(uint32_t handle) noexcept;
+  void Renew(uint32_t handle) noexcept;
+  // As Adopt; `visit` is called with each handle, coldest first.
+  template <class Visit>
+  void Adopt(std::unique_ptr<Policy> next, Visit&& visit) noexcept {
+    while (policy().count() > 0) {
+      const uint32_t handle = policy().Evict(true);
+      if (Live(At(handle))) visit(handle);
+      next->Add(handle);
+    }
+    policy_ = std::move(next);
+  }
+
   // -- Room.
 
   // Lets a page go to the arena, by moving what is in it or by evicting. False when nothing is left
   // that may go.
   bool FreePage() noexcept;
   // The part of the store's bound that the policy reckons with.
-  void SetCapacity(uint64_t bytes) noexcept { policy_->SetCapacity(bytes); }
+  void SetCapacity(uint64_t bytes) noexcept { policy().SetCapacity(bytes); }
   // A policy for this shard; null when the system has no addresses for it.
   std::unique_ptr<Policy> NewPolicy(PolicyKind policy, uint64_t capacity) const noexcept;
   // Hands all entries to it, coldest first.
-  void Adopt(std::unique_ptr<Policy> policy) noexcept;
+  void Adopt(std::unique_ptr<Policy> next) noexcept;
   // Frees up to `count` cleared entries, of those that a bounded look at the next records finds.
   void Tidy(uint32_t count) noexcept;
   // What Clear would have to tidy first, to be done before the locks of all shards are taken.
@@ -154,6 +185,8 @@ class Shard final : private PolicyNodes, private WheelEntries {
   bool Live(const Entry& entry) const noexcept { return entry.epoch() == epoch_; }
   // As Find, cleared entries included.
   uint32_t FindAny(const Hash128& hash, Slice key) const noexcept;
+  // Sends for a slot, or the start of it, that is about to be written to.
+  void FetchToWrite(Location location) const noexcept;
   // As FindAny, for who is about to overwrite the value, or the entry.
   uint32_t FindToWrite(const Hash128& hash, Slice key) const noexcept;
   // The index is asked by one half of the hash, and the shard is chosen by the other.
@@ -197,10 +230,24 @@ class Shard final : private PolicyNodes, private WheelEntries {
   // emptied by moving, or else what the policy says. False when nothing may go.
   bool FreeSome() noexcept;
   bool EvictOne() noexcept;
-  // Before it is dropped.
-  void TellEvicted(uint32_t handle) noexcept {
-    if (commons_.evictions.heard() && Live(At(handle))) commons_.evictions.Add(At(handle).key());
+  // Sends for what evicting the next one will look at, as far as that is known without waiting; and
+  // for what tells it of the one after.
+  void ExpectEviction() const noexcept;
+  // The policy, having been told of all uses.
+  Policy& policy() noexcept {
+    if (!uses_.empty()) uses_.Tell(*policy_);
+    return *policy_;
   }
+  // Before it is dropped.
+  void TellEvicted(uint32_t handle, bool expired) noexcept {
+    if (commons_.evictions.heard() && Live(At(handle))) {
+      commons_.evictions.Add(At(handle).key(), expired);
+    }
+  }
+  // Whether an entry may leave untold, or will be told: a host must know of all.
+  bool MayTell() noexcept { return !asks_ || commons_.evictions.HasRoom(); }
+  static uint64_t HostBytes(Slice key) noexcept;
+  uint64_t HostBytesOfAll() const noexcept;
   // Moves what is in the page to other slots of its class; false when something in it may not move.
   bool EmptyPage(uint32_t page) noexcept;
   bool MoveEntry(Location from, uint32_t size_class) noexcept;
@@ -211,6 +258,7 @@ class Shard final : private PolicyNodes, private WheelEntries {
   Records records_;
   HashIndex index_;
   std::unique_ptr<Policy> policy_;
+  Uses uses_;
   uint32_t most_entries_ = 0;
   Wheel wheel_;
   uint32_t epoch_ = 0;
@@ -225,6 +273,9 @@ class Shard final : private PolicyNodes, private WheelEntries {
   uint64_t evictions_ = 0;
   uint64_t expirations_ = 0;
   uint64_t moved_ = 0;
+  // What a host keeps of entries is in the ledger; and it is asked who goes.
+  bool hosted_ = false;
+  bool asks_ = false;
   // Insertions until the policy's memory is seen to, and from then to the next time.
   uint32_t policy_wait_ = 1;
   uint32_t policy_pause_ = 1;

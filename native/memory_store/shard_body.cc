@@ -94,20 +94,20 @@ void Shard::FreeRetired(Body* body, const Piece& piece) noexcept {
   slab_.Free(piece.location);
 }
 
-void Shard::Trim(Body* body, uint64_t size, std::mutex& growing,
+bool Shard::Trim(Body* body, uint64_t size, std::mutex& growing,
                  std::vector<Piece>& retired) noexcept {
-  if (body->pieces.empty()) return;
+  if (body->pieces.empty()) return true;
   const Piece last = body->pieces.back();
   const uint64_t used = size - last.begin;
   // What is saved must be worth the copy.
-  if (last.room - used <= last.room / 16) return;
+  if (last.room - used <= last.room / 16) return true;
   std::vector<Location> slots;
   uint64_t room = 0;
   while (room < used) {
     const Location slot = TakePiece(used - room);
     if (slot == kNoLocation) {
       for (const Location taken : slots) slab_.Free(taken);
-      return;
+      return false;
     }
     const uint64_t bytes = slab_.SizeOf(slot) - PieceHead::kBytes;
     std::memcpy(slab_.At(slot) + PieceHead::kBytes, BytesOf(last) + room,
@@ -131,6 +131,7 @@ void Shard::Trim(Body* body, uint64_t size, std::mutex& growing,
   retired.push_back(last);
   Repin(commons_, body, [&] { body->slot_bytes += more; });
   Recharge(body);
+  return true;
 }
 
 Slice Shard::ViewOf(const Body& body, uint64_t position, uint64_t end) const noexcept {

@@ -62,10 +62,10 @@ bool Shard::TakeHeap(uint64_t bytes) noexcept {
 }
 
 void Shard::PreparePolicy() noexcept {
-  Region::Growth growth = policy_->Prepare();
+  Region::Growth growth = policy().Prepare();
   if (growth == Region::Growth::kNoRoom) {
     if (commons_.arena->GiveBack(1) > 0 || (FreePage() && commons_.arena->GiveBack(1) > 0)) {
-      growth = policy_->Prepare();
+      growth = policy().Prepare();
     }
   }
   // What it cannot have now is asked for ever more seldom.
@@ -109,13 +109,13 @@ bool Shard::FreeSome() noexcept {
     Tidy(64);
     if (cleared_ < before) return true;
   }
-  if (expiring_ > 0) {
+  if (expiring_ > 0 && MayTell()) {
     const uint32_t handle = DueNow();
     if (handle != Wheel::kNobody) {
       // Also one that is being read, whose bytes come back later: those that are due behind it must
       // not wait for its reader.
-      policy_->Remove(handle);
-      TellEvicted(handle);
+      policy().Remove(handle);
+      TellEvicted(handle, true);
       Drop(handle);
       expirations_ += 1;
       return true;
@@ -129,16 +129,33 @@ bool Shard::FreeSome() noexcept {
 }
 
 bool Shard::EvictOne() noexcept {
+  // The host is asked first, unless the bound would not hold until then.
+  if (asks_ && !(commons_.ledger.Over() && MayTell())) return false;
   // Where pinned entries are in the way, each call goes on behind those of the last.
-  for (int tries = 0; tries < kMostTries && policy_->count() > 0; tries++) {
-    const uint32_t handle = policy_->Evict(false);
+  for (int tries = 0; tries < kMostTries && policy().count() > 0; tries++) {
+    const uint32_t handle = policy().Evict(false);
     if (handle == PolicyNode::kNone) continue;
-    TellEvicted(handle);
+    TellEvicted(handle, false);
     Drop(handle);
     evictions_ += 1;
+    ExpectEviction();
     return true;
   }
   return false;
+}
+
+void Shard::ExpectEviction() const noexcept {
+  const uint32_t next = policy_->LikelyVictim();
+  if (next == PolicyNode::kNone) return;
+  const Record& record = records_[next];
+  // Its slot will be free, and most likely the next to be written to.
+  FetchToWrite(records_.LocationOf(next));
+  index_.Prefetch(record.hash);
+  policy_->ExpectAdd(record.hash);
+  const uint32_t after = record.node.newer();
+  if (after == PolicyNode::kNone) return;
+  __builtin_prefetch(&records_[after], 1);
+  records_.Prefetch(after);
 }
 
 bool Shard::FreePage() noexcept {
@@ -155,7 +172,7 @@ void Shard::Tidy(uint32_t count) noexcept {
     looks -= 1;
     const uint32_t handle = tidied_++;
     if (!records_.Used(handle) || Live(At(handle))) continue;
-    policy_->Remove(handle);
+    policy().Remove(handle);
     Drop(handle);
     count -= 1;
   }
@@ -166,7 +183,7 @@ void Shard::Renumber() noexcept {
   if (from == kNoHandle) return;
   if (!Live(At(from))) {
     // Tidy may have been where it would go to.
-    policy_->Remove(from);
+    policy().Remove(from);
     Drop(from);
     return;
   }
@@ -178,7 +195,7 @@ void Shard::Renumber() noexcept {
   Entry entry = At(from);
   const bool expires = entry.Is(Entry::kExpires);
   if (expires) wheel_.Remove(from);
-  policy_->Remove(from);
+  policy().Remove(from);
   records_[to] = {.hash = records_[from].hash, .node = {}};
   records_.SetLocation(to, records_.LocationOf(from), records_.Chained(from));
   index_.Rename(records_[from].hash, from, to);
@@ -186,9 +203,9 @@ void Shard::Renumber() noexcept {
   if (expires) wheel_.Add(to);
   if (const Body* const body = entry.body(); body != nullptr) SetOwner(*body, to);
   // What has stayed while all around it went is hot: the policy is told so.
-  policy_->Add(to);
-  policy_->Touch(to);
-  policy_->Touch(to);
+  policy().Add(to);
+  policy().Touch(to);
+  policy().Touch(to);
 }
 
 bool Shard::EmptyPage(uint32_t page) noexcept {

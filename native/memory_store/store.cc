@@ -48,29 +48,41 @@ Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOption
                                    "; want a power of two, at most " +
                                    std::to_string(kMostShardsAsked));
   }
-  std::shared_ptr<MemoryStore> store(new MemoryStore(options));
-  Commons& commons = store->commons_;
-  commons.max_item_bytes =
+  const uint64_t ceiling =
+      options.ceiling == 0
+          ? (options.system == nullptr ? PosixMemory() : *options.system).Physical()
+          : options.ceiling;
+  // Where addresses are few, those to grow into are done without.
+  Status reserved;
+  for (const uint64_t reach : {std::max(options.max_bytes, ceiling), options.max_bytes}) {
+    std::shared_ptr<MemoryStore> store(new MemoryStore(options));
+    reserved = store->Reserve(options, count, reach);
+    if (reserved.ok()) return store;
+  }
+  return reserved;
+}
+
+Status MemoryStore::Reserve(const MemoryStoreOptions& options, uint32_t count, uint64_t ceiling) {
+  commons_.max_item_bytes =
       options.max_item_bytes == 0 ? options.max_bytes / 8 : options.max_item_bytes;
-  const uint64_t ceiling = options.ceiling == 0 ? commons.system.Physical() : options.ceiling;
   Status made =
-      Arena::Create(commons.system, commons.ledger, options.max_bytes, ceiling, commons.arena);
+      Arena::Create(commons_.system, commons_.ledger, options.max_bytes, ceiling, commons_.arena);
   if (!made.ok()) return made;
-  store->shard_bits_ = static_cast<uint32_t>(std::countr_zero(count));
+  shard_bits_ = static_cast<uint32_t>(std::countr_zero(count));
   // Twice a shard's part, because parts are never equal.
   const auto most = static_cast<uint32_t>(std::min<uint64_t>(
-      std::max<uint64_t>(commons.arena->ceiling() / SizeClasses::kSmallest / count * 2, 1024),
+      std::max<uint64_t>(commons_.arena->ceiling() / SizeClasses::kSmallest / count * 2, 1024),
       PolicyNode::kNone));
   for (uint32_t at = 0; at < count; at++) {
-    store->shards_.push_back(std::make_unique<Shard>(commons));
-    if (!store->shards_.back()->Open(most, options.policy, options.max_bytes / count)) {
+    shards_.push_back(std::make_unique<Shard>(commons_));
+    if (!shards_.back()->Open(most, options.policy, options.max_bytes / count)) {
       return Status::InvalidArgument(
           "maxBytes: the system has no addresses for the tables of " +
           std::to_string(options.max_bytes) +
           " bytes; want less, or a higher limit of virtual memory (ulimit -v)");
     }
   }
-  return store;
+  return {};
 }
 
 MemoryStore::~MemoryStore() = default;
@@ -133,7 +145,7 @@ EntryRef MemoryStore::Find(Slice key, bool peek) {
   }
   if (body != nullptr) {
     shard.AddReader(body);
-    ref.must_copy_ = commons_.pinned.load(std::memory_order_relaxed) > commons_.ledger.max() / 4;
+    ref.must_copy_ = commons_.pinned.load(std::memory_order_relaxed) > commons_.ledger.bound() / 4;
     ref.store_ = shared_from_this();
     ref.shard_ = &shard;
     ref.body_ = body;
@@ -302,7 +314,8 @@ Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes, Polic
     return Status::InvalidArgument("maxItemBytes: got " + std::to_string(max_item_bytes) +
                                    "; want at most maxBytes, " + std::to_string(max_bytes));
   }
-  const uint64_t capacity = max_bytes / shards_.size();
+  const uint64_t withheld = WithheldOf(max_bytes);
+  const uint64_t capacity = (max_bytes - withheld) / shards_.size();
   std::vector<std::unique_ptr<Policy>> policies;
   for (const auto& shard : shards_) {
     if (policy == policy_) break;
@@ -320,8 +333,46 @@ Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes, Polic
   policy_ = policy;
   commons_.max_item_bytes = max_item_bytes == 0 ? max_bytes / 8 : max_item_bytes;
   commons_.ledger.SetMax(max_bytes);
+  commons_.ledger.Withhold(withheld);
   Settle();
   return {};
+}
+
+uint64_t MemoryStore::WithheldOf(uint64_t max_bytes) const noexcept {
+  if (parts_.empty()) return 0;
+  const uint64_t part = *parts_.begin();
+  const uint64_t kept = max_bytes / kWhole * part + max_bytes % kWhole * part / kWhole;
+  return max_bytes - std::min(max_bytes, std::max(kept, kLeastBytes));
+}
+
+void MemoryStore::Press(uint32_t from, uint32_t to) {
+  if (from == to) return;
+  const std::lock_guard configuring(configuring_);
+  if (const auto found = parts_.find(from); found != parts_.end()) parts_.erase(found);
+  if (to < kWhole) parts_.insert(to);
+  const uint64_t max_bytes = commons_.ledger.max();
+  const uint64_t wanted = WithheldOf(max_bytes);
+  // To have more costs nothing. To have less costs evictions, which Yield does bit by bit.
+  if (wanted < commons_.ledger.withheld()) commons_.ledger.Withhold(wanted);
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    shard->SetCapacity((max_bytes - wanted) / shards_.size());
+  }
+}
+
+bool MemoryStore::Yield(uint64_t bytes) {
+  const std::lock_guard configuring(configuring_);
+  Ledger& ledger = commons_.ledger;
+  const uint64_t max_bytes = ledger.max();
+  const uint64_t wanted = WithheldOf(max_bytes);
+  const uint64_t before = ledger.withheld();
+  if (before >= wanted) return true;
+  // What nobody uses is given up without any work.
+  const uint64_t unused = max_bytes - std::min(max_bytes, ledger.used());
+  const uint64_t given_up = std::max(before, std::min(unused, wanted));
+  ledger.Withhold(given_up + std::min(bytes, wanted - given_up));
+  Settle();
+  return ledger.withheld() >= wanted;
 }
 
 // Free pages first; then every shard evicts in turn, and what it frees goes straight back to the

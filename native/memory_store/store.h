@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,7 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   MemoryStore& operator=(const MemoryStore&) = delete;
 
   // Longer keys are refused, and so are longer etags and users (kMostTextBytes).
-  static constexpr uint64_t kMostKeyBytes = 32 * 1024;
+  static constexpr uint64_t kMostKeyBytes = drey::kMostKeyBytes;
 
   // -- Reading. `peek` reads without counting as a use.
 
@@ -123,7 +124,35 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // The keys of entries that left by the policy's decision or to make room since the last call, in
   // order, while somebody listened. At most Evictions::kMostKeys of them; stats().evictions_untold
   // counts the rest.
-  std::vector<std::vector<uint8_t>> TakeEvicted() { return commons_.evictions.Take(); }
+  Evictions::List TakeEvicted() { return commons_.evictions.Take(); }
+
+  // -- A host that decides who goes: a policy that is not written in C++. For a store of one
+  // thread, which listens for evictions.
+
+  struct Hosted {
+    std::vector<uint8_t> key;
+    uint64_t weight;
+  };
+  // From here on nothing that has not expired leaves to make room but by Evict: what needs more
+  // room than there is says kNoRoom, and may be tried again when the host has evicted something, or
+  // has taken what TakeEvicted tells. Two exceptions keep the bound: where the little things that
+  // cannot be refused pass it, and where the host lowers it before it has made room, the entry that
+  // came first goes, and is told. What the host keeps of an entry (kHostBytes, and its key) is in
+  // the ledger. Says what there is, what the policy would have evicted first at the beginning.
+  std::vector<Hosted> Host();
+  // The policy decides again.
+  void Unhost();
+  // What the entry takes of the store, in all; 0 when there is none.
+  uint64_t Weight(Slice key);
+  // Whether Evict would.
+  bool Evictable(Slice key);
+  // Has the entry leave to make room. False when there is none, or it is being read.
+  bool Evict(Slice key);
+  // The entry is, to the policy, one that comes now: called for all in turn, it orders them.
+  void Renew(Slice key);
+  // By how many bytes the store is beyond `max_bytes`, when all is given back that can be without
+  // evicting.
+  uint64_t Beyond(uint64_t max_bytes);
 
   // -- Running it.
 
@@ -132,6 +161,7 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
     // What is committed, all of it.
     uint64_t bytes = 0;
     uint64_t pinned_bytes = 0;
+    // As configured, or lowered by what the system refused; whatever Press withholds of it.
     uint64_t max_bytes = 0;
     uint64_t max_item_bytes = 0;
     uint64_t evictions = 0;
@@ -152,6 +182,15 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   Stats stats() const;
   // Keeps what still fits. `max_item_bytes` 0 is an eighth of max_bytes.
   Status Configure(uint64_t max_bytes, uint64_t max_item_bytes, PolicyKind policy);
+  // Memory is short elsewhere: the store keeps to `to` of kWhole parts of its max_bytes, but to 1
+  // MiB at least, until told otherwise. Where several want that it is the least of what they want;
+  // `from` is what the caller wanted before, kWhole at first. A larger part may be used at once, a
+  // smaller one is reached by Yield.
+  static constexpr uint32_t kWhole = 1000;
+  void Press(uint32_t from, uint32_t to);
+  // Comes up to `bytes` nearer to what Press wants, by evicting; what is freed goes back to the
+  // system. Says whether no more need go.
+  bool Yield(uint64_t bytes);
   // A little of what is left to do, to be called every few seconds: frees what was cleared, gives
   // back pages that were free since the last call.
   void Maintain();
@@ -189,9 +228,13 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
 
  private:
   void MakeRoomWithin();
+  // What parts_ leave unused of `max_bytes`.
+  uint64_t WithheldOf(uint64_t max_bytes) const noexcept;
   friend class EntryRef;
 
   explicit MemoryStore(const MemoryStoreOptions& options);
+  // Takes the addresses of all that up to `ceiling` bytes need, in `count` shards. Once.
+  Status Reserve(const MemoryStoreOptions& options, uint32_t count, uint64_t ceiling);
 
   Hash128 HashOf(Slice key) const noexcept { return Hash(commons_.hash_key, key); }
   Shard& ShardOf(const Hash128& hash) const noexcept {
@@ -199,6 +242,9 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   }
   // Lets one of the shards free a page, another one each time; `except` is not asked.
   bool FreePageOfSome(const Shard* except);
+  // What `act` says of the entry of `key`, under its shard's lock; false when there is none.
+  template <class Act>
+  bool WithEntry(Slice key, Act&& act);
   std::shared_ptr<Draft> BeginWith(const std::shared_ptr<Pass>& pass, uint64_t declared,
                                    bool one_call);
   std::shared_ptr<Draft> BeginWrite(Slice key, uint64_t declared, Owner owner, bool one_call);
@@ -212,6 +258,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   std::mutex configuring_;
   // Guarded by configuring_.
   PolicyKind policy_;
+  // What is wanted by those who want less than all of it.
+  std::multiset<uint32_t> parts_;
 };
 
 template <class Attempt>

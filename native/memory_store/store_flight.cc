@@ -28,7 +28,7 @@ std::shared_ptr<Draft> MemoryStore::BeginWith(const std::shared_ptr<Pass>& pass,
   const uint64_t pinned = commons_.pinned.load(std::memory_order_relaxed);
   // What could not fit were all evicted that may be is refused before anything is.
   if (size > max_item_bytes() || pass->key().size() > kMostKeyBytes ||
-      pinned + size > commons_.ledger.max()) {
+      pinned + size > commons_.ledger.bound()) {
     CountRefusal();
     return nullptr;
   }

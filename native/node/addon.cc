@@ -1,5 +1,7 @@
 #include <napi.h>
 
+#include <memory>
+
 #include "node/environment.h"
 #include "node/functions.h"
 
@@ -36,9 +38,17 @@ constexpr Export kExports[] = {
     {"memoryMaintain", MemoryMaintain},
     {"memoryTime", MemoryTime},
     {"memoryConfigure", MemoryConfigure},
+    {"memoryPress", MemoryPress},
     {"memoryStats", MemoryStats},
     {"memoryListen", MemoryListen},
     {"memoryEvicted", MemoryEvicted},
+    {"memoryHost", MemoryHost},
+    {"memoryUnhost", MemoryUnhost},
+    {"memoryBeyond", MemoryBeyond},
+    {"memoryWeight", MemoryWeight},
+    {"memoryEvictable", MemoryEvictable},
+    {"memoryEvict", MemoryEvict},
+    {"memoryRenew", MemoryRenew},
     {"memoryList", MemoryList},
     {"memorySpan", MemorySpan},
     {"entryView", EntryView},
@@ -81,10 +91,11 @@ Napi::Array Crc32cImplementations(Napi::Env env) {
 
 // Runs once in every environment that loads the addon.
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  auto* environment = new Environment{crc32c::Fastest()};
-  NAPI_THROW_IF_FAILED(env, environment->memory.Open(env), exports);
-  env.SetInstanceData(
-      environment);  // From here on it is Node's, to be deleted with the environment.
+  std::unique_ptr<Environment> made(new Environment{crc32c::Fastest()});
+  NAPI_THROW_IF_FAILED(env, made->memory.Open(env), exports);
+  Environment* const environment = made.release();
+  // From here on it is Node's, to be deleted with the environment.
+  env.SetInstanceData(environment);
 
   // What the loader compares with the version of the package: a binary of another version is
   // refused.

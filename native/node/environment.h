@@ -3,6 +3,7 @@
 #include "core/crc32c/crc32c.h"
 #include "node/buffers.h"
 #include "node/memory.h"
+#include "node/sockets.h"
 
 namespace drey::node {
 
@@ -16,6 +17,7 @@ struct Environment {
   const crc32c::Implementation& crc32c;
   Memory memory{};
   BufferSlabs buffers{};
+  Sockets sockets{};
 };
 
 }  // namespace drey::node

@@ -30,7 +30,7 @@ napi_value SlabTake(napi_env env, napi_callback_info info);
 napi_value SlabGiveBack(napi_env env, napi_callback_info info);
 
 // The memory store. lib/native/addon.ts says what each takes and gives; memory_store.cc,
-// memory_body.cc and memory_flight.cc have them.
+// memory_room.cc, memory_body.cc and memory_flight.cc have them.
 napi_value MemoryNumbers(napi_env env, napi_callback_info info);
 napi_value MemoryNews(napi_env env, napi_callback_info info);
 napi_value MemoryOpen(napi_env env, napi_callback_info info);
@@ -44,9 +44,17 @@ napi_value MemoryClear(napi_env env, napi_callback_info info);
 napi_value MemoryMaintain(napi_env env, napi_callback_info info);
 napi_value MemoryTime(napi_env env, napi_callback_info info);
 napi_value MemoryConfigure(napi_env env, napi_callback_info info);
+napi_value MemoryPress(napi_env env, napi_callback_info info);
 napi_value MemoryStats(napi_env env, napi_callback_info info);
 napi_value MemoryListen(napi_env env, napi_callback_info info);
 napi_value MemoryEvicted(napi_env env, napi_callback_info info);
+napi_value MemoryHost(napi_env env, napi_callback_info info);
+napi_value MemoryUnhost(napi_env env, napi_callback_info info);
+napi_value MemoryBeyond(napi_env env, napi_callback_info info);
+napi_value MemoryWeight(napi_env env, napi_callback_info info);
+napi_value MemoryEvictable(napi_env env, napi_callback_info info);
+napi_value MemoryEvict(napi_env env, napi_callback_info info);
+napi_value MemoryRenew(napi_env env, napi_callback_info info);
 napi_value MemoryList(napi_env env, napi_callback_info info);
 napi_value MemorySpan(napi_env env, napi_callback_info info);
 napi_value EntryView(napi_env env, napi_callback_info info);

@@ -21,7 +21,7 @@ namespace {
 // The longest: an IPv6 address with the name of an interface.
 constexpr size_t kHostSpace = 128;
 
-// Of a socket that nobody has taken over yet.
+// Of a socket that nobody was given yet.
 class Descriptor {
  public:
   explicit Descriptor(int descriptor) noexcept : descriptor_(descriptor) {}
@@ -147,7 +147,8 @@ napi_value ListenSocket(napi_env env, napi_callback_info info) {
     return ThrowErrno(env, errno, name, port.value());
   }
   napi_value descriptor = nullptr;
-  if (napi_create_int32(env, socket.get(), &descriptor) == napi_ok) socket.Release();
+  if (napi_create_int32(env, socket.get(), &descriptor) != napi_ok) return nullptr;
+  arguments.environment().sockets.Add(socket.Release());
   return descriptor;
 }
 

@@ -1,8 +1,24 @@
 #include "node/memory.h"
 
+#include <algorithm>
+
 namespace drey::node {
 
+Memory::~Memory() {
+  Close();
+  if (block.reference != nullptr) napi_delete_reference(env_, block.reference);
+  if (numbers_reference_ != nullptr) napi_delete_reference(env_, numbers_reference_);
+}
+
+void OpenStore::Leave() {
+  if (listens) store->Listen(false);
+  store->Press(part, MemoryStore::kWhole);
+  listens = false;
+  part = MemoryStore::kWhole;
+}
+
 napi_status Memory::Open(napi_env env) {
+  env_ = env;
   napi_value buffer = nullptr;
   void* data = nullptr;
   napi_status status = napi_create_arraybuffer(env, kNumbers * sizeof(double), &data, &buffer);
@@ -21,13 +37,24 @@ napi_value Memory::numbers(napi_env env) const noexcept {
   return numbers;
 }
 
+napi_status Memory::UseBlock(napi_value bytes, std::span<uint8_t> memory, size_t used) {
+  if (block.reference != nullptr) napi_delete_reference(env_, block.reference);
+  block = {};
+  const napi_status status = napi_create_reference(env_, bytes, 1, &block.reference);
+  if (status != napi_ok) return status;
+  block.data = memory.data();
+  block.size = memory.size();
+  block.used = std::min(used, block.size);
+  return napi_ok;
+}
+
 void Memory::Close() noexcept {
   // First of all: from here on no other thread calls into this environment.
   news.Close();
   for (uint32_t at = 0; at < stores.capacity(); at++) {
     OpenStore* open = stores.Get(at);
     if (open == nullptr) continue;
-    if (open->listens) open->store->Listen(false);
+    open->Leave();
     open->store->AbortOwner(owner());
   }
   flights.Clear();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,11 @@ struct OpenStore {
   // Set when JavaScript tells the time: tests do. Not moved while the store is open.
   std::unique_ptr<std::atomic<double>> told_time;
   bool listens = false;
+  // The part of the store that this environment wants used.
+  uint32_t part = MemoryStore::kWhole;
+
+  // It wants nothing of the store any more.
+  void Leave();
 };
 
 // What one environment has of memory stores: everything that its thread opened and has not closed.
@@ -41,7 +47,8 @@ struct OpenStore {
 class Memory {
  public:
   Memory() = default;
-  ~Memory() { Close(); }
+  // Deletes its references: those that are left to Node are lost when a worker thread ends.
+  ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
@@ -51,6 +58,9 @@ class Memory {
   // Who this environment is to the stores. An address names one environment at a time, and nothing
   // of an earlier one is left when it names the next.
   Owner owner() const noexcept { return reinterpret_cast<Owner>(this); }
+
+  // Values are copied to `bytes` from here on, behind the first `used` of it.
+  napi_status UseBlock(napi_value bytes, std::span<uint8_t> memory, size_t used);
 
   double& Number(node::Number number) const noexcept { return numbers_[number]; }
 
@@ -71,6 +81,7 @@ class Memory {
   napi_value numbers(napi_env env) const noexcept;
 
  private:
+  napi_env env_ = nullptr;
   napi_ref numbers_reference_ = nullptr;
   double* numbers_ = nullptr;
 };

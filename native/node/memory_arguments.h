@@ -46,6 +46,9 @@ void PutHead(const Head& head, Memory& memory) noexcept;
 // What was asked for is no store, draft, entry or flight that is open: a mistake of lib/store.
 napi_value ThrowUnknown(napi_env env, const char* what, uint32_t handle) noexcept;
 
+// Bytes that are UTF-8, as a string.
+napi_value Text(napi_env env, Slice text) noexcept;
+
 // Results of calls, as small numbers; lib/native/addon.ts has the same lists.
 napi_value Int(napi_env env, int32_t value) noexcept;
 

@@ -104,23 +104,25 @@ napi_value DraftBegin(napi_env env, napi_callback_info info) {
 }
 
 napi_value DraftWrite(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
+  const Arguments<3> arguments(env, info);
   const auto* draft = DraftArgument(env, arguments[0], arguments.environment().memory);
   if (draft == nullptr) return nullptr;
   const Result<Slice> bytes = BytesArgument(env, arguments[1], "bytes");
   if (!bytes.ok()) return Throw(env, bytes.status());
-  return Int(env, static_cast<int32_t>((*draft)->Append(bytes.value())));
+  return Int(
+      env, static_cast<int32_t>((*draft)->Append(bytes.value(), BoolArgument(env, arguments[2]))));
 }
 
 napi_value DraftCommit(napi_env env, napi_callback_info info) {
-  const Arguments<3> arguments(env, info);
+  const Arguments<4> arguments(env, info);
   Memory& memory = arguments.environment().memory;
   const auto* draft = DraftArgument(env, arguments[0], memory);
   if (draft == nullptr) return nullptr;
   Metadata metadata;
   const Status status = MetadataArgument(env, arguments[1], arguments[2], memory, metadata);
   if (!status.ok()) return Throw(env, status);
-  return Int(env, static_cast<int32_t>((*draft)->Commit(metadata)));
+  return Int(env,
+             static_cast<int32_t>((*draft)->Commit(metadata, BoolArgument(env, arguments[3]))));
 }
 
 napi_value DraftAbort(napi_env env, napi_callback_info info) {

@@ -42,24 +42,6 @@ napi_value OpenValue(napi_env env, Memory& memory, Slice key, bool peek, OpenSto
   return Int(env, must_copy ? kMustCopy : kOpened);
 }
 
-napi_value Keys(napi_env env, const std::vector<std::vector<uint8_t>>& keys) {
-  napi_value list = nullptr;
-  napi_create_array_with_length(env, keys.size(), &list);
-  for (uint32_t at = 0; at < keys.size(); at++) {
-    napi_value key = nullptr;
-    napi_create_string_utf8(env, reinterpret_cast<const char*>(keys[at].data()), keys[at].size(),
-                            &key);
-    napi_set_element(env, list, at, key);
-  }
-  return list;
-}
-
-napi_value Text(napi_env env, Slice text) {
-  napi_value value = nullptr;
-  napi_create_string_utf8(env, reinterpret_cast<const char*>(text.data()), text.size(), &value);
-  return value;
-}
-
 }  // namespace
 
 napi_value MemoryNumbers(napi_env env, napi_callback_info info) {
@@ -81,7 +63,7 @@ napi_value MemoryNews(napi_env env, napi_callback_info info) {
 }
 
 napi_value MemoryOpen(napi_env env, napi_callback_info info) {
-  const Arguments<7> arguments(env, info);
+  const Arguments<8> arguments(env, info);
   Memory& memory = arguments.environment().memory;
   std::string name;
   bool named = false;
@@ -104,8 +86,12 @@ napi_value MemoryOpen(napi_env env, napi_callback_info info) {
     return Throw(env, Status::InvalidArgument("hashKey must have 16 bytes"));
   }
 
+  const Result<uint32_t> shards = Uint32Argument(env, arguments[7], "shards");
+  if (!shards.ok()) return Throw(env, shards.status());
+
   OpenStore open;
   MemoryStoreOptions options;
+  options.shards = shards.value();
   options.max_bytes = max_bytes.value();
   options.max_item_bytes = max_item_bytes.value();
   options.policy = *kind;
@@ -129,7 +115,7 @@ napi_value MemoryClose(napi_env env, napi_callback_info info) {
   Memory& memory = arguments.environment().memory;
   OpenStore* open = StoreArgument(env, arguments[0], memory);
   if (open == nullptr) return nullptr;
-  if (open->listens) open->store->Listen(false);
+  open->Leave();
   uint32_t handle = 0;
   napi_get_value_uint32(env, arguments[0], &handle);
   memory.stores.Remove(handle);
@@ -142,13 +128,12 @@ napi_value MemoryBlock(napi_env env, napi_callback_info info) {
   if (!bytes.ok()) return Throw(env, bytes.status());
   const Result<uint32_t> used = Uint32Argument(env, arguments[1], "used");
   if (!used.ok()) return Throw(env, used.status());
-  Block& block = arguments.environment().memory.block;
-  if (block.reference != nullptr) napi_delete_reference(env, block.reference);
-  block = {};
-  if (napi_create_reference(env, arguments[0], 1, &block.reference) != napi_ok) return nullptr;
-  block.data = const_cast<uint8_t*>(bytes.value().data());
-  block.size = bytes.value().size();
-  block.used = std::min<size_t>(used.value(), block.size);
+  const Slice memory = bytes.value();
+  if (arguments.environment().memory.UseBlock(arguments[0],
+                                              {const_cast<uint8_t*>(memory.data()), memory.size()},
+                                              used.value()) != napi_ok) {
+    return nullptr;
+  }
   return nullptr;
 }
 
@@ -273,6 +258,22 @@ napi_value MemoryConfigure(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : Throw(env, status);
 }
 
+napi_value MemoryPress(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
+  if (open == nullptr) return nullptr;
+  const Result<uint32_t> part = Uint32Argument(env, arguments[1], "part");
+  if (!part.ok()) return Throw(env, part.status());
+  const Result<uint64_t> bytes = CountArgument(env, arguments[2], "bytes");
+  if (!bytes.ok()) return Throw(env, bytes.status());
+  const uint32_t wanted = std::min(part.value(), MemoryStore::kWhole);
+  open->store->Press(open->part, wanted);
+  open->part = wanted;
+  napi_value done = nullptr;
+  napi_get_boolean(env, open->store->Yield(bytes.value()), &done);
+  return done;
+}
+
 napi_value MemoryStats(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
@@ -296,24 +297,6 @@ napi_value MemoryStats(napi_env env, napi_callback_info info) {
     static_cast<double*>(data)[at] = static_cast<double>(numbers[at]);
   }
   return nullptr;
-}
-
-napi_value MemoryListen(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
-  if (open == nullptr) return nullptr;
-  const bool on = BoolArgument(env, arguments[1]);
-  if (on != open->listens) open->store->Listen(on);
-  open->listens = on;
-  return nullptr;
-}
-
-napi_value MemoryEvicted(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
-  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
-  if (open == nullptr) return nullptr;
-  const auto keys = open->store->TakeEvicted();
-  return keys.empty() ? nullptr : Keys(env, keys);
 }
 
 napi_value MemoryList(napi_env env, napi_callback_info info) {

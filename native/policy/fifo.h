@@ -19,6 +19,7 @@ class Fifo final : public Policy {
   void Resize(uint32_t, uint64_t) noexcept override {}
   uint32_t Evict(bool pinned_too) noexcept override;
   void SetCapacity(uint64_t) noexcept override {}
+  uint32_t LikelyVictim() const noexcept override { return list_.oldest; }
   uint32_t count() const noexcept override { return list_.count; }
 
  private:

@@ -31,6 +31,11 @@ class Lfu final : public Policy {
   uint32_t Evict(bool pinned_too) noexcept override;
   void SetCapacity(uint64_t) noexcept override {}
   Region::Growth Prepare() noexcept override;
+  void ExpectTouch(uint32_t handle) const noexcept override { PolicyList::Expect(nodes_, handle); }
+  uint32_t LikelyVictim() const noexcept override {
+    if (unranked_.count > 0 || rarest_ == kNoBucket) return unranked_.oldest;
+    return At(rarest_).list.oldest;
+  }
   uint32_t count() const noexcept override { return count_; }
   uint64_t MemoryBytes() const noexcept override {
     return bucket_of_.committed() + buckets_.committed();

@@ -57,6 +57,14 @@ struct PolicyList {
     count -= 1;
   }
 
+  // Sends for what Remove and Renew of the entry will change.
+  static void Expect(const PolicyNodes& nodes, uint32_t handle) noexcept {
+    const uint32_t older = nodes[handle].older();
+    const uint32_t newer = nodes[handle].newer();
+    if (older != PolicyNode::kNone) __builtin_prefetch(&nodes[older], 1);
+    if (newer != PolicyNode::kNone) __builtin_prefetch(&nodes[newer], 1);
+  }
+
   // Makes the entry the newest.
   void Renew(const PolicyNodes& nodes, uint32_t handle) noexcept {
     if (newest == handle) return;

@@ -18,6 +18,8 @@ class Lru final : public Policy {
   void Resize(uint32_t, uint64_t) noexcept override {}
   uint32_t Evict(bool pinned_too) noexcept override;
   void SetCapacity(uint64_t) noexcept override {}
+  void ExpectTouch(uint32_t handle) const noexcept override { PolicyList::Expect(nodes_, handle); }
+  uint32_t LikelyVictim() const noexcept override { return list_.oldest; }
   uint32_t count() const noexcept override { return list_.count; }
 
  private:

@@ -109,6 +109,16 @@ class Policy {
   // or leave it.
   virtual Region::Growth Prepare() noexcept { return Region::Growth::kDone; }
 
+  // Hints, which decide nothing. Each sends for memory that a call to come will want, so that
+  // several misses of the processor's caches are waited for at once and not one after the other.
+
+  // Touch will be told of the entry, whose node was sent for before.
+  virtual void ExpectTouch(uint32_t) const noexcept {}
+  // Add will be told of an entry with that hash.
+  virtual void ExpectAdd(uint32_t) const noexcept {}
+  // Who will probably be evicted next; PolicyNode::kNone when nobody is there.
+  virtual uint32_t LikelyVictim() const noexcept = 0;
+
   // Entries that were added and neither removed nor evicted.
   virtual uint32_t count() const noexcept = 0;
   // What the policy holds beside the nodes, in bytes.

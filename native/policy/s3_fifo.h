@@ -21,6 +21,10 @@ class S3Fifo final : public Policy {
   uint32_t Evict(bool pinned_too) noexcept override;
   void SetCapacity(uint64_t bytes) noexcept override;
   Region::Growth Prepare() noexcept override { return ghost_.Prepare(); }
+  uint32_t LikelyVictim() const noexcept override {
+    const bool main_first = main_.bytes > main_share_ || small_.list.count == 0;
+    return main_first ? main_.list.oldest : small_.list.oldest;
+  }
   uint32_t count() const noexcept override { return small_.list.count + main_.list.count; }
   uint64_t MemoryBytes() const noexcept override { return ghost_.MemoryBytes(); }
 

@@ -20,6 +20,9 @@ class Sieve final : public Policy {
   void Resize(uint32_t, uint64_t) noexcept override {}
   uint32_t Evict(bool pinned_too) noexcept override;
   void SetCapacity(uint64_t) noexcept override {}
+  uint32_t LikelyVictim() const noexcept override {
+    return hand_ == PolicyNode::kNone ? list_.oldest : hand_;
+  }
   uint32_t count() const noexcept override { return list_.count; }
 
  private:

@@ -7,9 +7,7 @@
 namespace drey {
 namespace {
 
-// A block: 128 counters of 4 bits, the size of a processor's cache line.
-constexpr uint64_t kWordsPerBlock = 16;
-constexpr uint64_t kBlockBytes = kWordsPerBlock * sizeof(uint32_t);
+constexpr uint64_t kBlockBytes = 64;
 constexpr uint64_t kEntriesPerBlock = 8;
 constexpr uint64_t kLeastBlocks = 64;
 constexpr uint64_t kMostBlocks = uint64_t{1} << 26;
@@ -87,10 +85,6 @@ uint32_t FrequencySketch::Estimate(uint32_t hash) const noexcept {
     least = std::min(least, (row[WordOf(bits)] >> ShiftOf(bits)) & kSaturated);
   }
   return least;
-}
-
-uint32_t* FrequencySketch::BlockOf(uint32_t hash) const noexcept {
-  return table() + (hash & (blocks_ - 1)) * kWordsPerBlock;
 }
 
 void FrequencySketch::Age() noexcept {

@@ -27,6 +27,15 @@ class WTinyLfu final : public Policy {
   uint32_t Evict(bool pinned_too) noexcept override;
   void SetCapacity(uint64_t bytes) noexcept override;
   Region::Growth Prepare() noexcept override { return sketch_.Grow(count()); }
+  void ExpectTouch(uint32_t handle) const noexcept override {
+    sketch_.Expect(nodes_.Hash(handle));
+    PolicyList::Expect(nodes_, handle);
+  }
+  void ExpectAdd(uint32_t hash) const noexcept override { sketch_.Expect(hash); }
+  uint32_t LikelyVictim() const noexcept override {
+    if (probation_.list.count > 0) return probation_.list.oldest;
+    return protected_.list.count > 0 ? protected_.list.oldest : window_.list.oldest;
+  }
   uint32_t count() const noexcept override {
     return window_.list.count + probation_.list.count + protected_.list.count;
   }

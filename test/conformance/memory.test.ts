@@ -1,4 +1,5 @@
 import { POLICY_NAMES } from '../../lib/policy/policy.js'
+import { ownLru } from '../helpers/own-lru.js'
 import { storeConformance } from './store.js'
 import { jsStore } from './store-kit.js'
 
@@ -7,3 +8,7 @@ for (const policy of POLICY_NAMES) {
     jsStore(maxBytes, maxItemBytes, policy),
   )
 }
+
+storeConformance('the js engine of memoryStore, with a policy of the user,', ({ maxBytes, maxItemBytes }) =>
+  jsStore(maxBytes, maxItemBytes, ownLru()),
+)

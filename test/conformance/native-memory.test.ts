@@ -1,6 +1,7 @@
 import { describe, test } from 'vitest'
 import { native } from '../../lib/native/loader.js'
 import { nativeMemoryStore } from '../../lib/store/memory/native.js'
+import { ownLru } from '../helpers/own-lru.js'
 import { storeConformance } from './store.js'
 
 const addon = native()
@@ -13,6 +14,11 @@ if (addon === undefined) {
   storeConformance(
     'the native engine of memoryStore',
     (bounds) => nativeMemoryStore({ ...config, ...bounds, name: undefined }, addon),
+    'committed',
+  )
+  storeConformance(
+    'the native engine of memoryStore, with a policy of the user',
+    (bounds) => nativeMemoryStore({ ...config, ...bounds, name: undefined, policy: ownLru() }, addon),
     'committed',
   )
   let stores = 0

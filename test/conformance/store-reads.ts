@@ -53,6 +53,24 @@ export function readTests(make: MakeStore, views: boolean): void {
       await store.close()
     })
 
+    test.each(SIZES)(
+      "S4: what is the reader's own may be changed, and nobody else sees it: %i bytes",
+      async (size) => {
+        const { store } = await open(make)
+        const value = bytesOf(size, 'value')
+        await mustPut(store, 'k', value)
+        const entry = await mustFind(store, 'k')
+        const own = entry.own?.() ?? Buffer.from(value)
+        expectBytes(own, value)
+        own.fill(0xff)
+        expectBytes(await readAll(await mustFind(store, 'k')), value)
+        await mustPut(store, 'k', bytesOf(size, 'another'))
+        expect(own.every((byte) => byte === 0xff)).toBe(true)
+        entry.release()
+        await store.close()
+      },
+    )
+
     if (views) {
       test.each(SIZES)('S4: a view lends the same bytes, and nothing at the end: %i bytes', async (size) => {
         const { store } = await open(make)

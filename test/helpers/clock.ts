@@ -3,6 +3,7 @@ import type { Clock, Timer } from '../../lib/clock.js'
 /** A clock that stands still until it is told to go on. */
 export class FakeClock implements Clock {
   #now: number
+  #jumped = 0
   readonly #timers = new Set<{ at: number; fn: () => void }>()
 
   constructor(now = 1_700_000_000_000) {
@@ -11,6 +12,10 @@ export class FakeClock implements Clock {
 
   now(): number {
     return this.#now
+  }
+
+  monotonic(): number {
+    return this.#now - this.#jumped
   }
 
   after(ms: number, fn: () => void): Timer {
@@ -43,6 +48,7 @@ export class FakeClock implements Clock {
   /** Epoch time jumps, as when an operator sets the clock; timers do not notice. */
   jump(ms: number): void {
     this.#now += ms
+    this.#jumped += ms
     for (const timer of this.#timers) timer.at += ms
   }
 }

@@ -39,7 +39,8 @@ export async function rigOver<S extends Store>(
   options: CacheOptions = {},
   clock = new FakeClock(),
 ): Promise<Rig<S>> {
-  const cache = await createCacheWith({ ...options, tiers: [store] }, { clock })
+  // Whatever else the machine is doing, unless a test is about that.
+  const cache = await createCacheWith({ pressure: false, ...options, tiers: [store] }, { clock })
   const rig = { cache, clock, store }
   rigs.push(rig)
   return rig

@@ -217,7 +217,7 @@ class Actor {
 
   void Hear() {
     store_.Listen(hearing_ = !hearing_);
-    for (const auto& key : store_.TakeEvicted()) {
+    for (const auto& [key, expired] : store_.TakeEvicted()) {
       did_.told += 1;
       bool known = false;
       for (uint64_t at = 0; at < History::kKeys && !known; at++) {

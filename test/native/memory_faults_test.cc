@@ -66,6 +66,34 @@ class RefusingMemory final : public SystemMemory {
   const bool for_good_;
 };
 
+// The system's memory, with so many bytes of addresses.
+class FewAddresses final : public SystemMemory {
+ public:
+  explicit FewAddresses(uint64_t bytes) noexcept : left_(bytes) {}
+
+  uint64_t Granularity() const noexcept override { return PosixMemory().Granularity(); }
+  uint64_t HugePage() const noexcept override { return Granularity(); }
+  uint64_t Physical() const noexcept override { return 64 * kMiB; }
+  uint8_t* Reserve(uint64_t bytes) noexcept override {
+    if (bytes > left_) return nullptr;
+    left_ -= bytes;
+    return PosixMemory().Reserve(bytes);
+  }
+  void Release(uint8_t* start, uint64_t bytes) noexcept override {
+    left_ += bytes;
+    PosixMemory().Release(start, bytes);
+  }
+  bool Commit(uint8_t* start, uint64_t bytes) noexcept override {
+    return PosixMemory().Commit(start, bytes);
+  }
+  void GiveBack(uint8_t* start, uint64_t bytes) noexcept override {
+    PosixMemory().GiveBack(start, bytes);
+  }
+
+ private:
+  uint64_t left_;
+};
+
 // Some of everything. False when the store could not be made.
 bool Scenario(SystemMemory& memory) {
   ManualClock clock;
@@ -133,4 +161,25 @@ TEST_CASE("hostile: the system refuses memory, at each call in turn, once and fo
     }
   }
   CHECK(made > willing.calls);
+}
+
+TEST_CASE("hostile: a system with few addresses: what a store can do without is left") {
+  uint64_t least = 0;
+  uint64_t most = 0;
+  for (uint64_t bytes = kMiB; most == 0; bytes += kMiB / 2) {
+    CAPTURE(bytes);
+    REQUIRE(bytes < 1024 * kMiB);
+    ManualClock clock;
+    FewAddresses memory(bytes);
+    const auto store = MakeStore({.max_bytes = 2 * kMiB, .shards = 2, .system = &memory}, clock);
+    // Where it could be made, more addresses are no reason to fail.
+    REQUIRE((store != nullptr || least == 0));
+    if (store == nullptr) continue;
+    if (least == 0) least = bytes;
+    if (store->arena_reserved() == 64 * kMiB) most = bytes;
+    CHECK((most != 0 || store->arena_reserved() == 2 * kMiB));
+    CHECK(Put(*store, 1, 30000) == Stored::kDone);
+    CHECK(Has(*store, 1));
+  }
+  CHECK(least < most);
 }

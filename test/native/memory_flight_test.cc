@@ -319,7 +319,7 @@ TEST_CASE("evictions: whoever listens is told each key that left, in order, with
     REQUIRE(keys.size() == store->stats().evictions - before);
     REQUIRE(keys.size() > 900);
     for (uint64_t at = 0; at < keys.size(); at++) {
-      REQUIRE(std::ranges::equal(keys[at], SliceOf(KeyOf(had[at]))));
+      REQUIRE(std::ranges::equal(keys[at].key, SliceOf(KeyOf(had[at]))));
     }
     store->Clear();
     for (int call = 0; call < 5; call++) store->Maintain();

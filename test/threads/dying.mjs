@@ -1,4 +1,4 @@
-import { workerData } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { createCache, memoryStore } from '../../dist/index.js'
 
 /*
@@ -23,6 +23,7 @@ async function* slowly(size) {
 }
 
 const cache = await createCache({ tiers: [memoryStore(options)] })
+parentPort.postMessage('open')
 mayExit()
 
 async function fill(key, size) {

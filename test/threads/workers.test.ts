@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync } from 'node:fs'
+import { closeSync, readdirSync, readlinkSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { BroadcastChannel } from 'node:worker_threads'
+import { BroadcastChannel, Worker } from 'node:worker_threads'
 import { describe, expect, test } from 'vitest'
 import { createWorkers, type Workers } from '../../lib/cli/workers.js'
 import type { Clock } from '../../lib/clock.js'
@@ -71,6 +71,15 @@ function reaper() {
         check()
       }),
     [Symbol.dispose]: () => channel.close(),
+  }
+}
+
+/** Where a link leads, or `none` when there is no such link any more. */
+function readlinkOr(path: string, none: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return none // it was closed meanwhile
   }
 }
 
@@ -217,6 +226,27 @@ describe.skipIf(native() === undefined)('workers', () => {
       err: expect.stringMatching(/^drey: proxy cannot start: ENOENT[^\n]*\n$/),
     })
   })
+
+  test.skipIf(process.platform !== 'linux').each(['terminate', 'exit'])(
+    'a thread that goes by %s before its server has the socket leaves none',
+    async (how) => {
+      const worker = new Worker(new URL('listening.mjs', import.meta.url))
+      const [[kept, left]] = (await once(worker, 'message')) as [[number, number]]
+      const of = (descriptor: number): string => readlinkSync(`/proc/self/fd/${descriptor}`)
+      const sockets = [of(kept), of(left)]
+      expect(sockets.every((link) => link.startsWith('socket:'))).toBe(true)
+      const gone = once(worker, 'exit')
+      if (how === 'exit') worker.postMessage('exit')
+      else await worker.terminate()
+      await gone
+      const open = readdirSync('/proc/self/fd').flatMap((name) => {
+        // The folder that is being read is open, too, and gone by now.
+        const link = readlinkOr(`/proc/self/fd/${name}`, '')
+        return sockets.includes(link) ? [link] : []
+      })
+      expect(open).toEqual([])
+    },
+  )
 
   test('sockets of the addon share a port, and errors are worded', () => {
     const { listenSocket } = native()!

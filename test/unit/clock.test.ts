@@ -27,3 +27,10 @@ test('an endless delay never fires, and can be cancelled in any of its parts', (
   timer.cancel()
   expect([fired.mock.calls.length, vi.getTimerCount()]).toEqual([0, 0])
 })
+
+test('the monotonic clock goes on as time does, and does not notice when the clock is set', () => {
+  const before = systemClock.monotonic()
+  vi.advanceTimersByTime(250)
+  vi.setSystemTime(0)
+  expect(systemClock.monotonic() - before).toBeCloseTo(250)
+})

@@ -57,6 +57,15 @@ describe('findAddon', () => {
       expect(search).toHaveProperty('reason', expect.stringContaining(`${join(root, name)} does not load (`))
   })
 
+  it('looks at one file alone when it is told which', () => {
+    const root = packageWith({ [BUILT]: broken, 'other.node': broken })
+    const other = join(root, 'other.node')
+    expect(findAddon(root, other)).toEqual({ reason: expect.stringContaining(`${other} does not load (`) })
+    expect(findAddon(root, other)).toHaveProperty('reason', expect.not.stringContaining(BUILT))
+    const nowhere = join(root, 'nowhere.node')
+    expect(findAddon(root, nowhere)).toEqual({ reason: `${nowhere} is not there` })
+  })
+
   it('does without a package around it', () => {
     expect(findAddon(join(scratch, 'nowhere'))).toHaveProperty('reason', expect.stringMatching(/ENOENT/))
   })

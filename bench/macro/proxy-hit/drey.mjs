@@ -9,11 +9,12 @@ const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url)
  * `drey proxy` as users run it, on a free port.
  *
  * @param {string} origin
- * @param {{ wrap?: readonly string[], flags?: readonly string[] }} [how] what stands before its node, and flags for it
+ * @param {{ wrap?: readonly string[], flags?: readonly string[], workers?: number }} [how] what stands before its node, and flags for it
  */
-export async function startProxy(origin, { wrap = [], flags = [] } = {}) {
+export async function startProxy(origin, { wrap = [], flags = [], workers = 1 } = {}) {
   const [command, ...args] = [...wrap, process.execPath, ...flags, MAIN, 'proxy']
-  const child = spawn(command, [...args, '--origin', origin, '--listen', '0', '--memory', '256MiB'], {
+  const options = ['--origin', origin, '--listen', '0', '--memory', '256MiB', '--workers', String(workers)]
+  const child = spawn(command, [...args, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fetchRaw } from './raw.mjs'
 
 /** What is asked for, and how many bytes that is. */
@@ -10,12 +11,21 @@ export function bodyOf(size) {
   return createHash('shake256', { outputLength: size }).update(String(size)).digest()
 }
 
-/** Serves each path once, to fill the cache; a call after that is a hit that was none. */
-export async function startOrigin() {
+const MANY = '/many/'
+/** Any number of paths more, of 1 MiB each. */
+export const manyPath = (number) => MANY + number
+
+/**
+ * Serves each path once, to fill the cache; a call after that is a hit that was none.
+ *
+ * @param {{ delayMs?: number }} [how] how long it takes to answer
+ */
+export async function startOrigin({ delayMs = 0 } = {}) {
   let calls = 0
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     calls += 1
-    const body = bodyOf(PATHS[request.url])
+    const body = bodyOf(PATHS[request.url.startsWith(MANY) ? '/1MiB' : request.url])
+    if (delayMs > 0) await sleep(delayMs)
     response.writeHead(200, {
       'content-type': 'application/octet-stream',
       'content-length': body.length,

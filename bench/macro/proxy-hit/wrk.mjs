@@ -11,7 +11,7 @@ const isThere = (command, args) => spawnSync(command, args).error === undefined
 /** Whether processes can be kept to a core. */
 export const canPin = availableParallelism() >= 2 && isThere('taskset', ['--version'])
 
-/** The words before a command that keep it to `core`, if that can be. */
+/** The words before a command that keep it to `core`, or to any of several, if that can be. */
 export function pinned(core) {
   return canPin ? ['taskset', '-c', String(core)] : []
 }

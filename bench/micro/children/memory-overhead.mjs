@@ -1,10 +1,14 @@
 /*
- * In a process of its own: what one entry of the js engine really takes, by the difference between a store that is a
+ * In a process of its own: what one entry of the js engine really takes, or what is kept of one for a policy of the
+ * user's own beside the native engine, by the difference between a store that is a
  * quarter full and the same store full. A difference leaves out what the process takes anyway.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { metadataOf } from '../../../dist/cache/metadata.js'
+import { native } from '../../../dist/native/loader.js'
 import { jsMemoryStore } from '../../../dist/store/memory/js.js'
+import { NODE_BYTES } from '../../../dist/store/memory/native/policy-host.js'
+import { nativeMemoryStore } from '../../../dist/store/memory/native.js'
 import { followParent, fromParent } from '../../shared/child.mjs'
 
 const FRESHNESS = { ttl: 300_000, staleIfError: 60_000, negativeTtl: 10_000 }
@@ -45,11 +49,17 @@ function memory(store) {
   return { resident: rss, used: heapUsed + external, accounted: store.stats().bytes }
 }
 
-async function run({ entries, size, declared, keyLength, etag, user, viewed, churn }) {
-  const store = jsMemoryStore(
-    { maxBytes: 2 ** 40, maxItemBytes: 2 ** 40, maxItemFollows: false, policy: 'lru', name: undefined },
-    2 ** 40,
-  )
+/** A policy that keeps nothing: what is measured is the store's. */
+const NOTHING = { add() {}, touch() {}, remove() {}, evict: () => [] }
+
+function makeStore(hosted) {
+  const config = { maxItemBytes: 2 ** 20, maxItemFollows: false, name: undefined }
+  if (hosted) return nativeMemoryStore({ ...config, maxBytes: 2 ** 30, policy: NOTHING }, native())
+  return jsMemoryStore({ ...config, maxBytes: 2 ** 40, policy: 'lru' }, 2 ** 40)
+}
+
+async function run({ entries, size, declared, keyLength, etag, user, viewed, churn, hosted }) {
+  const store = makeStore(hosted)
   store.open({ now: Date.now, onEvict: () => undefined, hearsEvictions: () => true })
   const body = Buffer.alloc(size, 0x61)
 
@@ -89,7 +99,7 @@ async function run({ entries, size, declared, keyLength, etag, user, viewed, chu
     type: 'measured',
     resident: each('resident'),
     used: each('used'),
-    accounted: each('accounted'),
+    accounted: hosted ? NODE_BYTES + keyLength : each('accounted'),
   })
 }
 

@@ -2,7 +2,7 @@ import type { MemoryStoreOptions } from '../../config/schema.js'
 import { native } from '../../native/loader.js'
 import { jsMemoryStore } from './js.js'
 import type { MemoryStore } from './memory-store.js'
-import { isNative, nativeMemoryStore } from './native.js'
+import { nativeMemoryStore } from './native.js'
 import { readMemoryOptions } from './options.js'
 
 /**
@@ -15,5 +15,5 @@ import { readMemoryOptions } from './options.js'
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const config = readMemoryOptions(options)
   const addon = native()
-  return addon !== undefined && isNative(config) ? nativeMemoryStore(config, addon) : jsMemoryStore(config)
+  return addon === undefined ? jsMemoryStore(config) : nativeMemoryStore(config, addon)
 }

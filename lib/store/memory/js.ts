@@ -1,4 +1,3 @@
-import { getHeapStatistics } from 'node:v8'
 import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError } from '../../errors.js'
 import {
@@ -11,6 +10,8 @@ import {
 } from '../store.js'
 import { type DraftHost, MemoryDraft } from './draft.js'
 import { ENTRY_OVERHEAD, type Entry } from './entry.js'
+import { GivingWay } from './giving-way.js'
+import { halfOfHeap, MAX_ENTRIES } from './heap.js'
 import type { MemoryStore } from './memory-store.js'
 import { type MemoryConfig, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
@@ -52,6 +53,7 @@ class JsMemoryStore implements MemoryStore, DraftHost {
   #config: MemoryConfig
   #context: StoreContext | undefined
   #refusals = 0
+  readonly #givingWay = new GivingWay((bytes) => this.closed || this.table.giveWay(bytes))
 
   constructor(config: MemoryConfig, maxHeads: number) {
     this.#config = config
@@ -117,13 +119,19 @@ class JsMemoryStore implements MemoryStore, DraftHost {
     this.#config = config
   }
 
+  pressure(factor: number): void {
+    if (this.closed) return
+    this.table.press(factor)
+    this.#givingWay.start()
+  }
+
   stats(): StoreStats {
     const { ledger, size, evictions, expirations, policyFaults } = this.table
     return {
       entries: size,
       bytes: ledger.total,
       pinnedBytes: ledger.pinned,
-      maxBytes: ledger.maxBytes,
+      maxBytes: this.#config.maxBytes,
       maxItemBytes: this.maxItemBytes,
       evictions,
       expirations,
@@ -134,20 +142,13 @@ class JsMemoryStore implements MemoryStore, DraftHost {
 
   close(): void {
     this.closed = true
+    this.#givingWay.stop()
     this.table.clear()
   }
 
   onRefusal(): void {
     this.#refusals += 1
   }
-}
-
-// A Map refuses its 2^24th key, and under churn, with deleted keys not yet swept out, the 2^23rd.
-const MAX_ENTRIES = 2 ** 23
-
-/** Half of what the JS heap may become: V8 ends the process that passes its limit, and the application needs some too. */
-function halfOfHeap(): number {
-  return Math.floor(getHeapStatistics().heap_size_limit / 2)
 }
 
 /** The js engine of `memoryStore`. At most `maxHeads` bytes of what it keeps lie on the JS heap. */

@@ -20,7 +20,8 @@ export interface Account {
  *
  * Invariants: `pinned` ≤ `total` ≤ `maxBytes` and `heads` ≤ `maxHeads`; `heads` is the sum of `headBytes` over
  * all accounts that are owned or held, `total` that of `size` and `policyBytes`, `pinned` that of `size` over the pinned
- * ones. Callers ask whether it `fits` before they charge. When `maxBytes` was lowered below what is pinned, `total` passes
+ * ones. Callers ask whether it `fits` before they charge. `maxBytes` is what may be used now: the store's bound, or a part
+ * of it. When it was lowered below what is pinned, `total` passes
  * it until readers and drafts let go, and nothing fits.
  */
 export class Ledger {

@@ -4,7 +4,8 @@ import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError, messageOf } from '../../errors.js'
 import { type Addon, FOUND, STORED } from '../../native/addon.js'
 import { ETAG_SIZE, HANDLE, SIZE, USER_SIZE, VALUE_AT, VERSION } from '../../native/numbers.js'
-import type { PolicyName } from '../../policy/policy.js'
+import type { EvictionPolicy, PolicyName } from '../../policy/policy.js'
+import { FROM_WITHIN } from '../../policy/user.js'
 import {
   type Draft,
   IN_HAND,
@@ -14,26 +15,30 @@ import {
   type StoredEntry,
   type StoreStats,
 } from '../store.js'
+import { GivingWay } from './giving-way.js'
 import type { MemoryStore } from './memory-store.js'
 import { NativeDraft } from './native/draft.js'
 import { CopiedEntry, type FoundEntry, PinnedEntry } from './native/entry.js'
 import { NativeSharing } from './native/flight.js'
 import type { NativeStore } from './native/host.js'
-import { MetadataReader, parseUser, userText, writeMetadata } from './native/metadata.js'
+import { hostedSet } from './native/hosted-set.js'
+import { insist } from './native/insist.js'
+import { listing } from './native/listing.js'
+import { MetadataReader, userText, writeMetadata } from './native/metadata.js'
+import { PolicyHost } from './native/policy-host.js'
 import { Spans } from './native/spans.js'
 import { MAX_BYTES, MAX_ITEM_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
 import { type Thread, threadOf } from './native/thread.js'
 import { type MemoryConfig, patchMemoryConfig } from './options.js'
 
-/** What a native memory store runs on: its policy is one of those that are written in C++, too. */
-export type NativeConfig = MemoryConfig & { readonly policy: PolicyName }
-
 /** How often what lies idle is given back. */
 const MAINTENANCE_MS = 5000
-/** Entries that a scan takes at once. */
-const SCANNED_AT_ONCE = 256
-/** What `memoryList` gives for each. */
-const LISTED = 8
+/** What `memoryPress` calls all of the bound. */
+const WHOLE = 1000
+/** No pressure takes a store below it: 1 MiB. */
+const LEAST_BYTES = 2 ** 20
+/** What decides in the addon while a policy of the user's own does here. */
+const HOSTED: PolicyName = 'fifo'
 
 /**
  * The memory store in C++: entries lie off the JS heap, and with a name, in one place for all threads of the process.
@@ -41,6 +46,7 @@ const LISTED = 8
  *
  * Invariants: `#pins` counts what reads from the arena; the addon's store is closed when the store is and nothing
  * is pinned any more.
+ * `#host` is active exactly while the policy is the user's own and the store is open.
  */
 class NativeMemoryStore implements MemoryStore, NativeStore {
   readonly name = 'memory'
@@ -48,7 +54,7 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   readonly thread: Thread
   #id = -1
   #spans: Spans | undefined
-  #config: NativeConfig
+  #config: MemoryConfig
   #context: StoreContext | undefined
   #closed = false
   #gone = false
@@ -58,11 +64,18 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   #toldTime = false
   #warned = false
   #timer: NodeJS.Timeout | undefined
+  #part = WHOLE
+  readonly #givingWay = new GivingWay((bytes) => this.#giveWay(bytes))
+  /** Made for the first policy of the user's own. */
+  #host: PolicyHost | undefined
   readonly #metadata = new MetadataReader()
   readonly #numbers = new Float64Array(STATISTICS)
 
-  constructor(config: NativeConfig, addon: Addon) {
+  readonly #maxNodeBytes: number | undefined
+
+  constructor(config: MemoryConfig, addon: Addon, maxNodeBytes?: number) {
     this.thread = threadOf(addon)
+    this.#maxNodeBytes = maxNodeBytes
     this.#config = config
     this.#numbers[MAX_BYTES] = config.maxBytes
     this.#numbers[MAX_ITEM_BYTES] = config.maxItemBytes
@@ -81,6 +94,10 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     return this.#closed
   }
 
+  get hosted(): boolean {
+    return this.#host?.active === true
+  }
+
   get maxItemBytes(): number {
     // Another thread may have configured a store that is shared.
     return this.sharing === undefined || this.#id < 0 ? this.#config.maxItemBytes : this.stats().maxItemBytes
@@ -95,13 +112,25 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     this.#toldTime = name === undefined && context.systemTime !== true
     const time = this.#toldTime ? context.now() : undefined
     const ceiling = Math.max(maxBytes, memoryThereIs())
+    const own = typeof policy !== 'string'
+    // One shard for the user's own: who is evicted makes room for whoever wants it.
     this.#id = complaining('memoryStore', () =>
-      addon.memoryOpen(name, maxBytes, maxItemBytes, policy, ceiling, randomBytes(16), time),
+      addon.memoryOpen(
+        name,
+        maxBytes,
+        maxItemBytes,
+        own ? HOSTED : policy,
+        ceiling,
+        randomBytes(16),
+        time,
+        own ? 1 : 0,
+      ),
     )
     this.#context = context
     this.#spans = new Spans(addon, this.#id)
     this.#timer = maintain(new WeakRef(this))
     forgotten.register(this, { addon, id: this.#id, timer: this.#timer }, this)
+    if (own) this.#beginHosting(policy)
   }
 
   find(key: string, peek = false): FoundEntry | undefined {
@@ -134,77 +163,86 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   }
 
   draft(key: string, size: number | undefined): Draft | undefined {
-    if (this.#closed) return undefined
+    if (this.#closed || this.refusesNow()) return undefined
     this.beforeChange()
     const handle = this.thread.addon.draftBegin(this.#id, key, size)
     this.afterChange()
-    if (handle >= 0) return new NativeDraft(handle, this)
+    const onEnd = (committed: boolean): void => {
+      if (committed) this.#host?.committed(key)
+    }
+    if (handle >= 0) return new NativeDraft(handle, this, this.sharing === undefined ? onEnd : undefined)
     this.onRefusal()
     return undefined
   }
 
   revise(key: string, entry: StoredEntry, metadata: Metadata): boolean {
-    if (this.#closed) return false
+    if (this.#closed || this.#host?.running === true) return false
+    const { addon, numbers } = this.thread
     const { version } = entry as FoundEntry
+    const user = userText(metadata)
+    const attempt = (): number => {
+      if (this.#closed) return STORED.gone
+      writeMetadata(metadata, numbers)
+      return addon.memoryRevise(this.#id, key, version, metadata.etag, user)
+    }
     this.beforeChange()
-    writeMetadata(metadata, this.thread.numbers)
-    const stored = this.thread.addon.memoryRevise(this.#id, key, version, metadata.etag, userText(metadata))
+    const host = this.hosted ? this.#host : undefined
+    const stored = host === undefined ? attempt() : host.sparing(key, () => insist(this, attempt))
+    if (stored === STORED.done) host?.revised(key)
     this.afterChange()
     return stored === STORED.done
   }
 
   delete(key: string): boolean {
-    return !this.#closed && this.thread.addon.memoryDelete(this.#id, key)
+    if (this.#closed) return false
+    const was = this.thread.addon.memoryDelete(this.#id, key)
+    if (was) this.#host?.removed(key)
+    return was
   }
 
   clear(): void {
-    if (!this.#closed) this.thread.addon.memoryClear(this.#id)
+    if (this.#closed) return
+    this.thread.addon.memoryClear(this.#id)
+    this.#host?.cleared()
   }
 
-  *entries(): Generator<readonly [string, Metadata], void, undefined> {
-    let shard = 0
-    let handle = 0
-    while (!this.#closed) {
-      const listed = this.thread.addon.memoryList(this.#id, shard, handle, SCANNED_AT_ONCE)
-      if (listed.length === 2) return
-      shard = listed[0] as number
-      handle = listed[1] as number
-      for (let at = 2; at < listed.length; at += LISTED) yield listedEntry(listed, at)
-    }
+  entries(): Generator<readonly [string, Metadata], void, undefined> {
+    return listing(this)
   }
 
   stats(): StoreStats {
     if (!this.#gone && this.#id >= 0) this.thread.addon.memoryStats(this.#id, this.#numbers)
-    return statsOf(this.#numbers)
+    return statsOf(this.#numbers, this.#host?.faults ?? 0, this.#host?.uncounted ?? 0)
   }
 
   configure(patch: MemoryStorePatch): void {
     if (this.#closed) throw new ClosedError('the memory store is closed; make a new one')
+    if (this.#host?.running === true) throw new ConfigError(FROM_WITHIN)
     const config = patchMemoryConfig(this.#config, patch)
-    if (!isNative(config)) {
-      throw new ConfigError(
-        'configure.policy: got a policy of your own for a store that has one of those of drey; make the store with it',
-      )
-    }
     if (this.#id >= 0) {
-      const { maxBytes, maxItemBytes, policy } = config
       this.beforeChange()
-      complaining('configure', () =>
-        this.thread.addon.memoryConfigure(this.#id, maxBytes, maxItemBytes, policy),
-      )
+      this.#become(config)
       this.afterChange()
     }
     this.#config = config
   }
 
+  pressure(factor: number): void {
+    if (this.#closed || this.#id < 0) return
+    this.#part = Math.max(1, Math.round(factor * WHOLE))
+    this.#givingWay.start()
+  }
+
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#givingWay.stop()
     clearInterval(this.#timer)
     forgotten.unregister(this)
     if (this.#id < 0) return
     // What others have open is theirs.
     if (this.sharing === undefined) this.thread.addon.memoryClear(this.#id)
+    this.#host?.close()
     this.#leaveIfDone()
   }
 
@@ -223,22 +261,35 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     const hears = context.hearsEvictions()
     if (hears === this.#listening) return
     this.#listening = hears
-    this.thread.addon.memoryListen(this.#id, hears)
+    if (!this.hosted) this.thread.addon.memoryListen(this.#id, hears)
   }
 
   afterChange(): void {
+    this.#host?.hear()
+    if (!this.#listening) this.#host?.takeLeft()
     // Callbacks may change the store again: what that evicts is told by the round after, so that they never nest.
     if (!this.#listening || this.#reporting) return
     this.#reporting = true
     try {
       while (!this.#gone) {
-        const evicted = this.thread.addon.memoryEvicted(this.#id)
-        if (evicted === undefined) return
-        for (const key of evicted) this.#context!.onEvict(key, 'size')
+        const left = this.#host?.takeLeft() ?? this.thread.addon.memoryEvicted(this.#id)
+        if (left === undefined) return
+        for (let at = 0; at < left.length; at += 2) {
+          this.#context!.onEvict(left[at] as string, left[at + 1] === true ? 'expired' : 'size')
+        }
       }
     } finally {
       this.#reporting = false
     }
+  }
+
+  refusesNow(): boolean {
+    return this.#host?.refusesNow() === true
+  }
+
+  makeRoom(): boolean {
+    const host = this.#host
+    return host !== undefined && (host.hear() || host.evictOne()) && !this.#closed
   }
 
   onRefusal(): void {
@@ -247,7 +298,7 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     if (memoryRefusals === 0) return
     this.#warned = true
     process.emitWarning(
-      `the system has no more memory for a memory store of ${this.#config.maxBytes} bytes: it goes on with ${maxBytes}`,
+      `the system has no more memory for a memory store of ${this.#config.maxBytes} bytes: it goes on with ${maxBytes}; want a smaller maxBytes, or a higher limit of the process`,
       { code: 'DREY_MEMORY' },
     )
   }
@@ -257,6 +308,19 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     if (this.#gone || this.#id < 0) return
     this.thread.addon.memoryMaintain(this.#id)
     this.onRefusal()
+  }
+
+  #giveWay(bytes: number): boolean {
+    this.beforeChange()
+    if (this.hosted) {
+      // Before the addon, which knows only who came first.
+      const { bytes: used, maxBytes } = this.stats()
+      this.#host!.shrink(Math.max(used - bytes, LEAST_BYTES, Math.floor((maxBytes * this.#part) / WHOLE)))
+      if (this.#closed) return true
+    }
+    const done = this.thread.addon.memoryPress(this.#id, this.#part, bytes)
+    this.afterChange()
+    return done || this.#closed
   }
 
   #memory(): { readonly maxBytes: number; readonly memoryRefusals: number } {
@@ -283,6 +347,50 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     return new CopiedEntry(metadata, version, bytes)
   }
 
+  /** Changes to what `config` says. The policy of before decides what a smaller store keeps: another knows nothing yet. */
+  #become({ maxBytes, maxItemBytes, policy }: MemoryConfig): void {
+    const before = this.#config.policy
+    const configure = (name: PolicyName): void =>
+      complaining('configure', () =>
+        this.thread.addon.memoryConfigure(this.#id, maxBytes, maxItemBytes, name),
+      )
+    if (typeof before === 'string') {
+      configure(typeof policy === 'string' ? policy : before)
+      if (typeof policy === 'string') return
+      this.#beginHosting(policy)
+      this.#host!.shrink(maxBytes)
+      return
+    }
+    this.#host!.shrink(maxBytes)
+    if (this.#closed) throw new ClosedError('the memory store was closed by its own policy; make a new one')
+    configure(typeof policy === 'string' ? policy : HOSTED)
+    if (typeof policy === 'string') this.#endHosting()
+    else if (policy !== before) this.#host!.handOver(policy)
+  }
+
+  /**
+   * The user's policy decides from here on. Reading and setting are replaced for this store alone: those whose policy is
+   * drey's own, and that is most of them, have nothing to ask there.
+   */
+  #beginHosting(policy: EvictionPolicy): void {
+    const host = this.#host ?? new PolicyHost(this.thread.addon, this.#id, this.#maxNodeBytes)
+    this.#host = host
+    this.find = (key, peek = false) => {
+      const entry = NativeMemoryStore.prototype.find.call(this, key, true)
+      // Last, for the policy may remove the entry.
+      if (entry !== undefined && !peek) host.touch(key)
+      return entry
+    }
+    this.set = (key, bytes, metadata) => hostedSet(this, host, key, bytes, metadata)
+    host.begin(policy)
+  }
+
+  #endHosting(): void {
+    this.#host!.end(this.#listening)
+    this.find = NativeMemoryStore.prototype.find
+    this.set = NativeMemoryStore.prototype.set
+  }
+
   #leaveIfDone(): void {
     if (!this.#closed || this.#pins > 0 || this.#gone) return
     // What it says from here on: its bounds, and that it has nothing.
@@ -293,14 +401,9 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   }
 }
 
-/** Whether the native engine can run on it: policies of the user's own live with the js engine. */
-export function isNative(config: MemoryConfig): config is NativeConfig {
-  return typeof config.policy === 'string'
-}
-
-/** The native engine of `memoryStore`. */
-export function nativeMemoryStore(config: NativeConfig, addon: Addon): MemoryStore {
-  return new NativeMemoryStore(config, addon)
+/** The native engine of `memoryStore`. For a policy of the user's own, at most `maxNodeBytes` lie on the JS heap. */
+export function nativeMemoryStore(config: MemoryConfig, addon: Addon, maxNodeBytes?: number): MemoryStore {
+  return new NativeMemoryStore(config, addon, maxNodeBytes)
 }
 
 /** Stores that nobody closed are closed when the collector finds that nobody has them any more. */
@@ -323,21 +426,4 @@ function complaining<T>(at: string, call: () => T): T {
   } catch (error) {
     throw new ConfigError(`${at}.${messageOf(error)}`, { cause: error })
   }
-}
-
-function listedEntry(listed: readonly unknown[], at: number): readonly [string, Metadata] {
-  const [key, size, cachedAt, freshUntil, staleIfErrorUntil, negative, etag, user] = listed.slice(
-    at,
-    at + LISTED,
-  ) as [string, number, number, number, number, number, string | undefined, string | undefined]
-  const metadata = {
-    size,
-    cachedAt,
-    freshUntil,
-    staleIfErrorUntil,
-    negative: negative === 1,
-    ...(etag === undefined ? {} : { etag }),
-    ...(user === undefined ? {} : { user: parseUser(user) }),
-  }
-  return [key, metadata]
 }

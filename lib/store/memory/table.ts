@@ -1,7 +1,8 @@
 import { ConfigError } from '../../errors.js'
 import { createPolicy } from '../../policy/create.js'
-import { type EvictionPolicy, PASS_LIMIT, type Policy, type PolicyName } from '../../policy/policy.js'
-import { sayPolicyFault, UserPolicy } from '../../policy/user.js'
+import type { EvictionPolicy, Policy, PolicyName } from '../../policy/policy.js'
+import { FROM_WITHIN, sayPolicyFault, UserPolicy } from '../../policy/user.js'
+import { drain, victimOf } from '../../policy/victim.js'
 import type { EvictReason, Metadata } from '../store.js'
 import { deadlineOf, type Entry, headBytesOf, ownKey } from './entry.js'
 import { KeyHash } from './key-hash.js'
@@ -18,14 +19,17 @@ export interface TableHost {
   onEvict(key: string, reason: EvictReason): void
 }
 
+/** The smallest bound of a memory store. */
+const LEAST_BYTES = 2 ** 20
+
 const evictable = (entry: Entry): boolean => entry.holds === 0
 
 /**
  * The entries of a memory store, and the room that they and the drafts share.
  *
  * Invariants: `#entries` and `#policy` hold the same entries, each owned as an entry in the ledger; `#wheel` has those
- * of them that have a deadline, but for expired ones that were found while they were held. Evicted keys are reported
- * once, after the change that evicted them is made, so that a callback which calls the store finds it whole.
+ * of them that have a deadline, but for expired ones that were found while they were held. Keys that left are reported
+ * once, after the change that they made room for is made, so that a callback which calls the store finds it whole.
  *
  * The policy may be a user's, and call back. So it is called last in every change, when the table is whole; and while
  * it runs nothing is added and no room is made: only removing and reading are done.
@@ -38,11 +42,14 @@ export class EntryTable {
   readonly #entries = new Map<string, Entry>()
   readonly #wheel = new Wheel<Entry>(deadlineOf)
   readonly #keyHash = new KeyHash()
+  #maxBytes: number
+  /** The part of `#maxBytes` that is to be used. */
+  #factor = 1
   #choice: PolicyName | EvictionPolicy
   #policy: Policy<Entry>
   /** Faults of policies that were replaced. */
   #faults = 0
-  #evicted: string[] = []
+  #left: Array<readonly [key: string, reason: EvictReason]> = []
   #reporting = false
   /** What the policy asked for last in vain. */
   #wanted = 0
@@ -52,6 +59,7 @@ export class EntryTable {
   constructor(host: TableHost) {
     this.ledger = new Ledger(host.maxBytes, host.maxHeads)
     this.#host = host
+    this.#maxBytes = host.maxBytes
     this.#choice = host.policy
     this.#policy = this.#makePolicy(host.policy)
     this.ledger.policyBytes = this.#policy.memoryBytes
@@ -173,29 +181,60 @@ export class EntryTable {
   /** As the store's `configure`, of what is checked already. */
   configure(maxBytes: number, choice: PolicyName | EvictionPolicy): void {
     if (this.#userRuns) {
-      throw new ConfigError('configure: called from within your own policy; want a call of its own, later')
+      throw new ConfigError(FROM_WITHIN)
     }
-    this.ledger.maxBytes = maxBytes
-    this.#policy.setCapacity(maxBytes)
+    this.#maxBytes = maxBytes
+    this.ledger.maxBytes = this.#bound
+    this.#policy.setCapacity(this.#bound)
     // A history that was for a larger store may have become shorter.
     this.ledger.policyBytes = this.#policy.memoryBytes
     // The old policy decides what a smaller store keeps: the new one knows nothing yet.
     this.#shrink()
-    if (choice !== this.#choice) this.#handOver(choice)
+    if (choice !== this.#choice) {
+      this.#handOver(choice)
+      // What the new one remembers takes room that the old one's did not.
+      this.#shrink()
+    }
     this.report()
+  }
+
+  /** Uses `factor` of the bound from now on: at once where that is more, by `giveWay` where it is less. */
+  press(factor: number): void {
+    const { ledger } = this
+    this.#factor = factor
+    ledger.maxBytes = Math.max(ledger.maxBytes, this.#bound)
+    this.#policy.setCapacity(this.#bound)
+    ledger.policyBytes = this.#policy.memoryBytes
+  }
+
+  /** Comes up to `bytes` nearer to what `press` wants, by evicting; says whether no more need go. */
+  giveWay(bytes: number): boolean {
+    // Called from within the user's policy, where nothing may be evicted: later, then.
+    if (this.#userRuns) return false
+    const { ledger } = this
+    const bound = this.#bound
+    ledger.maxBytes = Math.max(bound, Math.min(ledger.maxBytes, ledger.total) - bytes)
+    this.#shrink()
+    this.report()
+    return ledger.maxBytes === bound
   }
 
   /** Tells of the evictions since the last report. Those that callbacks cause are told by the next one, so that callbacks never nest. */
   report(): void {
-    if (this.#evicted.length === 0 || this.#reporting) return
-    const evicted = this.#evicted
-    this.#evicted = []
+    if (this.#left.length === 0 || this.#reporting) return
+    const left = this.#left
+    this.#left = []
     this.#reporting = true
     try {
-      for (const key of evicted) this.#host.onEvict(key, 'size')
+      for (const [key, reason] of left) this.#host.onEvict(key, reason)
     } finally {
       this.#reporting = false
     }
+  }
+
+  /** What may be used: never less than the smallest store that there is. */
+  get #bound(): number {
+    return Math.max(Math.floor(this.#maxBytes * this.#factor), Math.min(this.#maxBytes, LEAST_BYTES))
   }
 
   get #userRuns(): boolean {
@@ -204,7 +243,7 @@ export class EntryTable {
 
   #makePolicy(choice: PolicyName | EvictionPolicy): Policy<Entry> {
     if (typeof choice === 'string') {
-      return createPolicy(choice, this.ledger.maxBytes, evictable, this.#take)
+      return createPolicy(choice, this.#bound, evictable, this.#take)
     }
     return new UserPolicy<Entry>(choice, {
       keyOf: (entry) => entry.key,
@@ -248,7 +287,7 @@ export class EntryTable {
       if (entry.holds === 0) {
         this.remove(entry)
         this.expirations += 1
-        this.#evicted.push(entry.key)
+        this.#left.push([entry.key, 'expired'])
         return true
       }
       // Dropping it would give nothing back. It is filed again when the last reader lets go.
@@ -258,19 +297,14 @@ export class EntryTable {
   }
 
   #evictOne(): boolean {
-    // One call passes over so many pinned entries at most; the next goes on behind them.
-    for (let left = this.#policy.count; left >= 0; left -= PASS_LIMIT) {
-      const entry = this.#policy.evict()
-      if (entry === undefined) continue
-      // A policy of the user's may have removed it on its own when it was told.
-      if (entry.owner === 'entry') {
-        this.#disown(entry)
-        this.evictions += 1
-        this.#evicted.push(entry.key)
-      }
-      return true
+    const entry = victimOf(this.#policy)
+    // A policy of the user's may have removed it on its own when it was told.
+    if (entry?.owner === 'entry') {
+      this.#disown(entry)
+      this.evictions += 1
+      this.#left.push([entry.key, 'size'])
     }
-    return false
+    return entry !== undefined
   }
 
   /** The entry leaves everything but the policy. */
@@ -281,11 +315,7 @@ export class EntryTable {
   }
 
   #handOver(choice: PolicyName | EvictionPolicy): void {
-    const entries: Entry[] = []
-    for (let entry = this.#policy.evict(true); entry !== undefined; entry = this.#policy.evict(true)) {
-      entry.mark = 0
-      entries.push(entry)
-    }
+    const entries = drain(this.#policy)
     this.#faults = this.policyFaults
     this.#choice = choice
     this.#wanted = 0
@@ -293,6 +323,7 @@ export class EntryTable {
     this.ledger.policyBytes = this.#policy.memoryBytes
     const { needsHash } = this.#policy
     for (const entry of entries) {
+      entry.mark = 0
       if (entry.owner !== 'entry') continue
       if (needsHash) entry.hash = this.#keyHash.of(entry.key)
       this.#policy.add(entry)

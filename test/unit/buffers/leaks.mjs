@@ -4,7 +4,8 @@
 import { BufferPool } from '../../../dist/buffers/pool.js'
 import { jsSupply } from '../../../dist/buffers/supply/js.js'
 
-const seams = process.argv[2] === 'js' ? { supply: jsSupply } : {}
+const pressure = { factor: () => 1, subscribe: () => () => {} }
+const seams = process.argv[2] === 'js' ? { supply: jsSupply, pressure } : { pressure }
 const timers = []
 const clock = {
   now: () => 0,

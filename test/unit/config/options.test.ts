@@ -191,7 +191,7 @@ describe('options as a whole', () => {
       'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
-      'ttl: no such option; there are tiers, freshness, timeouts',
+      'ttl: no such option; there are tiers, freshness, timeouts, pressure',
     )
     expect(await cacheProblem({ freshness: { TTL: 1, maxAge: 2 } })).toBe(
       'freshness.TTL, freshness.maxAge: no such option; there are ttl, staleIfError, negativeTtl',
@@ -215,7 +215,7 @@ describe('options as a whole', () => {
       'freshness.age: no such option; there are ttl, staleIfError, negativeTtl',
       'timeouts.fill: got 0; want more than 0 ms',
       'timeouts.idle: got null; want',
-      'colour: no such option; there are tiers, freshness, timeouts',
+      'colour: no such option; there are tiers, freshness, timeouts, pressure',
     ]) {
       expect(message).toContain(part)
     }

@@ -140,6 +140,18 @@ describe('another policy', () => {
     },
   )
 
+  test.each(POLICY_NAMES)(
+    '%s, in a store that is full to the byte, finds room for what it remembers',
+    async (to) => {
+      const store = make({ maxBytes: 2 * MiB, policy: 'lru' })
+      await fill(store, 150)
+      const maxBytes = store.stats().bytes
+      store.configure({ maxBytes, policy: to })
+      expect(store.stats().bytes).toBeLessThanOrEqual(maxBytes)
+      expect(store.stats().entries).toBeGreaterThan(100)
+    },
+  )
+
   test('is handed the entries coldest first', async () => {
     const store = make({ maxBytes: 2 * MiB, policy: 'lru' })
     await fill(store, 100)

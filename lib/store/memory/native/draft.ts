@@ -2,6 +2,7 @@ import { DRAFT } from '../../../native/addon.js'
 import type { Draft, GrowingReads, Metadata } from '../../store.js'
 import { copyFrom } from './entry.js'
 import type { NativeStore } from './host.js'
+import { insist } from './insist.js'
 import { userText, writeMetadata } from './metadata.js'
 
 /**
@@ -70,12 +71,12 @@ export class NativeDraft implements Draft {
   readonly growing: DraftReads
   fenced = false
   readonly #store: NativeStore
-  readonly #onEnd: (() => void) | undefined
+  readonly #onEnd: ((committed: boolean) => void) | undefined
   #open = true
   #refused = false
 
-  /** `onEnd` is called when it was committed or aborted. */
-  constructor(handle: number, store: NativeStore, onEnd?: () => void) {
+  /** `onEnd` is called when it was committed or aborted, before any listener hears of what left for it. */
+  constructor(handle: number, store: NativeStore, onEnd?: (committed: boolean) => void) {
     this.growing = new DraftReads(handle, store)
     this.#store = store
     this.#onEnd = onEnd
@@ -84,8 +85,13 @@ export class NativeDraft implements Draft {
   write(chunk: Uint8Array): boolean {
     if (!this.#open) return false
     const store = this.#store
+    if (store.refusesNow()) return false
+    const { addon } = store.thread
+    const { handle } = this.growing
     store.beforeChange()
-    const outcome = store.thread.addon.draftWrite(this.growing.handle, chunk)
+    const outcome = store.hosted
+      ? insist(store, (again) => (this.#open ? addon.draftWrite(handle, chunk, again) : DRAFT.ended))
+      : addon.draftWrite(handle, chunk, false)
     store.afterChange()
     return outcome === DRAFT.done || this.#refuse()
   }
@@ -93,16 +99,22 @@ export class NativeDraft implements Draft {
   commit(metadata: Metadata): boolean {
     if (!this.#open) return false
     const store = this.#store
-    if (store.closed) {
+    if (store.closed || store.refusesNow()) {
       this.abort()
       return false
     }
     const { addon, numbers } = store.thread
+    const user = userText(metadata)
+    const commit = (again: boolean): number => {
+      // A policy that was asked for room may have ended it.
+      if (!this.#open) return DRAFT.ended
+      writeMetadata(metadata, numbers)
+      return addon.draftCommit(this.growing.handle, metadata.etag, user, again)
+    }
     store.beforeChange()
-    writeMetadata(metadata, numbers)
-    const outcome = addon.draftCommit(this.growing.handle, metadata.etag, userText(metadata))
+    const outcome = store.hosted ? insist(store, commit) : commit(false)
     this.fenced = outcome === DRAFT.fenced
-    this.#end()
+    this.#end(outcome === DRAFT.done)
     store.afterChange()
     return outcome === DRAFT.done || (outcome === DRAFT.noRoom && this.#refuse())
   }
@@ -110,13 +122,14 @@ export class NativeDraft implements Draft {
   abort(): void {
     if (!this.#open) return
     this.#store.thread.addon.draftAbort(this.growing.handle)
-    this.#end()
+    this.#end(false)
   }
 
-  #end(): void {
+  #end(committed: boolean): void {
+    if (!this.#open) return
     this.#open = false
     this.growing.letGo()
-    this.#onEnd?.()
+    this.#onEnd?.(committed)
   }
 
   #refuse(): false {

@@ -27,6 +27,10 @@ export class CopiedEntry implements FoundEntry {
     return position === 0 ? this.#bytes : this.#bytes.subarray(position)
   }
 
+  own(): Buffer {
+    return this.#bytes
+  }
+
   release(): void {
     // Its memory is nobody else's.
   }

@@ -24,12 +24,21 @@ export class NativeSharing implements Sharing {
   }
 
   claim(key: string, seen: StoredEntry | undefined, alone: boolean): LedFlight | FollowedFlight | 'look' {
-    const { thread, id } = this.#store
+    const store = this.#store
+    const { thread, id } = store
     const version = (seen as FoundEntry | undefined)?.version ?? 0
+    // A flight takes memory, too, and may push the store over its bound.
+    store.beforeChange()
     const claimed = thread.addon.flightClaim(id, key, version, alone)
-    if (claimed === CLAIMED.look) return 'look'
     const handle = thread.numbers[HANDLE]!
-    return claimed === CLAIMED.lead ? new Led(handle, this.#store) : new Followed(handle, this.#store)
+    const flight =
+      claimed === CLAIMED.look
+        ? 'look'
+        : claimed === CLAIMED.lead
+          ? new Led(handle, store)
+          : new Followed(handle, store)
+    store.afterChange()
+    return flight
   }
 }
 

@@ -14,7 +14,8 @@ const REFUSALS = 7
 /** How often the system refused memory. */
 export const MEMORY_REFUSALS = 8
 
-export function statsOf(numbers: Float64Array): StoreStats {
+/** @param uncounted refusals that the addon does not know of */
+export function statsOf(numbers: Float64Array, policyFaults: number, uncounted: number): StoreStats {
   return {
     entries: numbers[ENTRIES]!,
     bytes: numbers[BYTES]!,
@@ -23,7 +24,7 @@ export function statsOf(numbers: Float64Array): StoreStats {
     maxItemBytes: numbers[MAX_ITEM_BYTES]!,
     evictions: numbers[EVICTIONS]!,
     expirations: numbers[EXPIRATIONS]!,
-    policyFaults: 0,
-    refusals: numbers[REFUSALS]!,
+    policyFaults,
+    refusals: numbers[REFUSALS]! + uncounted,
   }
 }

@@ -86,6 +86,12 @@ export function commandsFor(at: fc.Arbitrary<number>): fc.Arbitrary<Command>[] {
   ]
 }
 
+/**
+ * A property that was given up goes on behind the next test, whose caches are then found beside its own: so long, in ms,
+ * that no load of the machine comes to it.
+ */
+export const PATIENCE = 600_000
+
 export const OPTIONS = {
   freshness: { ttl: 10_000, staleIfError: 3_000, negativeTtl: 1_000 },
   timeouts: { firstByte: '1d', fill: '1d', idle: '1d' },

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { DistantStore } from '../../../helpers/distant-store.js'
 import { leftOf, overStores, rig } from '../../../helpers/rig.js'
-import { commandsFor, OPTIONS, SIZES } from './commands.js'
+import { commandsFor, OPTIONS, PATIENCE, SIZES } from './commands.js'
 import { World } from './world.js'
 
 /*
@@ -14,7 +14,7 @@ import { World } from './world.js'
 const commands = commandsFor(fc.constant(0))
 
 overStores((kind) => {
-  it('answers, whatever happens, with what was last, and leaves nothing', { timeout: 60_000 }, async () => {
+  it('answers, whatever happens, with what was last, and leaves nothing', { timeout: PATIENCE }, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),

@@ -5,7 +5,7 @@ import { native } from '../../../../lib/native/loader.js'
 import { FakeClock } from '../../../helpers/clock.js'
 import { leftOf, type Rig, rigOver, sharedRigs } from '../../../helpers/rig.js'
 import type { SharedStore } from '../../../helpers/shared-store.js'
-import { type Command, command, commandsFor, index, OPTIONS, SIZES } from './commands.js'
+import { type Command, command, commandsFor, index, OPTIONS, PATIENCE, SIZES } from './commands.js'
 import { SHUTDOWN, World } from './world.js'
 
 /*
@@ -49,7 +49,7 @@ function threadCommands(shared: { current: Shared | undefined }): fc.Arbitrary<C
   ]
 }
 
-it('answers over several threads with what was last, and leaves nothing', { timeout: 60_000 }, async () => {
+it('answers over several threads with what was last, and leaves nothing', { timeout: PATIENCE }, async () => {
   const shared: { current: Shared | undefined } = { current: undefined }
   const commands = [...commandsFor(index), ...threadCommands(shared)]
   await fc.assert(
@@ -96,7 +96,7 @@ it('answers over several threads with what was last, and leaves nothing', { time
 let memories = 0
 
 if (native() !== undefined) {
-  it('does so over the native store that several have open', { timeout: 60_000 }, async () => {
+  it('does so over the native store that several have open', { timeout: PATIENCE }, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
@@ -118,7 +118,7 @@ if (native() !== undefined) {
           expect([...world.violations, ...(await leftOf(...all))]).toEqual([])
         },
       ),
-      { numRuns: 50 },
+      { numRuns: Number(process.env['SHARING_RUNS'] ?? 50) },
     )
   })
 }

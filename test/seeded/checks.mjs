@@ -1,0 +1,57 @@
+/*
+ * What bugs are looked for with: commands of the repository, and what has to be built for them.
+ */
+
+const addon = [[process.execPath, 'native/build.mjs']]
+const vitest = (project, ...files) => ({
+  command: [
+    process.execPath,
+    'node_modules/vitest/vitest.mjs',
+    'run',
+    '--bail=1',
+    `--project=${project}`,
+    ...files,
+  ],
+  env: { DREY_NATIVE: project === 'native' ? '1' : '0' },
+})
+const doctest = (variant, cases) => ({
+  variant,
+  build: [['make', '-C', 'test/native', `build/${variant}/tests`]],
+  command: [`test/native/build/${variant}/tests`, `--test-case=${cases}`],
+})
+
+/** By name: `name` for people, the commands that build what it runs on, the command that must fail, and its environment. */
+export const CHECKS = {
+  model: {
+    name: 'the native engine against a map',
+    build: addon,
+    ...vitest('native', 'test/differential/memory.model.test.ts'),
+  },
+  flights: {
+    name: 'flights against a model',
+    build: addon,
+    ...vitest('native', 'test/differential/memory-flights.model.test.ts'),
+  },
+  threads: {
+    name: 'threads over one store',
+    build: addon,
+    ...vitest('native', 'test/threads/sharing.test.ts'),
+  },
+  cache: { name: 'caches against a history', build: addon, ...vitest('native', 'test/unit/cache/model') },
+  jsModel: {
+    name: 'the js engine against a map',
+    build: [],
+    ...vitest('js', 'test/differential/memory.model.test.ts'),
+  },
+  jsEngine: { name: 'the js engine', build: [], ...vitest('js', 'test/unit/store') },
+  // Some cases of it: all of them take minutes.
+  core: {
+    name: 'the memory store in C++, under ASAN and UBSAN',
+    ...doctest('sanitized', '*lent*,*drafts*,*clears*,*expired*,*one flight*,*owner*'),
+  },
+  news: { name: 'flights in C++', ...doctest('plain', '*flight: who begins*') },
+  races: {
+    name: 'the memory store in C++, under TSAN',
+    ...doctest('threads', '*memory store: threads*'),
+  },
+}
