@@ -7,15 +7,20 @@ import { memoryPressure } from '../resilience/pressure/index.js'
 import { Ageing, surplusOf, worthGathering } from './age.js'
 import { categoryIndex } from './category.js'
 import { SizeClasses } from './classes.js'
+import { Copier } from './copier.js'
+import type { CopyResult } from './copy.js'
+import type { CopyOptions, TeeOptions } from './copy-options.js'
 import { Debug } from './debug.js'
 import { directSlot } from './direct.js'
 import { type Explanation, explain } from './explain.js'
 import { type ClassHealth, healthOf } from './health.js'
+import type { CopySource } from './input.js'
 import { Latency } from './latency.js'
 import { Leaks } from './leaks.js'
 import { Lease } from './lease.js'
 import type { Magazine } from './magazine.js'
 import { type BufferPoolOptions, type PoolConfig, readBufferPoolOptions } from './options.js'
+import type { CopySink } from './output.js'
 import type { PoolPressure } from './pressure.js'
 import { Reporter } from './report.js'
 import { callSite } from './sites.js'
@@ -23,6 +28,7 @@ import { changeSlot, markSlot, type Slot, slotOf } from './slot.js'
 import { type BufferPoolStats, type Counters, emptyCounters, statsOf } from './stats.js'
 import { Stock } from './stock.js'
 import { type SlabSupply, slabSupply } from './supply/index.js'
+import type { Tee } from './tee.js'
 import { viewOf } from './view.js'
 
 /** What a test, and the cache that has the pool, may replace. */
@@ -70,6 +76,7 @@ export class BufferPool {
   readonly #remembers: boolean
   readonly #pressure: PoolPressure
   readonly #clock: Clock
+  readonly #copier: Copier
   /** What Buffers are tied to that were allocated for one use: while they are out, and once they are back. */
   readonly #direct = directSlot(this)
   readonly #spent = directSlot(this)
@@ -114,6 +121,7 @@ export class BufferPool {
       onForgotten: (slot) => this.#debug?.forgotten(slot),
       onWarm: () => this.#onWarm(),
     })
+    this.#copier = new Copier(config, this, this.#clock)
     this.#magazines = this.#stock.magazines
     this.#classes = new SizeClasses(config.classes)
     this.#least = config.minBufferSize
@@ -171,6 +179,27 @@ export class BufferPool {
   }
 
   /**
+   * Moves all of `source` into `sink` and ends it; a source or sink that fails ends the other. What each may be, and what is
+   * promised (C1 to C10): docs/reference/buffers.md.
+   *
+   * @throws (rejects) what the source or sink failed with, `ERR_DREY_TRUNCATED`, `ERR_DREY_TOO_LARGE`, `ERR_DREY_TIMEOUT`, `ERR_DREY_ABORTED`,
+   *   `ERR_DREY_OVERLOADED`, `ERR_DREY_CLOSED`, and `ERR_DREY_CONFIG`, after which both are as they were
+   */
+  copy(source: CopySource, sink: CopySink, options?: CopyOptions): Promise<CopyResult> {
+    return this.#copier.copy(source, sink, options)
+  }
+
+  /**
+   * Gives `source` to a reader, as a stream of either kind or by `for await`, while `sink` gets it too. By default a slow sink slows the reader,
+   * and one that fails does not harm it. T1 to T6: docs/reference/buffers.md.
+   *
+   * @throws `ERR_DREY_CONFIG`, `ERR_DREY_CLOSED`
+   */
+  tee(source: CopySource, sink: CopySink, options?: TeeOptions): Tee {
+    return this.#copier.tee(source, sink, options)
+  }
+
+  /**
    * How an object of `size` bytes would be moved just now, and why, and what `get` would give. Nothing is done.
    *
    * @throws `ERR_DREY_CONFIG`: `size` is none.
@@ -189,6 +218,7 @@ export class BufferPool {
       poisoned: this.#debug?.poisoned ?? 0,
       latency: this.#latency?.stats(),
       factor: this.#pressure.factor(),
+      copies: this.#copier.stats(),
     })
   }
 
@@ -209,6 +239,7 @@ export class BufferPool {
     this.#ageing.stop()
     this.#summary?.cancel()
     this.#unsubscribe?.()
+    this.#copier.close()
     this.#stock.close()
     return Promise.resolve()
   }
@@ -372,6 +403,7 @@ export class BufferPool {
 
   #onPressure(): void {
     const factor = this.#pressure.factor()
+    this.#copier.setFactor(factor)
     const higher = factor < this.#factor
     this.#factor = factor
     if (!higher) return

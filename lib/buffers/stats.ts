@@ -1,4 +1,5 @@
 import { categoryOf } from './category.js'
+import type { CopyStats } from './copier.js'
 import type { LatencyStats } from './latency.js'
 import type { PoolConfig } from './options.js'
 import type { Stock } from './stock.js'
@@ -114,6 +115,8 @@ export interface BufferPoolStats {
     /** Gets that should have been pooled and were allocated, by why: all in use, memory short, or refused by the system. */
     readonly fallbacks: { readonly full: number; readonly pressure: number; readonly refused: number }
   }
+  /** Of `copy` and `tee`. */
+  readonly copies: CopyStats
   readonly classes: readonly ClassStats[]
   readonly categories: Readonly<Record<SizeCategory, CategoryStats>>
   /** Nanoseconds of `get` by category; with `detailedMetrics`. */
@@ -128,9 +131,18 @@ export interface Sources {
   readonly poisoned: number
   readonly latency: Partial<Record<SizeCategory, LatencyStats>> | undefined
   readonly factor: number
+  readonly copies: CopyStats
 }
 
-export function statsOf({ config, stock, counters, poisoned, latency, factor }: Sources): BufferPoolStats {
+export function statsOf({
+  config,
+  stock,
+  counters,
+  poisoned,
+  latency,
+  factor,
+  copies,
+}: Sources): BufferPoolStats {
   const classes = stock.magazines.map(
     ({ bytes, gets, misses, unserved, out, count, slabs, lost }): ClassStats => ({
       classBytes: bytes,
@@ -175,6 +187,7 @@ export function statsOf({ config, stock, counters, poisoned, latency, factor }: 
     },
     efficiency: lent === 0 ? 1 : asked / lent,
     strategies: { pooled, direct, fallbacks: { ...counters.fallbacks } },
+    copies,
     classes,
     categories: categoriesOf(config, stock, counters, classes),
     ...(latency === undefined ? {} : { latency }),

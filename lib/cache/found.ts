@@ -2,6 +2,8 @@ import { constants } from 'node:buffer'
 import { OutgoingMessage } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import { mayBeLent } from '../buffers/lending.js'
+import { iteration, nodeStream, type PieceSource, webStream } from '../buffers/shapes.js'
 import {
   AbortedError,
   abortedBy,
@@ -17,8 +19,7 @@ import { Cursor } from './cursor.js'
 import type { IdleWatch, Watched } from './idle.js'
 import type { InFlight } from './in-flight.js'
 import type { BodyReader } from './reader.js'
-import { iteration, nodeStream, type PieceSource, webStream } from './shapes.js'
-import { mayBeLent, writeOut } from './sink.js'
+import { writeOut } from './sink.js'
 import { pieceBytesAmong, turns } from './turns.js'
 
 /** What an answer needs of its cache. */

@@ -1,6 +1,6 @@
 import { OutgoingMessage } from 'node:http'
-import { Socket } from 'node:net'
-import { Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
+import { mayBeLent, whenUnused } from '../buffers/lending.js'
 import { AbortedError } from '../errors.js'
 import type { Later } from '../store/store.js'
 import type { Cursor } from './cursor.js'
@@ -17,18 +17,6 @@ export interface Outflow {
   readonly done: Promise<void>
   /** Ends it with `error`. */
   stop(error: Error): void
-}
-
-/**
- * Whether `writable` may be given memory that is not its own to keep. Not when its methods are not the original
- * ones: what a middleware puts in their place (compression, say) may keep chunks and forget callbacks.
- */
-export function mayBeLent(writable: Writable): boolean {
-  if (writable instanceof OutgoingMessage) {
-    const { write, end } = OutgoingMessage.prototype
-    return writable.write === write && writable.end === end
-  }
-  return writable instanceof Socket && writable.write === Writable.prototype.write
 }
 
 /**
@@ -123,12 +111,4 @@ export function writeOut(cursor: Cursor, writable: Writable, onPiece: () => void
   if (writable.destroyed || writable.writableEnded) onClose()
   else run()
   return { done, stop: settle }
-}
-
-/** Calls `fn` once nothing can be sent from memory that was written to `writable`, which was destroyed. */
-function whenUnused(writable: Writable, fn: () => void): void {
-  const socket = writable instanceof OutgoingMessage ? writable.socket : writable
-  // A response that waits for its turn on a connection has no socket yet, and will never send anything now.
-  if (socket === null || socket.closed) fn()
-  else socket.once('close', fn)
 }

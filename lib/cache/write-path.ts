@@ -1,4 +1,6 @@
 import { Writable } from 'node:stream'
+import { takesAtOnce } from '../buffers/lending.js'
+import { endStream } from '../buffers/shapes.js'
 import { ConfigError, messageOf } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
@@ -7,7 +9,6 @@ import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
 import { type EntryHead, metadataOf, readHead } from './metadata.js'
 import { assertOptions } from './options.js'
-import { endStream } from './shapes.js'
 import { BODY_FORMS, cancelBody, type Pieces, pieceBytes, type Source, sourceOf } from './source.js'
 
 /** Stores what callers give: `set` and `writer`. */
@@ -58,6 +59,7 @@ export class WritePath {
     })
     const work: Work = { end: (error) => endStream(stream, error) }
     inFlight.add(work)
+    takesAtOnce(stream, () => writer.takesAtOnce)
     return stream
   }
 
