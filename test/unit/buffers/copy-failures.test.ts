@@ -211,9 +211,9 @@ describe('ends from outside (C8)', () => {
           await turns(wait)
           controller.abort(reason)
           const end = await ended
-          const got = await to.got()
-          if (end === 'whole') expect(got?.equals(bytes)).toBe(true)
+          if (end === 'whole') expect((await to.got())?.equals(bytes)).toBe(true)
           else {
+            const got = MUTE.includes(sink) ? undefined : await to.got()
             expect(end).toMatchObject({ name: 'AbortError', code: 'ERR_DREY_ABORTED', cause: reason })
             // A rename that was under way when the signal came may be done; what it shows is whole.
             if (sink !== 'handle' && got !== undefined)

@@ -62,6 +62,8 @@ const socket: Make = async () => {
 /** Written to before the handshake is done. */
 const tls: Make = async () => {
   const server = createTls(localhostCertificate)
+  const raw: Socket[] = []
+  server.on('connection', (one: Socket) => raw.push(one))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as { port: number }
@@ -77,6 +79,8 @@ const tls: Make = async () => {
     close: async () => {
       sink.destroy()
       peer?.destroy()
+      // One whose handshake was broken off would wait for its time to be over.
+      for (const one of raw) one.destroy()
       server.close()
       await once(server, 'close')
     },
