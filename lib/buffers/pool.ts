@@ -1,12 +1,10 @@
-import { constants } from 'node:buffer'
 import { type Clock, systemClock, type Timer } from '../clock.js'
-import { showValue } from '../config/validate.js'
-import { ClosedError, ConfigError } from '../errors.js'
+import { ClosedError } from '../errors.js'
 import { native } from '../native/loader.js'
 import { memoryPressure } from '../resilience/pressure/index.js'
 import { Ageing, surplusOf, worthGathering } from './age.js'
 import { categoryIndex } from './category.js'
-import { SizeClasses } from './classes.js'
+import { checkSize, SizeClasses } from './classes.js'
 import { Debug } from './debug.js'
 import { directSlot } from './direct.js'
 import { type Explanation, explain } from './explain.js'
@@ -22,6 +20,7 @@ import { callSite } from './sites.js'
 import { changeSlot, markSlot, type Slot, slotOf } from './slot.js'
 import { type BufferPoolStats, type Counters, emptyCounters, statsOf } from './stats.js'
 import { Stock } from './stock.js'
+import { largestPooled, NONE } from './strategy.js'
 import { type SlabSupply, slabSupply } from './supply/index.js'
 import { viewOf } from './view.js'
 
@@ -36,9 +35,6 @@ export interface PoolSeams {
 const TIMED_SHORT = 8192
 /** And of those on the long way. */
 const TIMED_LONG = 64
-
-/** No size is so small: a pool whose `#most` this is serves no `get` on the short way. */
-const NONE = -1
 
 /**
  * Lends Buffers that are used for a moment and given back. Fast (tens of nanoseconds where Node's own allocation takes
@@ -399,19 +395,4 @@ export class BufferPool {
       this.#report.summary(this.stats())
     })
   }
-}
-
-function checkSize(size: number): void {
-  if (Number.isInteger(size) && size >= 0 && size <= constants.MAX_LENGTH) return
-  throw new ConfigError(
-    `size: got ${showValue(size)}; want a whole number of bytes from 0 to ${constants.MAX_LENGTH}, the longest Buffer of Node`,
-  )
-}
-
-/** Large objects that are not to be pooled are not lent from a class either. */
-function largestPooled(config: PoolConfig): number {
-  if (!config.enabled) return NONE
-  const { largeObjectStrategy, largeObjectThreshold, maxBufferSize } = config
-  const unpooled = largeObjectStrategy === 'chunked' || largeObjectStrategy === 'direct'
-  return unpooled ? Math.min(maxBufferSize, largeObjectThreshold - 1) : maxBufferSize
 }

@@ -19,8 +19,8 @@ const CLASS_GOAL = 50
 const ODD_GOAL = 150
 
 export async function suite({ quick }) {
-  const rounds = quick ? 3 : 5
-  const ms = quick ? 10 : 40
+  const rounds = quick ? 3 : 7
+  const ms = quick ? 10 : 30
   const children = new Map()
   for (const name of CONTESTANTS) {
     const child = startChild(CHILD, { args: [name] })
