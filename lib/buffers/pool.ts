@@ -240,8 +240,15 @@ export class BufferPool {
     magazine.viewBytes += size
     if ((magazine.views & (TIMED_SHORT - 1)) === 0) this.#timeNext()
     this.#counters.views[categoryIndex(this.#config, size)]! += 1
+    const last = slot.view
+    if (last !== null && last.length === size) {
+      slot.out = last
+      return last
+    }
     const view = viewOf(slab.memory!, slot.at, size)
     markSlot(view, slot)
+    // In debug mode each is lent once.
+    if (this.#debug === undefined) slot.view = view
     slot.out = view
     return view
   }

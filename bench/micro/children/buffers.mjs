@@ -32,23 +32,26 @@ function open({ metrics }) {
 }
 
 /** So many are got, and put back in random order, again and again. Made anew for each piece of work: what the engine learnt of one size must not show at the next. */
-function loopOf({ size, out, touch }, pool) {
+function loopOf({ size, vary, out, touch }, pool) {
   const random = randomFrom(1)
   const order = Array.from({ length: out }, (_, at) => at)
   for (let at = out - 1; at > 0; at -= 1) {
     const other = Math.floor(random() * (at + 1))
     ;[order[at], order[other]] = [order[other], order[at]]
   }
+  // From half of it on, so that all are of one class.
+  const sizes = Array.from({ length: 64 }, () => Math.ceil(size * (1 + random())) >> 1)
   const touches = touch ? 'for (let page = 0; page < buffer.length; page += PAGE) buffer[page] = at' : ''
   const make = new Function(
     'pool',
     'held',
     'order',
     'PAGE',
+    'sizes',
     `return (rounds) => {
       for (let round = 0; round < rounds; round += 1) {
         for (let at = 0; at < ${out}; at += 1) {
-          const buffer = pool.get(${size})
+          const buffer = pool.get(${vary ? 'sizes[(round + at) & 63]' : size})
           ${touches}
           held[at] = buffer
         }
@@ -56,7 +59,7 @@ function loopOf({ size, out, touch }, pool) {
       }
     }`,
   )
-  return make(pool, Array(out).fill(undefined), Uint8Array.from(order), PAGE)
+  return make(pool, Array(out).fill(undefined), Uint8Array.from(order), PAGE, sizes)
 }
 
 /** Nanoseconds of processor, and what collections took, for each operation; over about `ms`. */
