@@ -230,7 +230,8 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   pressure(factor: number): void {
     if (this.#closed || this.#id < 0) return
     this.#part = Math.max(1, Math.round(factor * WHOLE))
-    this.#givingWay.start()
+    if (this.#host?.running === true) this.#givingWay.startLater()
+    else this.#givingWay.start()
   }
 
   close(): void {
@@ -312,15 +313,19 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
 
   #giveWay(bytes: number): boolean {
     this.beforeChange()
-    if (this.hosted) {
-      // Before the addon, which knows only who came first.
-      const { bytes: used, maxBytes } = this.stats()
-      this.#host!.shrink(Math.max(used - bytes, LEAST_BYTES, Math.floor((maxBytes * this.#part) / WHOLE)))
-      if (this.#closed) return true
-    }
-    const done = this.thread.addon.memoryPress(this.#id, this.#part, bytes)
+    // What the policy gave up is withheld without a word of the addon, which knows only who came first.
+    const wanted = this.#yields(bytes) ? 0 : bytes
+    const done = this.#closed || this.thread.addon.memoryPress(this.#id, this.#part, wanted)
     this.afterChange()
     return done || this.#closed
+  }
+
+  /** Has the policy of the user's own give up to `bytes`; whether it gave anything. */
+  #yields(bytes: number): boolean {
+    if (!this.hosted) return false
+    const { bytes: before, maxBytes } = this.stats()
+    this.#host!.shrink(Math.max(before - bytes, LEAST_BYTES, Math.floor((maxBytes * this.#part) / WHOLE)))
+    return this.stats().bytes < before
   }
 
   #memory(): { readonly maxBytes: number; readonly memoryRefusals: number } {
