@@ -1,3 +1,7 @@
+import { constants } from 'node:buffer'
+import { showValue } from '../config/validate.js'
+import { ConfigError } from '../errors.js'
+
 /*
  * From a size to its class, in constant time: a table by steps of a power of two, narrow enough that at most one class ends
  * within a step where the classes allow it, so that one comparison settles the rest.
@@ -33,4 +37,12 @@ export class SizeClasses {
     while (this.sizes[index]! < size) index += 1
     return index
   }
+}
+
+/** @throws `ERR_DREY_CONFIG` when it is no size that a Buffer can have. */
+export function checkSize(size: number): void {
+  if (Number.isInteger(size) && size >= 0 && size <= constants.MAX_LENGTH) return
+  throw new ConfigError(
+    `size: got ${showValue(size)}; want a whole number of bytes from 0 to ${constants.MAX_LENGTH}, the longest Buffer of Node`,
+  )
 }

@@ -1,12 +1,10 @@
-import { constants } from 'node:buffer'
 import { type Clock, systemClock, type Timer } from '../clock.js'
-import { showValue } from '../config/validate.js'
-import { ClosedError, ConfigError } from '../errors.js'
+import { ClosedError } from '../errors.js'
 import { native } from '../native/loader.js'
 import { memoryPressure } from '../resilience/pressure/index.js'
 import { Ageing, surplusOf, worthGathering } from './age.js'
 import { categoryIndex } from './category.js'
-import { SizeClasses } from './classes.js'
+import { checkSize, SizeClasses } from './classes.js'
 import { Copier } from './copier.js'
 import type { CopyResult } from './copy.js'
 import type { CopyOptions, TeeOptions } from './copy-options.js'
@@ -27,6 +25,7 @@ import { callSite } from './sites.js'
 import { changeSlot, markSlot, type Slot, slotOf } from './slot.js'
 import { type BufferPoolStats, type Counters, emptyCounters, statsOf } from './stats.js'
 import { Stock } from './stock.js'
+import { largestPooled, NONE } from './strategy.js'
 import { type SlabSupply, slabSupply } from './supply/index.js'
 import type { Tee } from './tee.js'
 import { viewOf } from './view.js'
@@ -42,9 +41,6 @@ export interface PoolSeams {
 const TIMED_SHORT = 8192
 /** And of those on the long way. */
 const TIMED_LONG = 64
-
-/** No size is so small: a pool whose `#most` this is serves no `get` on the short way. */
-const NONE = -1
 
 /**
  * Lends Buffers that are used for a moment and given back. Fast (tens of nanoseconds where Node's own allocation takes
@@ -275,8 +271,15 @@ export class BufferPool {
     magazine.viewBytes += size
     if ((magazine.views & (TIMED_SHORT - 1)) === 0) this.#timeNext()
     this.#counters.views[categoryIndex(this.#config, size)]! += 1
+    const last = slot.view
+    if (last !== null && last.length === size) {
+      slot.out = last
+      return last
+    }
     const view = viewOf(slab.memory!, slot.at, size)
     markSlot(view, slot)
+    // In debug mode each is lent once.
+    if (this.#debug === undefined) slot.view = view
     slot.out = view
     return view
   }
@@ -431,19 +434,4 @@ export class BufferPool {
       this.#report.summary(this.stats())
     })
   }
-}
-
-function checkSize(size: number): void {
-  if (Number.isInteger(size) && size >= 0 && size <= constants.MAX_LENGTH) return
-  throw new ConfigError(
-    `size: got ${showValue(size)}; want a whole number of bytes from 0 to ${constants.MAX_LENGTH}, the longest Buffer of Node`,
-  )
-}
-
-/** Large objects that are not to be pooled are not lent from a class either. */
-function largestPooled(config: PoolConfig): number {
-  if (!config.enabled) return NONE
-  const { largeObjectStrategy, largeObjectThreshold, maxBufferSize } = config
-  const unpooled = largeObjectStrategy === 'chunked' || largeObjectStrategy === 'direct'
-  return unpooled ? Math.min(maxBufferSize, largeObjectThreshold - 1) : maxBufferSize
 }

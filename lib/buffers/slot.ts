@@ -13,6 +13,8 @@ export class Slot {
   readonly at: number
   /** All of it. Made once, and lent itself when that is the size that is asked for. */
   readonly whole: Buffer
+  /** The part of it that was lent last, where that was not all: lent again when just as much is asked for. */
+  view: Buffer | null = null
   out: Buffer | null = null
   /** Tick of the pool's clock at which it was put back last. */
   since = 0

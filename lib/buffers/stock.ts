@@ -148,6 +148,7 @@ export class Stock {
 
   /** Gives back slabs of one class that have nothing out but what was lost. */
   release(magazine: Magazine, slabs: readonly Slab[]): void {
+    if (slabs.length === 0) return
     magazine.withdraw(slabs)
     for (const slab of slabs) {
       if (slab.lost > 0) this.#orphan(slab)

@@ -82,3 +82,14 @@ function asked(config: PoolConfig, strategy: Strategy, size: number): Choice {
   }
   return { strategy, reason: `largeObjectStrategy is '${strategy}'` }
 }
+
+/** No size is so small: where it is the largest that is pooled, none is. */
+export const NONE = -1
+
+/** The largest size that `get` may lend from a class: a large object that is not to be pooled is not lent from one either. */
+export function largestPooled(config: PoolConfig): number {
+  if (!config.enabled) return NONE
+  const { largeObjectStrategy, largeObjectThreshold, maxBufferSize } = config
+  const unpooled = largeObjectStrategy === 'chunked' || largeObjectStrategy === 'direct'
+  return unpooled ? Math.min(maxBufferSize, largeObjectThreshold - 1) : maxBufferSize
+}

@@ -23,6 +23,11 @@ export class GivingWay {
     if (this.#next === undefined) this.#turn()
   }
 
+  /** As `start`, in the next turn: for who is called from within what the step calls. */
+  startLater(): void {
+    this.#next ??= setImmediate(this.#turn)
+  }
+
   stop(): void {
     clearImmediate(this.#next)
     this.#next = undefined
@@ -34,6 +39,6 @@ export class GivingWay {
     do {
       if (this.#step(STEP_BYTES)) return
     } while (performance.now() < end)
-    this.#next = setImmediate(this.#turn)
+    this.startLater()
   }
 }

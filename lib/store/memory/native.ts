@@ -15,7 +15,6 @@ import {
   type StoredEntry,
   type StoreStats,
 } from '../store.js'
-import { GivingWay } from './giving-way.js'
 import type { MemoryStore } from './memory-store.js'
 import { NativeDraft } from './native/draft.js'
 import { CopiedEntry, type FoundEntry, PinnedEntry } from './native/entry.js'
@@ -26,6 +25,7 @@ import { insist } from './native/insist.js'
 import { listing } from './native/listing.js'
 import { MetadataReader, userText, writeMetadata } from './native/metadata.js'
 import { PolicyHost } from './native/policy-host.js'
+import { Press } from './native/press.js'
 import { Spans } from './native/spans.js'
 import { MAX_BYTES, MAX_ITEM_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
 import { type Thread, threadOf } from './native/thread.js'
@@ -33,10 +33,6 @@ import { type MemoryConfig, patchMemoryConfig } from './options.js'
 
 /** How often what lies idle is given back. */
 const MAINTENANCE_MS = 5000
-/** What `memoryPress` calls all of the bound. */
-const WHOLE = 1000
-/** No pressure takes a store below it: 1 MiB. */
-const LEAST_BYTES = 2 ** 20
 /** What decides in the addon while a policy of the user's own does here. */
 const HOSTED: PolicyName = 'fifo'
 
@@ -64,8 +60,7 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   #toldTime = false
   #warned = false
   #timer: NodeJS.Timeout | undefined
-  #part = WHOLE
-  readonly #givingWay = new GivingWay((bytes) => this.#giveWay(bytes))
+  readonly #press = new Press(this, () => this.#host)
   /** Made for the first policy of the user's own. */
   #host: PolicyHost | undefined
   readonly #metadata = new MetadataReader()
@@ -229,14 +224,13 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
 
   pressure(factor: number): void {
     if (this.#closed || this.#id < 0) return
-    this.#part = Math.max(1, Math.round(factor * WHOLE))
-    this.#givingWay.start()
+    this.#press.to(factor)
   }
 
   close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#givingWay.stop()
+    this.#press.stop()
     clearInterval(this.#timer)
     forgotten.unregister(this)
     if (this.#id < 0) return
@@ -308,19 +302,6 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     if (this.#gone || this.#id < 0) return
     this.thread.addon.memoryMaintain(this.#id)
     this.onRefusal()
-  }
-
-  #giveWay(bytes: number): boolean {
-    this.beforeChange()
-    if (this.hosted) {
-      // Before the addon, which knows only who came first.
-      const { bytes: used, maxBytes } = this.stats()
-      this.#host!.shrink(Math.max(used - bytes, LEAST_BYTES, Math.floor((maxBytes * this.#part) / WHOLE)))
-      if (this.#closed) return true
-    }
-    const done = this.thread.addon.memoryPress(this.#id, this.#part, bytes)
-    this.afterChange()
-    return done || this.#closed
   }
 
   #memory(): { readonly maxBytes: number; readonly memoryRefusals: number } {

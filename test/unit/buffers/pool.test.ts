@@ -102,6 +102,11 @@ describe.each(SUPPLIES)('a buffer pool, %s supply', (_, supply) => {
     expect(pool.put(first)).toBe(false)
     expect(pool.put(second)).toBe(true)
     expect(pool.put(first)).toBe(false)
+    expect(pool.put(second)).toBe(false)
+    // The same size again makes no object anew.
+    expect(pool.get(6000)).toBe(second)
+    expect(pool.put(first)).toBe(false)
+    expect(pool.put(second)).toBe(true)
   })
 
   test.each([-1, 0.5, Number.NaN, Infinity, -Infinity, constants.MAX_LENGTH + 1, 2 ** 60, '4096', null, {}])(
