@@ -45,7 +45,8 @@
         "native/node/memory_room.cc",
         "native/node/memory_store.cc",
         "native/node/news.cc",
-        "native/node/sockets.cc"
+        "native/node/sockets.cc",
+        "native/node/values.cc"
       ],
       "dependencies": ["core"],
       "variables": {

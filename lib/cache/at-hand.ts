@@ -24,14 +24,9 @@ export class AtHand {
 
   /** As `Cache.getSync`. */
   copy(key: string): { value: Buffer; meta: Metadata } | undefined {
-    assertKey(key)
     const tier = this.#tier
-    const entry = tier.find(key)
-    if (entry instanceof Promise) {
-      // The store answers later: nothing of it is at hand. What it answers is given back.
-      void entry.then((late) => tier.release(late))
-      return undefined
-    }
+    const entry = this.#find(key)
+    if (entry === LATER) return undefined
     const hit = entry === undefined ? undefined : this.#copyOf(entry)
     tier.release(entry)
     if (hit === undefined) this.#counters.misses += 1
@@ -41,14 +36,9 @@ export class AtHand {
 
   /** As `DirectCache.hitSync`. */
   hit(key: string): DirectHit | undefined {
-    assertKey(key)
     const tier = this.#tier
-    const entry = tier.find(key)
-    if (entry instanceof Promise) {
-      void entry.then((late) => tier.release(late))
-      return undefined
-    }
-    if (entry === undefined) return undefined
+    const entry = this.#find(key)
+    if (entry === undefined || entry === LATER) return undefined
     const meta = entry.metadata
     if (!isFresh(meta, this.#clock.now()) || meta.negative) {
       tier.release(entry)
@@ -68,12 +58,23 @@ export class AtHand {
     return { meta, bytes, found: undefined }
   }
 
+  /** What the tier answers at once; LATER when it does not. */
+  #find(key: string): StoredEntry | typeof LATER | undefined {
+    assertKey(key)
+    const tier = this.#tier
+    const entry = tier.find(key)
+    if (!(entry instanceof Promise)) return entry
+    // Nothing of it is at hand. What it answers is given back.
+    void entry.then((late) => tier.release(late))
+    return LATER
+  }
+
   /** The value of `entry` when it is fresh and at hand, in memory of its own. */
   #copyOf(entry: StoredEntry): { value: Buffer; meta: Metadata } | undefined {
     const meta = entry.metadata
     if (!isFresh(meta, this.#clock.now()) || meta.negative || meta.size > IN_HAND) return undefined
     if (entry.own !== undefined) {
-      const value = this.#tier.attempt(() => entry.own?.(), undefined)
+      const value = this.#tier.own(entry)
       return value?.length === meta.size ? { value, meta } : undefined
     }
     const value = Buffer.allocUnsafe(meta.size)
@@ -89,6 +90,7 @@ export class AtHand {
 }
 
 const NO_OPTIONS = {}
+const LATER = Symbol('later')
 
 // A copy that comes too late for `getSync` is wanted by nobody.
 const nobodyWaits = (): void => undefined

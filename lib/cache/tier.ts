@@ -92,6 +92,16 @@ export class Tier {
     }
   }
 
+  /** The value that is the caller's own, where the store has made one; undefined also when it fails. Never throws. */
+  own(entry: StoredEntry): Buffer | undefined {
+    try {
+      return entry.own?.()
+    } catch {
+      // Counted; the caller goes on as on a miss.
+      return this.#missed()
+    }
+  }
+
   /** Releases `entry`. Never throws: who has read an entry has read it. */
   release(entry: StoredEntry | undefined): void {
     try {

@@ -3,6 +3,7 @@
 #include "node/arguments.h"
 #include "node/error.h"
 #include "node/functions.h"
+#include "node/values.h"
 
 // Memory for the buffer pool.
 namespace drey::node {
@@ -14,12 +15,6 @@ struct Lent {
   const void* start;
 };
 
-napi_value Bool(napi_env env, bool value) noexcept {
-  napi_value result = nullptr;
-  napi_get_boolean(env, value, &result);
-  return result;
-}
-
 }  // namespace
 
 napi_value SlabAllowed(napi_env env, napi_callback_info) {
@@ -30,7 +25,7 @@ napi_value SlabAllowed(napi_env env, napi_callback_info) {
       env, byte, 1, [](napi_env, void* data, void*) { delete static_cast<uint8_t*>(data); },
       nullptr, &buffer);
   if (status != napi_ok) delete byte;
-  return Bool(env, status == napi_ok);
+  return Boolean(env, status == napi_ok);
 }
 
 napi_value SlabTake(napi_env env, napi_callback_info info) {
@@ -70,7 +65,7 @@ napi_value SlabGiveBack(napi_env env, napi_callback_info info) {
   if (slab == table.end()) {
     return Throw(env, Status::InvalidArgument("slab must be what slabTake gave"));
   }
-  return Bool(env, slab->second->GiveBack());
+  return Boolean(env, slab->second->GiveBack());
 }
 
 }  // namespace drey::node

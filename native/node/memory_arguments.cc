@@ -101,16 +101,4 @@ napi_value ThrowUnknown(napi_env env, const char* what, uint32_t handle) noexcep
                                             "; none of that number is open"));
 }
 
-napi_value Text(napi_env env, Slice text) noexcept {
-  napi_value value = nullptr;
-  napi_create_string_utf8(env, reinterpret_cast<const char*>(text.data()), text.size(), &value);
-  return value;
-}
-
-napi_value Int(napi_env env, int32_t value) noexcept {
-  napi_value result = nullptr;
-  napi_create_int32(env, value, &result);
-  return result;
-}
-
 }  // namespace drey::node

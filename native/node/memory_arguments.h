@@ -5,7 +5,9 @@
 #include "core/slice.h"
 #include "core/status.h"
 #include "memory_store/metadata.h"
+#include "node/arguments.h"
 #include "node/memory.h"
+#include "node/values.h"
 
 // What the calls of the memory store have in common.
 namespace drey::node {
@@ -46,10 +48,15 @@ void PutHead(const Head& head, Memory& memory) noexcept;
 // What was asked for is no store, draft, entry or flight that is open: a mistake of lib/store.
 napi_value ThrowUnknown(napi_env env, const char* what, uint32_t handle) noexcept;
 
-// Bytes that are UTF-8, as a string.
-napi_value Text(napi_env env, Slice text) noexcept;
-
-// Results of calls, as small numbers; lib/native/addon.ts has the same lists.
-napi_value Int(napi_env env, int32_t value) noexcept;
+// Calls `act` with the store and the key that the first two arguments name.
+template <class Act>
+napi_value WithKey(napi_env env, napi_callback_info info, Act&& act) {
+  const Arguments<2> arguments(env, info);
+  Memory& memory = arguments.environment().memory;
+  OpenStore* open = StoreArgument(env, arguments[0], memory);
+  if (open == nullptr) return nullptr;
+  const KeyArgument key(env, arguments[1], memory);
+  return key.ok() ? act(*open->store, key.key()) : nullptr;
+}
 
 }  // namespace drey::node

@@ -26,11 +26,8 @@ napi_value ReadFrom(napi_env env, const auto& source, napi_value target, napi_va
   if (!bytes.ok()) return Throw(env, bytes.status());
   const Result<uint64_t> from = CountArgument(env, position, "position");
   if (!from.ok()) return Throw(env, from.status());
-  const uint64_t read =
-      source.Read(from.value(), {const_cast<uint8_t*>(bytes.value().data()), bytes.value().size()});
-  napi_value count = nullptr;
-  napi_create_double(env, static_cast<double>(read), &count);
-  return count;
+  return Count(env, source.Read(from.value(), {const_cast<uint8_t*>(bytes.value().data()),
+                                               bytes.value().size()}));
 }
 
 }  // namespace
@@ -153,10 +150,7 @@ napi_value DraftRead(napi_env env, napi_callback_info info) {
 napi_value DraftSize(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto* draft = DraftArgument(env, arguments[0], arguments.environment().memory);
-  if (draft == nullptr) return nullptr;
-  napi_value size = nullptr;
-  napi_create_double(env, static_cast<double>((*draft)->size()), &size);
-  return size;
+  return draft == nullptr ? nullptr : Count(env, (*draft)->size());
 }
 
 napi_value DraftClose(napi_env env, napi_callback_info info) {

@@ -55,19 +55,13 @@ napi_value FlightFollowers(napi_env env, napi_callback_info info) {
 napi_value FlightWanted(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto* flight = FlightArgument(env, arguments[0], arguments.environment().memory);
-  if (flight == nullptr) return nullptr;
-  napi_value wanted = nullptr;
-  napi_get_boolean(env, (*flight)->wanted(), &wanted);
-  return wanted;
+  return flight == nullptr ? nullptr : Boolean(env, (*flight)->wanted());
 }
 
 napi_value FlightFenced(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto* flight = FlightArgument(env, arguments[0], arguments.environment().memory);
-  if (flight == nullptr) return nullptr;
-  napi_value fenced = nullptr;
-  napi_get_boolean(env, (*flight)->fenced(), &fenced);
-  return fenced;
+  return flight == nullptr ? nullptr : Boolean(env, (*flight)->fenced());
 }
 
 napi_value FlightDraft(napi_env env, napi_callback_info info) {

@@ -6,32 +6,6 @@
 // Who leaves a memory store to make room: hearing of it, and deciding it, where the policy is
 // JavaScript.
 namespace drey::node {
-namespace {
-
-napi_value Count(napi_env env, uint64_t number) noexcept {
-  napi_value value = nullptr;
-  napi_create_double(env, static_cast<double>(number), &value);
-  return value;
-}
-
-napi_value Boolean(napi_env env, bool is) noexcept {
-  napi_value value = nullptr;
-  napi_get_boolean(env, is, &value);
-  return value;
-}
-
-// Calls `act` with the store and the key that the first two arguments name.
-template <class Act>
-napi_value WithKey(napi_env env, napi_callback_info info, Act&& act) {
-  const Arguments<2> arguments(env, info);
-  Memory& memory = arguments.environment().memory;
-  OpenStore* open = StoreArgument(env, arguments[0], memory);
-  if (open == nullptr) return nullptr;
-  const KeyArgument key(env, arguments[1], memory);
-  return key.ok() ? act(*open->store, key.key()) : nullptr;
-}
-
-}  // namespace
 
 napi_value MemoryListen(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);

@@ -206,15 +206,8 @@ napi_value MemoryRevise(napi_env env, napi_callback_info info) {
 }
 
 napi_value MemoryDelete(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  Memory& memory = arguments.environment().memory;
-  OpenStore* open = StoreArgument(env, arguments[0], memory);
-  if (open == nullptr) return nullptr;
-  const KeyArgument key(env, arguments[1], memory);
-  if (!key.ok()) return nullptr;
-  napi_value was = nullptr;
-  napi_get_boolean(env, open->store->Delete(key.key()), &was);
-  return was;
+  return WithKey(env, info,
+                 [&](MemoryStore& store, Slice key) { return Boolean(env, store.Delete(key)); });
 }
 
 napi_value MemoryClear(napi_env env, napi_callback_info info) {
@@ -269,9 +262,7 @@ napi_value MemoryPress(napi_env env, napi_callback_info info) {
   const uint32_t wanted = std::min(part.value(), MemoryStore::kWhole);
   open->store->Press(open->part, wanted);
   open->part = wanted;
-  napi_value done = nullptr;
-  napi_get_boolean(env, open->store->Yield(bytes.value()), &done);
-  return done;
+  return Boolean(env, open->store->Yield(bytes.value()));
 }
 
 napi_value MemoryStats(napi_env env, napi_callback_info info) {
@@ -318,11 +309,7 @@ napi_value MemoryList(napi_env env, napi_callback_info info) {
   napi_create_array(env, &list);
   uint32_t at = 0;
   const auto push = [&](napi_value value) { napi_set_element(env, list, at++, value); };
-  const auto push_number = [&](double number) {
-    napi_value value = nullptr;
-    napi_create_double(env, number, &value);
-    push(value);
-  };
+  const auto push_number = [&](double number) { push(Double(env, number)); };
   push_number(cursor.shard);
   push_number(cursor.handle);
   napi_value none = nullptr;

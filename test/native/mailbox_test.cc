@@ -13,7 +13,6 @@ using namespace drey::test;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
 using Claimed = MemoryStore::Claimed;
 using State = Flight::State;
 

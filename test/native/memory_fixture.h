@@ -16,6 +16,8 @@
 // What the tests of the memory store share.
 namespace drey::test {
 
+inline constexpr uint64_t kMiB = 1024 * 1024;
+
 // A clock that stands still until it is told.
 struct ManualClock {
   std::atomic<double> now{1e12};
@@ -123,5 +125,7 @@ inline Metadata At(double cached_at) {
   metadata.cached_at = cached_at;
   return metadata;
 }
+
+using Stored = MemoryStore::Stored;
 
 }  // namespace drey::test

@@ -17,9 +17,7 @@ using namespace drey::test;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
 using Kind = MemoryStore::Claimed::Kind;
-using Stored = MemoryStore::Stored;
 using State = Flight::State;
 
 Flight::Note NoteOf(const std::string& text) {

@@ -5,23 +5,12 @@
 #include <map>
 #include <set>
 
-#include "memory_fixture.h"
+#include "memory_own_values.h"
 
 using namespace drey;
 using namespace drey::test;
 
 namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
-using Stored = MemoryStore::Stored;
-
-Stored Put(MemoryStore& store, uint64_t key, uint64_t size, double until = kNever) {
-  Metadata metadata = At(1e12);
-  metadata.fresh_until = metadata.stale_if_error_until = until;
-  return store.Set(SliceOf(KeyOf(key)), ValueOf(key, 0, size), metadata);
-}
-
-bool Has(MemoryStore& store, uint64_t key) { return store.Find(SliceOf(KeyOf(key)), true).found(); }
 
 std::string TextOf(const std::vector<uint8_t>& key) { return {key.begin(), key.end()}; }
 

@@ -5,34 +5,11 @@
 #include <fstream>
 #include <thread>
 
-#include "memory_fixture.h"
+#include "memory_own_values.h"
 #include "memory_store/flight.h"
 
 using namespace drey;
 using namespace drey::test;
-
-namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
-using Stored = MemoryStore::Stored;
-
-Stored Put(MemoryStore& store, uint64_t key, uint64_t size, double until = kNever) {
-  Metadata metadata = At(1e12);
-  metadata.fresh_until = metadata.stale_if_error_until = until;
-  return store.Set(SliceOf(KeyOf(key)), ValueOf(key, 0, size), metadata);
-}
-
-// Whether the key is there; what it has must be its own.
-bool Has(MemoryStore& store, uint64_t key) {
-  const EntryRef ref = store.Find(SliceOf(KeyOf(key)), true);
-  if (!ref.found()) return false;
-  std::vector<uint8_t> value(ref.head().size);
-  REQUIRE(ref.Read(0, value) == value.size());
-  REQUIRE(value == ValueOf(key, 0, value.size()));
-  return true;
-}
-
-}  // namespace
 
 TEST_CASE("hostile: sizes that no memory has") {
   ManualClock clock;

@@ -11,7 +11,6 @@ using namespace drey::test;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
 constexpr uint32_t kWhole = MemoryStore::kWhole;
 
 bool Put(MemoryStore& store, uint64_t key, uint64_t size) {

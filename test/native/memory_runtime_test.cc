@@ -4,30 +4,13 @@
 
 #include <thread>
 
-#include "memory_fixture.h"
+#include "memory_own_values.h"
 #include "memory_store/registry.h"
 
 using namespace drey;
 using namespace drey::test;
 
 namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
-
-MemoryStore::Stored Put(MemoryStore& store, uint64_t key, uint64_t size, double until = kNever) {
-  Metadata metadata = At(1e12);
-  metadata.fresh_until = metadata.stale_if_error_until = until;
-  return store.Set(SliceOf(KeyOf(key)), ValueOf(key, 0, size), metadata);
-}
-
-bool Has(MemoryStore& store, uint64_t key) {
-  const EntryRef ref = store.Find(SliceOf(KeyOf(key)), true);
-  if (!ref.found()) return false;
-  std::vector<uint8_t> value(ref.head().size);
-  REQUIRE(ref.Read(0, value) == value.size());
-  REQUIRE(value == ValueOf(key, 0, value.size()));
-  return true;
-}
 
 uint64_t Count(MemoryStore& store, uint64_t from, uint64_t to) {
   uint64_t count = 0;

@@ -11,8 +11,6 @@ using namespace drey::test;
 
 namespace {
 
-constexpr uint64_t kMiB = 1024 * 1024;
-
 std::vector<uint8_t> Bytes(const EntryRef& ref) {
   std::vector<uint8_t> bytes(ref.head().size);
   CHECK(ref.Read(0, bytes) == bytes.size());

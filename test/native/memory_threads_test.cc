@@ -11,12 +11,6 @@
 using namespace drey;
 using namespace drey::test;
 
-namespace {
-
-constexpr uint64_t kMiB = 1024 * 1024;
-
-}  // namespace
-
 TEST_CASE("memory store: threads see the last write, or one that overlaps, or nothing") {
   for (const uint32_t shards : {1U, 4U}) {
     ManualClock clock;
