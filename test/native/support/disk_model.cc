@@ -7,6 +7,7 @@
 
 #include "io/folder.h"
 #include "support/random.h"
+#include "support/temp_folder.h"
 
 namespace drey::test {
 
@@ -333,28 +334,6 @@ bool DiskModel::Make(Env& env, Id id, const std::string& path, Choice& choice) {
   }
   return true;
 }
-
-namespace {
-
-bool RemoveAll(Env& env, const std::string& path) {
-  NodeInfo info;
-  if (!env.StatAt(Env::kHere, path.c_str(), &info).ok()) return false;
-  if (info.kind != NodeKind::kFolder) return env.Unlink(Env::kHere, path.c_str()).ok();
-  Result<Folder> folder = OpenFolderAt(env, path, Folder::Missing::kRefuse);
-  if (!folder.ok()) return false;
-  std::vector<std::string> names;
-  const Status listed = folder.value().List([&](const Listed& entry) {
-    names.emplace_back(entry.name);
-    return true;
-  });
-  if (!listed.ok()) return false;
-  for (const std::string& name : names) {
-    if (!RemoveAll(env, path + "/" + name)) return false;
-  }
-  return env.RemoveFolder(Env::kHere, path.c_str()).ok();
-}
-
-}  // namespace
 
 bool DiskModel::Settle(Env& env, Id id, Choice& choice) {
   if (!choice.settled.insert(id).second) return true;
