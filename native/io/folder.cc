@@ -178,7 +178,9 @@ Result<Folder> OpenFolderAt(Env& env, const std::string& path, Folder::Missing m
   if (missing == Folder::Missing::kMake) {
     // Those above it first, and none where all is there.
     NodeInfo info;
-    const bool absent = env.StatAt(Env::kHere, trimmed.c_str(), &info).error() == ENOENT;
+    const Outcome found = env.StatAt(Env::kHere, trimmed.c_str(), &info);
+    const bool absent = found.error() == ENOENT;
+    if (!found.ok() && !absent) return SystemError(found.error(), "open folder " + trimmed);
     for (size_t end = 1; absent && (end = trimmed.find('/', end)) != trimmed.npos; end++) {
       const std::string above = trimmed.substr(0, end);
       const Outcome made = env.MakeFolder(Env::kHere, above.c_str());
