@@ -1,0 +1,15 @@
+#pragma once
+
+#include "io/env.h"
+
+// The sockets of PosixEnv: those in a folder, named through its descriptor.
+namespace drey::posix {
+
+Outcome MakeSocket() noexcept;
+Outcome BindAt(int socket, int folder, const char* name) noexcept;
+Outcome Listen(int socket, int backlog) noexcept;
+Outcome Accept(int socket) noexcept;
+Outcome ConnectAt(int socket, int folder, const char* name) noexcept;
+Outcome PeerProcess(int socket) noexcept;
+
+}  // namespace drey::posix
