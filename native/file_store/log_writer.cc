@@ -40,6 +40,12 @@ uint64_t LengthOf(const LogRequest& request) noexcept {
   return request.items.size() > 1 ? length + Padded(kRecordHeadBytes + 8) : length;
 }
 
+uint64_t EntriesOf(const std::vector<std::unique_ptr<LogRequest>>& group, size_t from) noexcept {
+  uint64_t entries = 0;
+  for (size_t at = from; at < group.size(); at++) entries += group[at]->items.size();
+  return entries;
+}
+
 bool IsPut(const LogItem& item) noexcept {
   return item.bytes[6] == static_cast<uint8_t>(RecordKind::kPut);
 }
@@ -64,24 +70,32 @@ LogWriter::LogWriter(const Folder& folder, const Context& context, const LogSett
       segments_(segments),
       host_(host) {}
 
-void LogWriter::Begin(uint64_t next_segment, uint64_t next_sequence) noexcept {
+void LogWriter::Begin(uint64_t next_segment, uint64_t next_sequence, uint64_t doubt) noexcept {
+  doubt_ = doubt;
   next_segment_ = next_segment;
   next_sequence_ = next_sequence;
 }
 
 void LogWriter::Enqueue(std::unique_ptr<LogRequest> request) {
   bool schedule = false;
+  bool closed = false;
   {
     const std::lock_guard lock(mutex_);
     if (request->fence != nullptr) EndDraftLocked(request->fence);
-    if (request->fence == nullptr || !request->fence->fenced()) {
+    closed = ended_;
+    if (!closed && (request->fence == nullptr || !request->fence->fenced())) {
+      ended_ = !request->items.empty() && request->items.back().kind == LogItem::Kind::kEnd;
       FenceLocked(*request);
       HideLocked(*request);
       queue_.push_back(std::move(request));
       schedule = !std::exchange(draining_, true);
     }
   }
-  if (request != nullptr) {
+  if (closed) {
+    Finish(*request, {.kind = LogOutcome::Kind::kFailed,
+                      .status = Status::Failed(Status::Code::kClosed, "the file store is closed"),
+                      .end = {}});
+  } else if (request != nullptr) {
     Finish(*request, {.kind = LogOutcome::Kind::kFenced, .status = {}, .end = {}});
   } else if (schedule) {
     host_.ScheduleDrain();
@@ -112,18 +126,20 @@ void LogWriter::WriteGroup(Group& group) {
   while (at < group.size()) {
     Status begun;
     const bool wanted = !group[at]->items.empty();
-    if (group[at]->roll && active_ != nullptr && end_ > kSegmentHeaderBytes) Seal(false);
+    if (group[at]->roll && active_ != nullptr && end_ > start_) Seal(false);
     if (active_ == nullptr && (wanted || group[at]->roll)) begun = BeginSegment();
     if (!begun.ok()) {
       Refuse(*group[at++], begun);
       continue;
     }
+    const uint64_t entries = EntriesOf(group, at);
+    if (!index_.HasRoomFor(entries)) host_.MakeRoom(0, entries);
     Run run;
     run.first = at;
     run.last = Compose(group, at, run);
     if (run.last == at) {
       // It did not fit behind the others.
-      if (end_ > kSegmentHeaderBytes) {
+      if (end_ > start_) {
         Seal(false);
       } else {
         LogRequest& large = *group[at++];
@@ -134,8 +150,6 @@ void LogWriter::WriteGroup(Group& group) {
       }
       continue;
     }
-    const uint64_t entries = run.placed.size();
-    if (!index_.HasRoomFor(entries)) host_.MakeRoom(0, entries);
     if (settings_.durability == Durability::kNone) Promise(run);
     Status written = WriteRun(run);
     if (!written.ok()) {
@@ -168,7 +182,11 @@ size_t LogWriter::Compose(Group& group, size_t at, Run& run) {
 }
 
 bool LogWriter::Superseded(const LogItem& item, const Run& run) {
-  if (item.kind != LogItem::Kind::kCopy || !IsPut(item)) return false;
+  const bool copy = item.kind == LogItem::Kind::kCopy && IsPut(item);
+  if (item.kind == LogItem::Kind::kForget) {
+    return run.changed.contains(item.identity) || index_.Find(item.identity).has_value();
+  }
+  if (!copy && item.kind != LogItem::Kind::kRevise) return false;
   return run.clears || run.changed.contains(item.identity) ||
          !host_.IsCurrent(item.identity, item.from);
 }
@@ -205,7 +223,7 @@ bool LogWriter::Place(LogRequest& request, Run& run) {
         {&request, &item, sequence, position, static_cast<uint32_t>(item.bytes.size())});
     if (copy) run.copied += item.bytes.size();
     run.clears = run.clears || item.kind == LogItem::Kind::kClear;
-    if (!copy) run.changed.insert(item.identity);
+    if (!copy && item.kind != LogItem::Kind::kForget) run.changed.insert(item.identity);
   }
   if (batch) {
     std::vector<uint8_t>& made = run.made.emplace_back(
@@ -220,6 +238,8 @@ void LogWriter::Promise(const Run& run) {
   for (size_t at = 0; at < run.placed.size(); at++) {
     const Run::Placed& each = run.placed[at];
     if (at + 1 < run.placed.size() && run.placed[at + 1].request == each.request) continue;
+    // Who has a blob has to hear what became of its record.
+    if (each.item->blob_units != 0) continue;
     Finish(*each.request, {.kind = LogOutcome::Kind::kDone,
                            .status = {},
                            .sequence = each.sequence,
@@ -301,6 +321,11 @@ Status LogWriter::TryBeginSegment() {
                           "the log has used up its numbers of segments: begin a new directory");
   }
   if (!ledger_.Take(charge, DiskLedger::Use::kLog)) return NoSpace(ledger_, charge);
+  if (!host_.MayGrow(charge)) {
+    ledger_.Give(charge);
+    return Status::Failed(Status::Code::kNoSpace,
+                          "the file system has less free than minFree keeps; free some of it");
+  }
   const uint64_t number = next_segment_++;
   Result<File> made = folder_.OpenFile(SegmentName(number), Env::Access::kCreate);
   if (!made.ok()) {
@@ -312,6 +337,7 @@ Status LogWriter::TryBeginSegment() {
   const Segments::Handle segment = segments_.Add(number);
   segment->charge = charge;
   segment->end = kSegmentHeaderBytes;
+  uint64_t end = kSegmentHeaderBytes;
   const auto prepare = [&]() -> Status {
     Result<bool> allocated = file.Allocate(0, settings_.segment_bytes, Env::Allocation::kExtend);
     if (!allocated.ok()) return allocated.TakeStatus();
@@ -328,7 +354,17 @@ Status LogWriter::TryBeginSegment() {
                          .durability = settings_.durability,
                          .begun_at = static_cast<uint64_t>(folder_.env().EpochMilliseconds())},
            context_, header);
-    Status written = file.WriteFull(0, Slice(header));
+    std::vector<uint8_t> doubt;
+    if (doubt_ > 0) {
+      doubt = MakeBare(RecordKind::kDoubt);
+      SealHead(doubt, context_,
+               {.position = {number, kSegmentHeaderBytes},
+                .sequence = doubt_,
+                .flags = kFlagCopied});
+    }
+    const Slice slices[] = {header, doubt};
+    Status written = file.WriteFull(0, std::span(slices).first(doubt.empty() ? 1 : 2));
+    end = kSegmentHeaderBytes + doubt.size();
     if (!written.ok() || settings_.durability != Durability::kPower) return written;
     Status synced = file.SyncData();
     return synced.ok() ? folder_.Sync() : std::move(synced);
@@ -339,15 +375,15 @@ Status LogWriter::TryBeginSegment() {
     segment->sealed = true;
     static_cast<void>(file.Close().ok());
     // What cannot be removed stays known, and goes when it is the oldest.
-    if (folder_.Unlink(SegmentName(number)).ok()) {
-      segments_.Remove(number);
+    if (folder_.Unlink(SegmentName(number)).ok() && segments_.Remove(number)) {
       ledger_.Give(segment->charge);
     }
     return prepared;
   }
   file_ = std::move(file);
   active_ = segment;
-  end_ = kSegmentHeaderBytes;
+  active_->end = end;
+  start_ = end_ = end;
   synced_ = settings_.durability == Durability::kPower ? end_ : UINT64_MAX;
   active_number_.store(number, std::memory_order_release);
   return {};
@@ -406,7 +442,7 @@ void LogWriter::FenceLocked(const LogRequest& request) {
   for (const LogItem& item : request.items) {
     if (item.kind == LogItem::Kind::kClear) {
       for (const auto& [identity, fence] : drafts_) fence->fenced_ = true;
-    } else if (item.kind == LogItem::Kind::kPut || item.kind == LogItem::Kind::kDelete) {
+    } else if (item.kind == LogItem::Kind::kDelete) {
       const auto [from, to] = drafts_.equal_range(item.identity);
       for (auto at = from; at != to; ++at) at->second->fenced_ = true;
     }

@@ -38,9 +38,12 @@ struct LogItem {
     kPut,
     kDelete,
     kClear,
-    kDoubt,
-    // Of a put, a delete, a doubt: it keeps its sequence, and `from` says where it is.
+    // Of a put or a delete: it keeps its sequence, and `from` says where it is.
     kCopy,
+    // A put that takes the place of the one at `from`, and of no other.
+    kRevise,
+    // A delete of what the index has forgotten already; not if it has something again.
+    kForget,
     kEnd
   };
 
@@ -54,7 +57,7 @@ struct LogItem {
   uint32_t policy = 0;
   // Of a copy.
   uint64_t sequence = 0;
-  Position from;
+  Position from{};
 };
 
 struct LogOutcome {
@@ -107,6 +110,8 @@ class LogHost {
   virtual bool IsCurrent(uint64_t identity, Position position) = 0;
   // Frees bytes of the ledger by eviction, without writing to the log. False when nothing can go.
   virtual bool MakeRoom(uint64_t bytes, uint64_t entries) = 0;
+  // Whether the file system has so much to give (minFree).
+  virtual bool MayGrow(uint64_t bytes) = 0;
   // Begins Drain on a thread that may wait for the disk.
   virtual void ScheduleDrain() = 0;
 };
@@ -141,8 +146,9 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Before anything else: where the log goes on.
-  void Begin(uint64_t next_segment, uint64_t next_sequence) noexcept;
+  // Before anything else: where the log goes on. With a `doubt`, every segment begins with a record of
+  // it, so that it never has to be copied forward before a segment goes.
+  void Begin(uint64_t next_segment, uint64_t next_sequence, uint64_t doubt) noexcept;
 
   // From any thread.
   void Enqueue(std::unique_ptr<LogRequest> request);
@@ -208,6 +214,8 @@ class LogWriter {
   // Guarded by mutex_, down to next_sequence_.
   std::deque<std::unique_ptr<LogRequest>> queue_;
   bool draining_ = false;
+  // Its end is on its way, or written: nothing may follow.
+  bool ended_ = false;
   std::unordered_multimap<uint64_t, std::shared_ptr<Fence>> drafts_;
   std::unordered_map<uint64_t, uint32_t> hidden_;
   uint32_t hidden_clears_ = 0;
@@ -224,6 +232,9 @@ class LogWriter {
   File file_;
   Segments::Handle active_;
   uint64_t next_segment_ = 1;
+  uint64_t doubt_ = 0;
+  // Where records begin in the active segment, and end.
+  uint64_t start_ = 0;
   uint64_t end_ = 0;
   // Before it, all of the log is synced; UINT64_MAX when that is not known.
   uint64_t synced_ = UINT64_MAX;

@@ -77,7 +77,9 @@ Result<OpenFiles::Handle> OpenFiles::Open(const FileKey& key, const Folder& fold
 Status OpenFiles::Unlink(const FileKey& key, const Folder& folder, const std::string& name,
                          uint64_t charge) {
   Status unlinked = folder.Unlink(name);
-  if (!unlinked.ok() && unlinked.code() != Status::Code::kNotFound) return unlinked;
+  // Somebody else did, and gave it back.
+  if (unlinked.code() == Status::Code::kNotFound) return {};
+  if (!unlinked.ok()) return unlinked;
   Handle dropped;
   std::shared_ptr<Lease> lease;
   {

@@ -67,7 +67,8 @@ class OpenFiles {
   Handle Peek(const FileKey& key) noexcept;
   Result<Handle> Open(const FileKey& key, const Folder& folder, const std::string& name);
   // Takes the name away; `charge` goes back to the ledger once nobody has the file open. When it
-  // fails, the file is there still and so is its charge. That there was none is no failure.
+  // fails, the file is there still and so is its charge; when there was none, its charge is
+  // somebody else's to give back.
   Status Unlink(const FileKey& key, const Folder& folder, const std::string& name,
                 uint64_t charge);
   // Closes what nobody uses.

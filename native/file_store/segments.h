@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -44,9 +45,14 @@ class Segments {
     const std::lock_guard lock(mutex_);
     return segments_.empty() ? nullptr : segments_.begin()->second;
   }
-  void Remove(uint64_t number) {
+  // False when somebody else has.
+  bool Remove(uint64_t number) {
     const std::lock_guard lock(mutex_);
-    segments_.erase(number);
+    return segments_.erase(number) > 0;
+  }
+  void PutBack(Handle segment) {
+    const std::lock_guard lock(mutex_);
+    segments_[segment->number] = std::move(segment);
   }
   std::vector<Handle> All() const {
     const std::lock_guard lock(mutex_);
@@ -62,7 +68,12 @@ class Segments {
     if (const Handle segment = Find(number); segment != nullptr) segment->live += bytes;
   }
   void TakeLive(uint64_t number, uint64_t bytes) const {
-    if (const Handle segment = Find(number); segment != nullptr) segment->live -= bytes;
+    const Handle segment = Find(number);
+    if (segment == nullptr) return;
+    // A clear may have counted it already.
+    uint64_t live = segment->live;
+    while (!segment->live.compare_exchange_weak(live, live - std::min(live, bytes))) {
+    }
   }
 
  private:

@@ -167,6 +167,10 @@ class Posix final : public Env {
     return Of(::renameat(At(folder), from, At(folder), to));
   }
 
+  Outcome Link(int folder, const char* from, const char* to) noexcept override {
+    return Of(::linkat(At(folder), from, At(folder), to, 0));
+  }
+
   Outcome StatAt(int folder, const char* name, NodeInfo* info) noexcept override {
     struct stat found = {};
     if (::fstatat(At(folder), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -363,6 +367,13 @@ class Posix final : public Env {
   Outcome Accept(int socket) noexcept override { return posix::Accept(socket); }
   Outcome Connect(int socket, int folder, const char* name) noexcept override {
     return posix::ConnectAt(socket, folder, name);
+  }
+  Outcome Send(int socket, Slice bytes) noexcept override { return posix::Send(socket, bytes); }
+  Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept override {
+    return posix::Receive(socket, bytes);
+  }
+  Outcome AwaitReadable(int socket, uint32_t milliseconds) noexcept override {
+    return posix::AwaitReadable(socket, milliseconds);
   }
   Outcome PeerProcess(int socket) noexcept override { return posix::PeerProcess(socket); }
 

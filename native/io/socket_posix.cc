@@ -1,6 +1,7 @@
 #include "io/socket_posix.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -107,6 +108,28 @@ Outcome ConnectAt(int socket, int folder, const char* name) noexcept {
   return Address(folder, name).Use([socket](const struct sockaddr* address, socklen_t size) {
     return ::connect(socket, address, size);
   });
+}
+
+Outcome Send(int socket, Slice bytes) noexcept {
+#ifdef __linux__
+  // Whoever has gone away is an error of this call, and no signal to the process.
+  return Of(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+#else
+  const int on = 1;
+  if (::setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) != 0) {
+    return Outcome::Failed(errno);
+  }
+  return Of(::send(socket, bytes.data(), bytes.size(), 0));
+#endif
+}
+
+Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept {
+  return Of(::recv(socket, bytes.data(), bytes.size(), 0));
+}
+
+Outcome AwaitReadable(int socket, uint32_t milliseconds) noexcept {
+  struct pollfd asked = {socket, POLLIN, 0};
+  return Of(::poll(&asked, 1, static_cast<int>(milliseconds)));
 }
 
 Outcome PeerProcess(int socket) noexcept {

@@ -9,10 +9,10 @@ namespace {
 
 constexpr std::array<const char*, kCalls> kNames = {
     "OpenFolder", "MakeFolder", "List",     "SyncFolder",     "Unlink",   "RemoveFolder",
-    "Rename",     "StatAt",     "OpenFile", "Close",          "Read",     "ReadCached",
+    "Rename",     "Link",       "StatAt",     "OpenFile", "Close",          "Read",     "ReadCached",
     "Write",      "SyncData",   "Sync",     "Truncate",       "Allocate", "Punch",
     "Stat",       "StatVolume", "Advise",   "StartWriteback", "Socket",   "Bind",
-    "Listen",     "Accept",     "Connect",  "PeerProcess",    "Boot",     "Entropy"};
+    "Listen",     "Accept",     "Connect",  "Send", "Receive", "AwaitReadable", "PeerProcess",    "Boot",     "Entropy"};
 
 Outcome Failed(int error) { return Outcome::Failed(error); }
 
@@ -245,6 +245,20 @@ Outcome FaultEnv::Rename(int folder, const char* from, const char* to) noexcept 
   return renamed;
 }
 
+// To the model it is a move: of two names, the older one is never looked at again but to be removed.
+Outcome FaultEnv::Link(int folder, const char* from, const char* to) noexcept {
+  const Verdict verdict = Judge(Call::kLink, PathOf(folder, from));
+  if (verdict.error != 0) return Failed(verdict.error);
+  const std::lock_guard lock(mutex_);
+  if (halted_) return Failed(EIO);
+  NodeInfo info;
+  DiskModel::Id linked = DiskModel::kNone;
+  if (base_.StatAt(folder, from, &info).ok()) linked = Known(folder, from, info);
+  const Outcome made = base_.Link(folder, from, to);
+  if (made.ok() && linked != DiskModel::kNone) model_.Rename(IdOf(folder), from, to);
+  return made;
+}
+
 Outcome FaultEnv::StatAt(int folder, const char* name, NodeInfo* info) noexcept {
   const Verdict verdict = Judge(Call::kStatAt, PathOf(folder, name));
   return verdict.error != 0 ? Failed(verdict.error) : base_.StatAt(folder, name, info);
@@ -392,6 +406,21 @@ Outcome FaultEnv::Accept(int socket) noexcept {
 Outcome FaultEnv::Connect(int socket, int folder, const char* name) noexcept {
   const Verdict verdict = Judge(Call::kConnect, PathOf(folder, name));
   return verdict.error != 0 ? Failed(verdict.error) : base_.Connect(socket, folder, name);
+}
+
+Outcome FaultEnv::Send(int socket, Slice bytes) noexcept {
+  const Verdict verdict = Judge(Call::kSend, PathOf(socket));
+  return verdict.error != 0 ? Failed(verdict.error) : base_.Send(socket, bytes);
+}
+
+Outcome FaultEnv::Receive(int socket, std::span<uint8_t> bytes) noexcept {
+  const Verdict verdict = Judge(Call::kReceive, PathOf(socket));
+  return verdict.error != 0 ? Failed(verdict.error) : base_.Receive(socket, bytes);
+}
+
+Outcome FaultEnv::AwaitReadable(int socket, uint32_t milliseconds) noexcept {
+  const Verdict verdict = Judge(Call::kAwaitReadable, PathOf(socket));
+  return verdict.error != 0 ? Failed(verdict.error) : base_.AwaitReadable(socket, milliseconds);
 }
 
 Outcome FaultEnv::PeerProcess(int socket) noexcept {

@@ -23,6 +23,7 @@ enum class Call : uint8_t {
   kUnlink,
   kRemoveFolder,
   kRename,
+  kLink,
   kStatAt,
   kOpenFile,
   kClose,
@@ -43,6 +44,9 @@ enum class Call : uint8_t {
   kListen,
   kAccept,
   kConnect,
+  kSend,
+  kReceive,
+  kAwaitReadable,
   kPeerProcess,
   kBoot,
   kEntropy,
@@ -120,6 +124,7 @@ class FaultEnv final : public Env {
   Outcome Unlink(int folder, const char* name) noexcept override;
   Outcome RemoveFolder(int folder, const char* name) noexcept override;
   Outcome Rename(int folder, const char* from, const char* to) noexcept override;
+  Outcome Link(int folder, const char* from, const char* to) noexcept override;
   Outcome StatAt(int folder, const char* name, NodeInfo* info) noexcept override;
   Outcome OpenFile(int folder, const char* name, Access access) noexcept override;
   Outcome Close(int descriptor) noexcept override;
@@ -141,6 +146,9 @@ class FaultEnv final : public Env {
   Outcome Listen(int socket, int backlog) noexcept override;
   Outcome Accept(int socket) noexcept override;
   Outcome Connect(int socket, int folder, const char* name) noexcept override;
+  Outcome Send(int socket, Slice bytes) noexcept override;
+  Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept override;
+  Outcome AwaitReadable(int socket, uint32_t milliseconds) noexcept override;
   Outcome PeerProcess(int socket) noexcept override;
   Outcome Boot(BootId* id) noexcept override;
   Outcome Entropy(std::span<uint8_t> bytes) noexcept override;
