@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <iterator>
+#include <string>
 #include <vector>
 
 #include "io/env_posix.h"
@@ -151,4 +153,29 @@ TEST_CASE("power loss: what was there before it was looked at comes back when it
     CHECK(file.value().ReadFull(0, read).ok());
     CHECK(read == bytes);
   }
+}
+
+TEST_CASE("power loss: a file that was renamed has one of its names") {
+  uint64_t seen[3] = {};
+  for (uint64_t seed = 1; seed <= 60; seed++) {
+    TempFolder temp;
+    FaultEnv env(PosixEnv());
+    {
+      Result<Folder> root = OpenFolderAt(env, temp.path(), Missing::kRefuse);
+      REQUIRE(root.value().OpenFile("a", Access::kCreate).ok());
+      REQUIRE(root.value().Sync().ok());
+      REQUIRE(root.value().Rename("a", "b").ok());
+      REQUIRE(root.value().Rename("b", "c").ok());
+    }
+    REQUIRE(env.LosePower(seed, kWays[seed % std::size(kWays)]));
+    Result<Folder> root = OpenFolderAt(env, temp.path(), Missing::kRefuse);
+    int names = 0;
+    for (size_t at = 0; at < 3; at++) {
+      const bool there = root.value().StatAt(std::string(1, static_cast<char>('a' + at))).ok();
+      seen[at] += there ? 1 : 0;
+      names += there ? 1 : 0;
+    }
+    CHECK(names == 1);
+  }
+  for (const uint64_t times : seen) CHECK(times > 0);
 }
