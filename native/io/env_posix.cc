@@ -143,6 +143,10 @@ class Posix final : public Env {
     return Of(::renameat(At(folder), from, At(folder), to));
   }
 
+  Outcome Link(int folder, const char* from, const char* to) noexcept override {
+    return Of(::linkat(At(folder), from, At(folder), to, 0));
+  }
+
   Outcome StatAt(int folder, const char* name, NodeInfo* info) noexcept override {
     struct stat found = {};
     if (::fstatat(At(folder), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -341,6 +345,13 @@ class Posix final : public Env {
     return posix::ConnectAt(socket, folder, name);
   }
   Outcome PeerProcess(int socket) noexcept override { return posix::PeerProcess(socket); }
+  Outcome Send(int socket, Slice bytes) noexcept override { return posix::Send(socket, bytes); }
+  Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept override {
+    return posix::Receive(socket, bytes);
+  }
+  Outcome Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept override {
+    return posix::Await(sockets, milliseconds);
+  }
 
   Outcome Boot(BootId* id) noexcept override { return posix::Boot(id); }
   Outcome Entropy(std::span<uint8_t> bytes) noexcept override { return posix::Entropy(bytes); }

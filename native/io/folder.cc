@@ -117,6 +117,13 @@ Status Folder::Rename(const std::string& from, const std::string& to) const noex
   return renamed.ok() ? Status() : Failure(renamed.error(), "rename", from);
 }
 
+Status Folder::Link(const std::string& from, const std::string& to) const noexcept {
+  if (Status checked = CheckName(from); !checked.ok()) return checked;
+  if (Status checked = CheckName(to); !checked.ok()) return checked;
+  const Outcome linked = env_->Link(descriptor_, from.c_str(), to.c_str());
+  return linked.ok() ? Status() : Failure(linked.error(), "link", from + " to " + to);
+}
+
 Result<NodeInfo> Folder::StatAt(const std::string& name) const noexcept {
   if (Status checked = CheckName(name); !checked.ok()) return checked;
   NodeInfo info;

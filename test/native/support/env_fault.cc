@@ -8,11 +8,12 @@ namespace drey::test {
 namespace {
 
 constexpr std::array<const char*, kCalls> kNames = {
-    "OpenFolder", "MakeFolder", "List",     "SyncFolder",     "Unlink",   "RemoveFolder",
-    "Rename",     "StatAt",     "OpenFile", "Close",          "Read",     "ReadCached",
-    "Write",      "SyncData",   "Sync",     "Truncate",       "Allocate", "Punch",
-    "Stat",       "StatVolume", "Advise",   "StartWriteback", "Socket",   "Bind",
-    "Listen",     "Accept",     "Connect",  "PeerProcess",    "Boot",     "Entropy"};
+    "OpenFolder", "MakeFolder", "List",       "SyncFolder", "Unlink",         "RemoveFolder",
+    "Rename",     "Link",       "StatAt",     "OpenFile",   "Close",          "Read",
+    "ReadCached", "Write",      "SyncData",   "Sync",       "Truncate",       "Allocate",
+    "Punch",      "Stat",       "StatVolume", "Advise",     "StartWriteback", "Socket",
+    "Bind",       "Listen",     "Accept",     "Connect",    "PeerProcess",    "Send",
+    "Receive",    "Await",      "Boot",       "Entropy"};
 
 Outcome Failed(int error) { return Outcome::Failed(error); }
 
@@ -243,6 +244,19 @@ Outcome FaultEnv::Rename(int folder, const char* from, const char* to) noexcept 
   const Outcome renamed = base_.Rename(folder, from, to);
   if (renamed.ok() && moved != DiskModel::kNone) model_.Rename(IdOf(folder), from, to);
   return renamed;
+}
+
+Outcome FaultEnv::Link(int folder, const char* from, const char* to) noexcept {
+  const Verdict verdict = Judge(Call::kLink, PathOf(folder, from));
+  if (verdict.error != 0) return Failed(verdict.error);
+  const std::lock_guard lock(mutex_);
+  if (halted_) return Failed(EIO);
+  NodeInfo info;
+  DiskModel::Id id = DiskModel::kNone;
+  if (base_.StatAt(folder, from, &info).ok()) id = Known(folder, from, info);
+  const Outcome linked = base_.Link(folder, from, to);
+  if (linked.ok() && id != DiskModel::kNone) model_.Link(IdOf(folder), from, to);
+  return linked;
 }
 
 Outcome FaultEnv::StatAt(int folder, const char* name, NodeInfo* info) noexcept {

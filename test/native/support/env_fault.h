@@ -23,6 +23,7 @@ enum class Call : uint8_t {
   kUnlink,
   kRemoveFolder,
   kRename,
+  kLink,
   kStatAt,
   kOpenFile,
   kClose,
@@ -44,6 +45,9 @@ enum class Call : uint8_t {
   kAccept,
   kConnect,
   kPeerProcess,
+  kSend,
+  kReceive,
+  kAwait,
   kBoot,
   kEntropy,
 };
@@ -120,6 +124,7 @@ class FaultEnv final : public Env {
   Outcome Unlink(int folder, const char* name) noexcept override;
   Outcome RemoveFolder(int folder, const char* name) noexcept override;
   Outcome Rename(int folder, const char* from, const char* to) noexcept override;
+  Outcome Link(int folder, const char* from, const char* to) noexcept override;
   Outcome StatAt(int folder, const char* name, NodeInfo* info) noexcept override;
   Outcome OpenFile(int folder, const char* name, Access access) noexcept override;
   Outcome Close(int descriptor) noexcept override;
@@ -142,6 +147,9 @@ class FaultEnv final : public Env {
   Outcome Accept(int socket) noexcept override;
   Outcome Connect(int socket, int folder, const char* name) noexcept override;
   Outcome PeerProcess(int socket) noexcept override;
+  Outcome Send(int socket, Slice bytes) noexcept override;
+  Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept override;
+  Outcome Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept override;
   Outcome Boot(BootId* id) noexcept override;
   Outcome Entropy(std::span<uint8_t> bytes) noexcept override;
   double EpochMilliseconds() noexcept override { return base_.EpochMilliseconds(); }

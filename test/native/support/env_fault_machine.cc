@@ -1,5 +1,7 @@
 // The twin's sockets and its machine.
 
+#include <algorithm>
+
 #include "support/env_fault.h"
 
 namespace drey::test {
@@ -36,6 +38,23 @@ Outcome FaultEnv::Connect(int socket, int folder, const char* name) noexcept {
 Outcome FaultEnv::PeerProcess(int socket) noexcept {
   const Verdict verdict = Judge(Call::kPeerProcess, PathOf(socket));
   return verdict.error != 0 ? Outcome::Failed(verdict.error) : base_.PeerProcess(socket);
+}
+
+Outcome FaultEnv::Send(int socket, Slice bytes) noexcept {
+  const Verdict verdict = Judge(Call::kSend, PathOf(socket));
+  if (verdict.error != 0) return Outcome::Failed(verdict.error);
+  return base_.Send(socket, bytes.first(std::min<uint64_t>(bytes.size(), verdict.at_most)));
+}
+
+Outcome FaultEnv::Receive(int socket, std::span<uint8_t> bytes) noexcept {
+  const Verdict verdict = Judge(Call::kReceive, PathOf(socket));
+  if (verdict.error != 0) return Outcome::Failed(verdict.error);
+  return base_.Receive(socket, bytes.first(std::min<uint64_t>(bytes.size(), verdict.at_most)));
+}
+
+Outcome FaultEnv::Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept {
+  const Verdict verdict = Judge(Call::kAwait, "");
+  return verdict.error != 0 ? Outcome::Failed(verdict.error) : base_.Await(sockets, milliseconds);
 }
 
 Outcome FaultEnv::Boot(BootId* id) noexcept {
