@@ -84,6 +84,7 @@
         "native/io/file.cc",
         "native/io/folder.cc",
         "native/io/lane.cc",
+        "native/io/machine_posix.cc",
         "native/io/rate_limit.cc",
         "native/io/socket_posix.cc",
         "native/io/thread.cc",

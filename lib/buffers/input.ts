@@ -208,11 +208,14 @@ class NodeInput implements PieceInput {
     })
   }
 
-  cancel(): void {
+  cancel(error: Error): void {
     const stream = this.#stream
     stream.on('error', nobodyCares)
     this.release()
     stream.destroy()
+    this.#failure ??= error
+    this.#waiting?.reject(error)
+    this.#waiting = undefined
   }
 
   release(): void {

@@ -21,6 +21,8 @@ bool CompletionQueue::Reserve() noexcept {
 
 void CompletionQueue::Cancel() noexcept {
   const std::lock_guard lock(mutex_);
+  // Closing has given all of it back.
+  if (closed_) return;
   assert(reserved_ > count_);
   reserved_ -= 1;
 }

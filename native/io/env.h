@@ -60,6 +60,11 @@ struct Listed {
   NodeKind kind = NodeKind::kOther;
 };
 
+struct Awaited {
+  int socket = -1;
+  bool ready = false;
+};
+
 // Says which start of the machine this is.
 struct BootId {
   std::array<uint8_t, 16> bytes{};
@@ -117,7 +122,7 @@ class Env {
   virtual Outcome RemoveFolder(int folder, const char* name) noexcept = 0;
   // Within one folder; replaces what has the name.
   virtual Outcome Rename(int folder, const char* from, const char* to) noexcept = 0;
-  // Within one folder: a second name for a file. EEXIST when `to` is there, so it takes nothing away.
+  // A second name for a file; EEXIST when there is something of that name.
   virtual Outcome Link(int folder, const char* from, const char* to) noexcept = 0;
   virtual Outcome StatAt(int folder, const char* name, NodeInfo* info) noexcept = 0;
 
@@ -151,7 +156,7 @@ class Env {
   // there is no such thing.
   virtual Outcome StartWriteback(int file, uint64_t offset, uint64_t bytes) noexcept = 0;
 
-  // Sockets in a folder, by which an owner is told from a dead one. None waits but AwaitReadable.
+  // Sockets in a folder, by which an owner is told from a dead one. None of them waits but Await.
   // The value is a descriptor.
   virtual Outcome Socket() noexcept = 0;
   virtual Outcome Bind(int socket, int folder, const char* name) noexcept = 0;
@@ -160,14 +165,13 @@ class Env {
   virtual Outcome Accept(int socket) noexcept = 0;
   // ECONNREFUSED: nobody listens. EAGAIN: somebody does, and has too many waiting.
   virtual Outcome Connect(int socket, int folder, const char* name) noexcept = 0;
-  // The value is a number of bytes; of Receive 0 is the end, and EAGAIN that there is nothing yet.
-  virtual Outcome Send(int socket, Slice bytes) noexcept = 0;
-  virtual Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept = 0;
-  // Waits until there is something to accept or to receive, at most so long: 1, or 0 when there is
-  // not. The one call of these that waits.
-  virtual Outcome AwaitReadable(int socket, uint32_t milliseconds) noexcept = 0;
   // The id of the process at the other end: of a socket that has connected, who listens.
   virtual Outcome PeerProcess(int socket) noexcept = 0;
+  // The value is a number of bytes, of Receive 0 at the end; EAGAIN when it would have to wait.
+  virtual Outcome Send(int socket, Slice bytes) noexcept = 0;
+  virtual Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept = 0;
+  // Until one of them can be received from or accepted at, or is at its end: so many, and which.
+  virtual Outcome Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept = 0;
 
   // The machine.
   virtual Outcome Boot(BootId* id) noexcept = 0;

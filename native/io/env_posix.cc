@@ -13,15 +13,11 @@
 #include <chrono>
 #include <cstring>
 
+#include "io/machine_posix.h"
 #include "io/socket_posix.h"
 
 #ifdef __linux__
-#include <sys/random.h>
 #include <sys/syscall.h>
-#endif
-#ifdef __APPLE__
-#include <sys/random.h>
-#include <sys/sysctl.h>
 #endif
 
 namespace drey {
@@ -79,28 +75,6 @@ void Fill(NodeInfo* info, const struct stat& from) noexcept {
   info->mode = static_cast<uint32_t>(from.st_mode & 07777);
 }
 
-// 32 hexadecimal digits, with anything between them.
-bool ParseUuid(std::string_view text, BootId* id) noexcept {
-  size_t digits = 0;
-  for (const char letter : text) {
-    uint8_t digit = 0;
-    if (letter >= '0' && letter <= '9') {
-      digit = static_cast<uint8_t>(letter - '0');
-    } else if (letter >= 'a' && letter <= 'f') {
-      digit = static_cast<uint8_t>(letter - 'a' + 10);
-    } else if (letter >= 'A' && letter <= 'F') {
-      digit = static_cast<uint8_t>(letter - 'A' + 10);
-    } else {
-      continue;
-    }
-    if (digits == 32) return false;
-    uint8_t& byte = id->bytes[digits / 2];
-    byte = static_cast<uint8_t>(digits % 2 == 0 ? digit << 4 : byte | digit);
-    digits += 1;
-  }
-  return digits == 32;
-}
-
 #ifdef __APPLE__
 // What fsync promises elsewhere; some file systems do not know it.
 int SyncFile(int file) noexcept {
@@ -151,7 +125,9 @@ class Posix final : public Env {
 #ifdef __APPLE__
     return Of(SyncFile(folder));
 #else
-    return Of(::fsync(folder));
+    if (::fsync(folder) == 0) return Outcome::Of(0);
+    // File systems that know no sync of a folder (CIFS is one) keep names without it, or never do.
+    return errno == EINVAL || errno == EOPNOTSUPP ? Outcome::Of(0) : Outcome::Failed(errno);
 #endif
   }
 
@@ -368,38 +344,17 @@ class Posix final : public Env {
   Outcome Connect(int socket, int folder, const char* name) noexcept override {
     return posix::ConnectAt(socket, folder, name);
   }
+  Outcome PeerProcess(int socket) noexcept override { return posix::PeerProcess(socket); }
   Outcome Send(int socket, Slice bytes) noexcept override { return posix::Send(socket, bytes); }
   Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept override {
     return posix::Receive(socket, bytes);
   }
-  Outcome AwaitReadable(int socket, uint32_t milliseconds) noexcept override {
-    return posix::AwaitReadable(socket, milliseconds);
-  }
-  Outcome PeerProcess(int socket) noexcept override { return posix::PeerProcess(socket); }
-
-  Outcome Boot(BootId* id) noexcept override {
-    std::array<char, 64> text{};
-    size_t length = 0;
-#if defined(__APPLE__)
-    length = text.size();
-    if (::sysctlbyname("kern.bootsessionuuid", text.data(), &length, nullptr, 0) != 0) {
-      return Outcome::Failed(errno);
-    }
-#else
-    const int file = ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (file < 0) return Outcome::Failed(errno);
-    const ssize_t read = ::read(file, text.data(), text.size());
-    const int error = errno;
-    ::close(file);
-    if (read < 0) return Outcome::Failed(error);
-    length = static_cast<size_t>(read);
-#endif
-    return ParseUuid({text.data(), length}, id) ? Outcome::Of(0) : Outcome::Failed(EINVAL);
+  Outcome Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept override {
+    return posix::Await(sockets, milliseconds);
   }
 
-  Outcome Entropy(std::span<uint8_t> bytes) noexcept override {
-    return Of(::getentropy(bytes.data(), bytes.size()));
-  }
+  Outcome Boot(BootId* id) noexcept override { return posix::Boot(id); }
+  Outcome Entropy(std::span<uint8_t> bytes) noexcept override { return posix::Entropy(bytes); }
 
   double EpochMilliseconds() noexcept override {
     const auto since = std::chrono::system_clock::now().time_since_epoch();

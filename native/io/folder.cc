@@ -121,7 +121,7 @@ Status Folder::Link(const std::string& from, const std::string& to) const noexce
   if (Status checked = CheckName(from); !checked.ok()) return checked;
   if (Status checked = CheckName(to); !checked.ok()) return checked;
   const Outcome linked = env_->Link(descriptor_, from.c_str(), to.c_str());
-  return linked.ok() ? Status() : Failure(linked.error(), "link", to);
+  return linked.ok() ? Status() : Failure(linked.error(), "link", from + " to " + to);
 }
 
 Result<NodeInfo> Folder::StatAt(const std::string& name) const noexcept {

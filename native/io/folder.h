@@ -48,6 +48,7 @@ class Folder {
   Status Unlink(const std::string& name) const noexcept;
   Status RemoveFolder(const std::string& name) const noexcept;
   Status Rename(const std::string& from, const std::string& to) const noexcept;
+  // A second name for a file; kExists when there is something of that name.
   Status Link(const std::string& from, const std::string& to) const noexcept;
   Result<NodeInfo> StatAt(const std::string& name) const noexcept;
   Result<NodeInfo> Stat() const noexcept;

@@ -10,7 +10,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <string>
+#include <limits>
+#include <vector>
 
 #ifdef __APPLE__
 // In the C library since macOS 10.12, and in no public header.
@@ -110,28 +111,6 @@ Outcome ConnectAt(int socket, int folder, const char* name) noexcept {
   });
 }
 
-Outcome Send(int socket, Slice bytes) noexcept {
-#ifdef __linux__
-  // Whoever has gone away is an error of this call, and no signal to the process.
-  return Of(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL));
-#else
-  const int on = 1;
-  if (::setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) != 0) {
-    return Outcome::Failed(errno);
-  }
-  return Of(::send(socket, bytes.data(), bytes.size(), 0));
-#endif
-}
-
-Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept {
-  return Of(::recv(socket, bytes.data(), bytes.size(), 0));
-}
-
-Outcome AwaitReadable(int socket, uint32_t milliseconds) noexcept {
-  struct pollfd asked = {socket, POLLIN, 0};
-  return Of(::poll(&asked, 1, static_cast<int>(milliseconds)));
-}
-
 Outcome PeerProcess(int socket) noexcept {
 #if defined(__linux__)
   struct ucred peer = {};
@@ -151,6 +130,35 @@ Outcome PeerProcess(int socket) noexcept {
   static_cast<void>(socket);
   return Outcome::Failed(EOPNOTSUPP);
 #endif
+}
+
+Outcome Send(int socket, Slice bytes) noexcept {
+  // Who has gone must not end this process: without these flags a signal would.
+#ifdef __APPLE__
+  const int on = 1;
+  if (::setsockopt(socket, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) != 0) {
+    return Outcome::Failed(errno);
+  }
+  return Of(::send(socket, bytes.data(), bytes.size(), 0));
+#else
+  return Of(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL));
+#endif
+}
+
+Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept {
+  return Of(::recv(socket, bytes.data(), bytes.size(), 0));
+}
+
+Outcome Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept {
+  std::vector<struct pollfd> asked;
+  asked.reserve(sockets.size());
+  for (const Awaited& awaited : sockets) asked.push_back({awaited.socket, POLLIN, 0});
+  const int most = std::numeric_limits<int>::max();
+  const int timeout =
+      milliseconds > static_cast<uint32_t>(most) ? most : static_cast<int>(milliseconds);
+  const Outcome outcome = Of(::poll(asked.data(), static_cast<nfds_t>(asked.size()), timeout));
+  for (size_t at = 0; at < sockets.size(); at++) sockets[at].ready = asked[at].revents != 0;
+  return outcome;
 }
 
 }  // namespace drey::posix

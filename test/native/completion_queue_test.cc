@@ -68,7 +68,10 @@ TEST_CASE("completions: woken when there is the first, and not before all were t
   CHECK(queue.Reserve());
   CHECK(queue.Push({.id = 6}));
   CHECK(loop.wakes == 2);
+  CHECK(queue.Reserve());
   queue.Close();
+  queue.Cancel();
+  CHECK(queue.under_way() == 0);
   CHECK(queue.Drain(into) == 0);
   CHECK(!queue.Reserve());
   CHECK(!queue.Push({.id = 7}));

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <numeric>
 #include <set>
@@ -272,6 +273,11 @@ TEST_CASE("folder: lists, renames and removes") {
 
   CHECK(root.Rename("a", "b").ok());
   CHECK(root.Rename("a", "d").code() == Code::kNotFound);
+  CHECK(root.Link("b", "c").code() == Code::kExists);
+  CHECK(root.Link("b", "e").ok());
+  CHECK(root.StatAt("e").value().links == 2);
+  CHECK(root.Unlink("e").ok());
+  CHECK(root.StatAt("b").value().links == 1);
   CHECK(root.Unlink("c").ok());
   CHECK(root.Unlink("c").code() == Code::kNotFound);
   CHECK(!root.Unlink("folder").ok());
@@ -355,9 +361,30 @@ TEST_CASE("env: a socket in a folder tells a living owner from a dead one, howev
     answers.insert(env.Connect(waiting.back().descriptor(), at, "LOCK").error());
   }
   CHECK(answers.contains(EAGAIN));
-  const Outcome accepted = env.Accept(owner.descriptor());
-  CHECK(accepted.ok());
-  if (accepted.ok()) CHECK(env.Close(static_cast<int>(accepted.value())).ok());
+  // The first that came in is gone again; then come those that wait.
+  Awaited awaited[] = {{.socket = owner.descriptor()}, {.socket = waiting[0].descriptor()}};
+  CHECK(env.Await(awaited, 10'000).value() == 1);
+  CHECK(awaited[0].ready);
+  CHECK(!awaited[1].ready);
+  const auto accept = [&] {
+    const Outcome accepted = env.Accept(owner.descriptor());
+    REQUIRE(accepted.ok());
+    return File(env, static_cast<int>(accepted.value()), "accepted");
+  };
+  const std::vector<uint8_t> bytes = Bytes(5);
+  {
+    const File gone = accept();
+    CHECK(env.Send(gone.descriptor(), bytes).error() == EPIPE);
+  }
+  File here = accept();
+  std::vector<uint8_t> read(10);
+  CHECK(env.Receive(waiting[0].descriptor(), read).error() == EAGAIN);
+  CHECK(env.Send(here.descriptor(), bytes).value() == 5);
+  CHECK(here.Close().ok());
+  CHECK(env.Await(std::span(awaited).subspan(1), 10'000).value() == 1);
+  CHECK(env.Receive(waiting[0].descriptor(), read).value() == 5);
+  CHECK(std::equal(bytes.begin(), bytes.end(), read.begin()));
+  CHECK(env.Receive(waiting[0].descriptor(), read).value() == 0);
   File second(env, static_cast<int>(env.Socket().value()), "socket");
   CHECK(env.Bind(second.descriptor(), at, "LOCK").error() == EADDRINUSE);
   CHECK(owner.Close().ok());

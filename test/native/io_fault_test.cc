@@ -72,7 +72,11 @@ Status Workload(Env& env, const std::string& path) {
     TRY(check(env.Connect(other.descriptor(), root.descriptor(), "LOCK")));
     TRY(check(env.PeerProcess(other.descriptor())));
     File accepted;
+    Awaited awaited[] = {{.socket = owner.descriptor()}};
+    TRY(check(env.Await(awaited, 10'000)));
     TRY(socket(env.Accept(owner.descriptor()), &accepted));
+    TRY(check(env.Send(accepted.descriptor(), SliceOf("owner"))));
+    TRY(check(env.Receive(other.descriptor(), seed)));
     TRY(root.Unlink("LOCK"));
   }
   Folder log;
@@ -89,7 +93,9 @@ Status Workload(Env& env, const std::string& path) {
   TRY(file.Sync());
   TRY(log.Sync());
   TRY(file.Close());
-  TRY(log.Rename("1", "2"));
+  TRY(log.Rename("1", "3"));
+  TRY(log.Link("3", "2"));
+  TRY(log.Unlink("3"));
   TRY(Keep(log.OpenFile("2", Access::kReadWrite), &file));
   file.Advise(0, 0, Env::Advice::kSequential);
   NodeInfo info;

@@ -95,6 +95,10 @@ void DiskModel::Rename(Id folder, const std::string& from, const std::string& to
   Apply(nodes_.at(folder), {{from, kNone}, {to, Find(folder, from)}});
 }
 
+void DiskModel::Link(Id folder, const std::string& from, const std::string& to) {
+  Apply(nodes_.at(folder), {{to, Find(folder, from)}});
+}
+
 void DiskModel::SyncFolder(Id id, uint64_t before) {
   Node& folder = nodes_.at(id);
   std::vector<Change> left;

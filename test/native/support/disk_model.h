@@ -66,6 +66,8 @@ class DiskModel {
   void CreateFolder(Id folder, const std::string& name, Id child);
   void Remove(Id folder, const std::string& name);
   void Rename(Id folder, const std::string& from, const std::string& to);
+  // A second name. Where the loss brings one back that was unlinked, it is of a file of its own.
+  void Link(Id folder, const std::string& from, const std::string& to);
   void SyncFolder(Id folder, uint64_t before);
 
   void Write(Id file, uint64_t offset, std::span<const Slice> slices, uint64_t bytes);

@@ -8,11 +8,12 @@ namespace drey::test {
 namespace {
 
 constexpr std::array<const char*, kCalls> kNames = {
-    "OpenFolder", "MakeFolder", "List",     "SyncFolder",     "Unlink",   "RemoveFolder",
-    "Rename",     "Link",       "StatAt",     "OpenFile", "Close",          "Read",     "ReadCached",
-    "Write",      "SyncData",   "Sync",     "Truncate",       "Allocate", "Punch",
-    "Stat",       "StatVolume", "Advise",   "StartWriteback", "Socket",   "Bind",
-    "Listen",     "Accept",     "Connect",  "Send", "Receive", "AwaitReadable", "PeerProcess",    "Boot",     "Entropy"};
+    "OpenFolder", "MakeFolder", "List",       "SyncFolder", "Unlink",         "RemoveFolder",
+    "Rename",     "Link",       "StatAt",     "OpenFile",   "Close",          "Read",
+    "ReadCached", "Write",      "SyncData",   "Sync",       "Truncate",       "Allocate",
+    "Punch",      "Stat",       "StatVolume", "Advise",     "StartWriteback", "Socket",
+    "Bind",       "Listen",     "Accept",     "Connect",    "PeerProcess",    "Send",
+    "Receive",    "Await",      "Boot",       "Entropy"};
 
 Outcome Failed(int error) { return Outcome::Failed(error); }
 
@@ -245,18 +246,17 @@ Outcome FaultEnv::Rename(int folder, const char* from, const char* to) noexcept 
   return renamed;
 }
 
-// To the model it is a move: of two names, the older one is never looked at again but to be removed.
 Outcome FaultEnv::Link(int folder, const char* from, const char* to) noexcept {
   const Verdict verdict = Judge(Call::kLink, PathOf(folder, from));
   if (verdict.error != 0) return Failed(verdict.error);
   const std::lock_guard lock(mutex_);
   if (halted_) return Failed(EIO);
   NodeInfo info;
-  DiskModel::Id linked = DiskModel::kNone;
-  if (base_.StatAt(folder, from, &info).ok()) linked = Known(folder, from, info);
-  const Outcome made = base_.Link(folder, from, to);
-  if (made.ok() && linked != DiskModel::kNone) model_.Rename(IdOf(folder), from, to);
-  return made;
+  DiskModel::Id id = DiskModel::kNone;
+  if (base_.StatAt(folder, from, &info).ok()) id = Known(folder, from, info);
+  const Outcome linked = base_.Link(folder, from, to);
+  if (linked.ok() && id != DiskModel::kNone) model_.Link(IdOf(folder), from, to);
+  return linked;
 }
 
 Outcome FaultEnv::StatAt(int folder, const char* name, NodeInfo* info) noexcept {
@@ -377,69 +377,6 @@ Outcome FaultEnv::Advise(int file, uint64_t offset, uint64_t bytes, Advice advic
 Outcome FaultEnv::StartWriteback(int file, uint64_t offset, uint64_t bytes) noexcept {
   const Verdict verdict = Judge(Call::kStartWriteback, PathOf(file));
   return verdict.error != 0 ? Failed(verdict.error) : base_.StartWriteback(file, offset, bytes);
-}
-
-Outcome FaultEnv::Socket() noexcept {
-  const Verdict verdict = Judge(Call::kSocket, "");
-  if (verdict.error != 0) return Failed(verdict.error);
-  const std::lock_guard lock(mutex_);
-  return Opened(base_.Socket(), "socket", DiskModel::kNone);
-}
-
-Outcome FaultEnv::Bind(int socket, int folder, const char* name) noexcept {
-  const Verdict verdict = Judge(Call::kBind, PathOf(folder, name));
-  return verdict.error != 0 ? Failed(verdict.error) : base_.Bind(socket, folder, name);
-}
-
-Outcome FaultEnv::Listen(int socket, int backlog) noexcept {
-  const Verdict verdict = Judge(Call::kListen, PathOf(socket));
-  return verdict.error != 0 ? Failed(verdict.error) : base_.Listen(socket, backlog);
-}
-
-Outcome FaultEnv::Accept(int socket) noexcept {
-  const Verdict verdict = Judge(Call::kAccept, PathOf(socket));
-  if (verdict.error != 0) return Failed(verdict.error);
-  const std::lock_guard lock(mutex_);
-  return Opened(base_.Accept(socket), "accepted", DiskModel::kNone);
-}
-
-Outcome FaultEnv::Connect(int socket, int folder, const char* name) noexcept {
-  const Verdict verdict = Judge(Call::kConnect, PathOf(folder, name));
-  return verdict.error != 0 ? Failed(verdict.error) : base_.Connect(socket, folder, name);
-}
-
-Outcome FaultEnv::Send(int socket, Slice bytes) noexcept {
-  const Verdict verdict = Judge(Call::kSend, PathOf(socket));
-  return verdict.error != 0 ? Failed(verdict.error) : base_.Send(socket, bytes);
-}
-
-Outcome FaultEnv::Receive(int socket, std::span<uint8_t> bytes) noexcept {
-  const Verdict verdict = Judge(Call::kReceive, PathOf(socket));
-  return verdict.error != 0 ? Failed(verdict.error) : base_.Receive(socket, bytes);
-}
-
-Outcome FaultEnv::AwaitReadable(int socket, uint32_t milliseconds) noexcept {
-  const Verdict verdict = Judge(Call::kAwaitReadable, PathOf(socket));
-  return verdict.error != 0 ? Failed(verdict.error) : base_.AwaitReadable(socket, milliseconds);
-}
-
-Outcome FaultEnv::PeerProcess(int socket) noexcept {
-  const Verdict verdict = Judge(Call::kPeerProcess, PathOf(socket));
-  return verdict.error != 0 ? Failed(verdict.error) : base_.PeerProcess(socket);
-}
-
-Outcome FaultEnv::Boot(BootId* id) noexcept {
-  const Verdict verdict = Judge(Call::kBoot, "");
-  if (verdict.error != 0) return Failed(verdict.error);
-  const Outcome known = base_.Boot(id);
-  const std::lock_guard lock(mutex_);
-  if (known.ok()) id->bytes[0] = static_cast<uint8_t>(id->bytes[0] + losses_);
-  return known;
-}
-
-Outcome FaultEnv::Entropy(std::span<uint8_t> bytes) noexcept {
-  const Verdict verdict = Judge(Call::kEntropy, "");
-  return verdict.error != 0 ? Failed(verdict.error) : base_.Entropy(bytes);
 }
 
 }  // namespace drey::test

@@ -44,10 +44,10 @@ enum class Call : uint8_t {
   kListen,
   kAccept,
   kConnect,
+  kPeerProcess,
   kSend,
   kReceive,
-  kAwaitReadable,
-  kPeerProcess,
+  kAwait,
   kBoot,
   kEntropy,
 };
@@ -146,10 +146,10 @@ class FaultEnv final : public Env {
   Outcome Listen(int socket, int backlog) noexcept override;
   Outcome Accept(int socket) noexcept override;
   Outcome Connect(int socket, int folder, const char* name) noexcept override;
+  Outcome PeerProcess(int socket) noexcept override;
   Outcome Send(int socket, Slice bytes) noexcept override;
   Outcome Receive(int socket, std::span<uint8_t> bytes) noexcept override;
-  Outcome AwaitReadable(int socket, uint32_t milliseconds) noexcept override;
-  Outcome PeerProcess(int socket) noexcept override;
+  Outcome Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept override;
   Outcome Boot(BootId* id) noexcept override;
   Outcome Entropy(std::span<uint8_t> bytes) noexcept override;
   double EpochMilliseconds() noexcept override { return base_.EpochMilliseconds(); }
