@@ -27,7 +27,7 @@
 namespace drey::file {
 
 struct FileStoreOptions {
-  std::string dir;
+  std::string dir{};
   // All that the directory takes, in bytes: at least 8 segments.
   uint64_t max_bytes = 0;
   // Memory of the index; 0 is 1/64 of max_bytes, 16 MiB to 1 GiB.

@@ -50,9 +50,15 @@ class Socket {
   const int descriptor_;
 };
 
+// How many are ready: 0 or 1.
+Outcome AwaitOne(Env& env, int socket, uint32_t milliseconds) {
+  Awaited awaited{.socket = socket};
+  return env.Await(std::span(&awaited, 1), milliseconds);
+}
+
 void Pause(Env& env, int socket, uint32_t milliseconds) {
   // A socket that nobody connects to is something to wait at.
-  static_cast<void>(env.AwaitReadable(socket, milliseconds).ok());
+  static_cast<void>(AwaitOne(env, socket, milliseconds).ok());
 }
 
 }  // namespace
@@ -169,7 +175,7 @@ DirectoryLock::Claim DirectoryLock::Ask(const std::string& other, Status* why) {
   std::string line;
   uint8_t bytes[512];
   while (connected.ok() && line.find('\n') == std::string::npos) {
-    const Outcome ready = env.AwaitReadable(socket.get(), kPatience);
+    const Outcome ready = AwaitOne(env, socket.get(), kPatience);
     if (ready.error() == EINTR) continue;
     if (!ready.ok() || ready.value() == 0) break;
     const Outcome received = env.Receive(socket.get(), bytes);
@@ -195,7 +201,7 @@ DirectoryLock::Claim DirectoryLock::Ask(const std::string& other, Status* why) {
 void DirectoryLock::Answer() noexcept {
   Env& env = folder_.env();
   while (!stop_) {
-    const Outcome ready = env.AwaitReadable(socket_, kPatience);
+    const Outcome ready = AwaitOne(env, socket_, kPatience);
     if (!ready.ok() && ready.error() != EINTR) return;
     if (stop_ || !ready.ok() || ready.value() == 0) continue;
     const Socket asking(env, env.Accept(socket_));

@@ -77,11 +77,11 @@ inline std::vector<file::StoredChunk> ChunksOf(const std::vector<uint8_t>& value
   return chunks;
 }
 
-using Outcome = file::WriteOutcome::Kind;
+using Written = file::WriteOutcome::Kind;
 
 struct Wrote {
   bool called = false;
-  Outcome kind = Outcome::kFailed;
+  Written kind = Written::kFailed;
   Status::Code code = Status::Code::kOk;
   bool existed = false;
   std::string message;
@@ -130,7 +130,7 @@ class Store {
     for (const file::StoredChunk& chunk : ChunksOf(value)) {
       wrote = {};
       draft->Write(chunk, Into(wrote));
-      if (wrote.kind != Outcome::kDone) return wrote;
+      if (wrote.kind != Written::kDone) return wrote;
     }
     wrote = {};
     draft->Commit(metadata, Into(wrote));
@@ -147,7 +147,7 @@ class Store {
     return wrote;
   }
   bool Put(const std::string& key, const std::vector<uint8_t>& value) {
-    return Set(key, value).kind == Outcome::kDone;
+    return Set(key, value).kind == Written::kDone;
   }
 
   struct Got {

@@ -28,16 +28,16 @@ TEST_CASE("file store: what is set is found, after an end of whatever kind") {
         const uint64_t what = random.Below(10);
         if (what == 0) {
           const Wrote wrote = store.Delete(key);
-          CHECK(wrote.kind == Outcome::kDone);
+          CHECK(wrote.kind == Written::kDone);
           CHECK(wrote.existed == (model.erase(key) == 1));
         } else if (what == 1 && random.Below(20) == 0) {
-          CHECK(store.Clear().kind == Outcome::kDone);
+          CHECK(store.Clear().kind == Written::kDone);
           model.clear();
         } else {
           const uint64_t size = what == 2 ? random.Below(400'000) : random.Below(5000);
           const auto value = ValueOf(random.Next(), size);
           const Wrote wrote = store.Set(key, value);
-          REQUIRE_MESSAGE(wrote.kind == Outcome::kDone, wrote.message);
+          REQUIRE_MESSAGE(wrote.kind == Written::kDone, wrote.message);
           model[key] = value;
         }
         CHECK(store.Get(key).has_value() == model.contains(key));
