@@ -64,7 +64,8 @@ TEST_CASE("file format: checksums are those of the standard, and of their place"
   CHECK(context.OfHead(1, 128) != other.OfHead(1, 128));
   CHECK(context.OfSegment(1) != context.OfImage(1));
   // As the page says: store id, word, numbers, in that order.
-  std::vector<uint8_t> said(Id(1).begin(), Id(1).end());
+  const Bytes16 id = Id(1);
+  std::vector<uint8_t> said(id.begin(), id.end());
   for (const char each : std::string("HEAD")) said.push_back(static_cast<uint8_t>(each));
   for (const uint64_t number : {uint64_t{7}, uint64_t{4096}}) {
     for (int at = 0; at < 8; at++) said.push_back(static_cast<uint8_t>(number >> (8 * at)));
