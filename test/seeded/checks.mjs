@@ -50,6 +50,10 @@ export const CHECKS = {
     ...doctest('sanitized', '*lent*,*drafts*,*clears*,*expired*,*one flight*,*owner*'),
   },
   news: { name: 'flights in C++', ...doctest('plain', '*flight: who begins*') },
+  io: {
+    name: 'the io layer in C++',
+    ...doctest('plain', 'env:*,file:*,folder:*,faults:*,power loss:*,executor:*,completions:*,rate limit:*'),
+  },
   races: {
     name: 'the memory store in C++, under TSAN',
     ...doctest('threads', '*memory store: threads*'),

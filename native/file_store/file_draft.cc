@@ -1,0 +1,187 @@
+#include <string>
+#include <utility>
+
+#include "file_store/file_store.h"
+#include "file_store/record_io.h"
+
+namespace drey::file {
+namespace {
+
+WriteOutcome FailedBy(const Status& status) {
+  return {.kind = WriteOutcome::Kind::kFailed, .status = CopyOf(status)};
+}
+
+}  // namespace
+
+FileDraft::FileDraft(std::shared_ptr<FileStore> store, Slice key)
+    : store_(std::move(store)),
+      key_(key.begin(), key.end()),
+      hash_(store_->HashOf(key)),
+      fence_(store_->writer_->BeginDraft(hash_.low)) {}
+
+FileDraft::~FileDraft() { Abort(); }
+
+void FileDraft::Abort() {
+  if (std::exchange(over_, true)) return;
+  store_->writer_->EndDraft(fence_);
+  blob_.reset();
+  data_ = {};
+}
+
+// Opens the blob that a value becomes once it is too large for the log.
+WriteOutcome FileDraft::Spill() {
+  constexpr int kAttempts = 3;
+  Result<std::unique_ptr<BlobWriter>> begun = Status::InvalidArgument("not begun");
+  for (int attempt = 0; attempt < kAttempts; attempt++) {
+    begun = store_->blobs_.Begin({.hash = FileStore::BytesOf(hash_),
+                                  .sequence = store_->writer_->TakeSequence()});
+    // A name that is there already belongs to somebody before us: no name is used twice.
+    if (begun.status().code() != Status::Code::kExists) break;
+  }
+  if (!begun.ok()) return FailedBy(begun.status());
+  blob_ = begun.Take();
+  Slice left = data_;
+  for (const ChunkEntry& chunk : chunks_) {
+    if (Status done = blob_->Append(chunk, left.first(chunk.stored)); !done.ok()) {
+      return FailedBy(done);
+    }
+    left = left.subspan(chunk.stored);
+  }
+  chunks_ = {};
+  data_ = {};
+  return {};
+}
+
+WriteOutcome FileDraft::Take(const ChunkEntry& chunk, Slice stored) {
+  if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
+    chunks_.push_back(chunk);
+    data_.insert(data_.end(), stored.begin(), stored.end());
+    size_ += chunk.raw;
+    return {};
+  }
+  if (blob_ == nullptr) {
+    if (WriteOutcome spilt = Spill(); spilt.kind != WriteOutcome::Kind::kDone) return spilt;
+  }
+  size_ += chunk.raw;
+  const Status appended = blob_->Append(chunk, stored);
+  return appended.ok() ? WriteOutcome{} : FailedBy(appended);
+}
+
+void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
+  if (store_->Refused(done)) return;
+  const uint64_t full = uint64_t{1} << store_->options_.chunk_power;
+  const bool right = !over_ && !short_chunk_ && chunk.raw > 0 && chunk.raw <= full &&
+                     chunk.codec <= ChunkEntry::kMostCodec && !chunk.stored.empty() &&
+                     chunk.stored.size() <= chunk.raw &&
+                     (chunk.codec != 0 || chunk.stored.size() == chunk.raw);
+  if (!right || size_ + chunk.raw > store_->options_.max_item_bytes) {
+    if (right) store_->refusals_ += 1;
+    done({.kind = right ? WriteOutcome::Kind::kTooLarge : WriteOutcome::Kind::kFailed,
+          .status = right ? Status()
+                          : Status::InvalidArgument(
+                                "fileStore: the draft is over, or this is no chunk of a value")});
+    Abort();
+    return store_->Ended();
+  }
+  short_chunk_ = chunk.raw < full;
+  const ChunkEntry entry{.checksum = Checksum(chunk.stored),
+                         .stored = static_cast<uint32_t>(chunk.stored.size()),
+                         .raw = chunk.raw,
+                         .codec = chunk.codec};
+  if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
+    // Into memory: nothing to wait for.
+    done(Take(entry, chunk.stored));
+    return store_->Ended();
+  }
+  store_->RunOn(Executor::kWrite,
+                [self = shared_from_this(), entry,
+                 stored = std::vector<uint8_t>(chunk.stored.begin(), chunk.stored.end()),
+                 done = std::move(done)] {
+                  WriteOutcome outcome = self->Take(entry, stored);
+                  if (outcome.kind != WriteOutcome::Kind::kDone) {
+                    if (outcome.status.code() == Status::Code::kNoSpace) {
+                      self->store_->refusals_ += 1;
+                    }
+                    self->Abort();
+                  }
+                  done(std::move(outcome));
+                  self->store_->Ended();
+                });
+}
+
+void FileDraft::Commit(Slice given, WriteDone done) {
+  if (store_->Refused(done)) return;
+  Metadata metadata;
+  if (over_ || !Parse(given, &metadata) || key_.size() > kMostKey) {
+    done({.kind = WriteOutcome::Kind::kFailed,
+          .status = Status::InvalidArgument(
+              "fileStore: the draft is over, or key or metadata are not as the format says")});
+    Abort();
+    return store_->Ended();
+  }
+  if (blob_ == nullptr) return CommitPacked(given, std::move(done));
+  store_->RunOn(Executor::kWrite, [self = shared_from_this(), expires = ExpiresOf(metadata),
+                                   copied = std::vector<uint8_t>(given.begin(), given.end()),
+                                   done = std::move(done)]() mutable {
+    self->CommitBlob(std::move(copied), expires, std::move(done));
+  });
+}
+
+void FileDraft::CommitPacked(Slice given, WriteDone done) {
+  over_ = true;
+  Metadata metadata;
+  static_cast<void>(Parse(given, &metadata));
+  auto request = std::make_unique<LogRequest>();
+  LogItem& item = request->items.emplace_back();
+  item.kind = LogItem::Kind::kPut;
+  item.identity = hash_.low;
+  item.bytes = MakePut({.key = key_,
+                        .metadata = given,
+                        .size = size_,
+                        .chunk_power = store_->options_.chunk_power,
+                        .chunks = chunks_});
+  item.bytes.insert(item.bytes.end(), data_.begin(), data_.end());
+  item.bytes.resize(Padded(item.bytes.size()));
+  item.expires = ExpiresOf(metadata);
+  item.policy = store_->turns_.Begin(store_->clock_ >> 10);
+  request->fence = fence_;
+  data_ = {};
+  store_->Append(std::move(request), std::move(done));
+}
+
+void FileDraft::CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, WriteDone done) {
+  // It must be whole before its record says so.
+  const Status finished =
+      blob_->Finish(store_->options_.durability == Durability::kPower);
+  if (!finished.ok()) {
+    Abort();
+    done(FailedBy(finished));
+    return store_->Ended();
+  }
+  over_ = true;
+  auto request = std::make_unique<LogRequest>();
+  LogItem& item = request->items.emplace_back();
+  item.kind = LogItem::Kind::kPut;
+  item.identity = hash_.low;
+  item.bytes = MakePut({.key = key_,
+                        .metadata = metadata,
+                        .size = size_,
+                        .chunk_power = store_->options_.chunk_power,
+                        .chunks = {},
+                        .blob = true,
+                        .blob_sequence = blob_->name().sequence,
+                        .stored = blob_->stored()});
+  item.expires = expires;
+  item.blob_units = blob_->units();
+  item.policy = store_->turns_.Begin(store_->clock_ >> 10);
+  request->fence = fence_;
+  store_->Append(std::move(request), [self = shared_from_this(), done = std::move(done)](
+                                         WriteOutcome outcome) {
+    // Unless it is the log's, the file goes.
+    if (outcome.kind == WriteOutcome::Kind::kDone) self->blob_->Keep();
+    self->blob_.reset();
+    done(std::move(outcome));
+  });
+}
+
+}  // namespace drey::file
