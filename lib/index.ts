@@ -41,9 +41,13 @@ export {
   BodyUsedError,
   ClosedError,
   ConfigError,
+  CorruptError,
   DreyError,
   type DreyErrorCode,
+  FormatError,
+  IoError,
   KeyError,
+  LockedError,
   NativeError,
   NoSpaceError,
   OriginError,
@@ -68,6 +72,9 @@ export {
   type PressureState,
   type PressureStats,
 } from './resilience/pressure/index.js'
+export type { FileStore, FileStoreStats } from './store/file/file-store.js'
+export { fileStore } from './store/file/index.js'
+export type { Durability, FilePolicyName, FileStoreOptions } from './store/file/options.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
 export type {

@@ -12,6 +12,8 @@ import type { EvictReason } from '../store/store.js'
 export interface CacheEvents {
   /** An entry left a tier to make room; `'expired'` when it was of no more use. */
   evict: { readonly key: string; readonly tier: string; readonly reason: EvictReason }
+  /** What a tier's disk gave is not what was written there: the entry was dropped, and the next fetch replaces it. */
+  corrupt: { readonly key: string; readonly tier: string }
   /** A body lay unread for `timeouts.idle` and was closed. Read it or `close()` it. */
   leak: { readonly key: string }
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
