@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
 import type { FileStore } from '../../lib/store/file/file-store.js'
-import { jsFileStore } from '../../lib/store/file/js.js'
 import type { FileSeams } from '../../lib/store/file/js/store.js'
+import { jsFileStore } from '../../lib/store/file/js.js'
 import { type FileConfig, readFileOptions } from '../../lib/store/file/options.js'
 
 /*

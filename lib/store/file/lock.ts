@@ -1,7 +1,7 @@
 import { LockedError, messageOf } from '../../errors.js'
 import { type Answering, codeOf, type Env, O_DIRECTORY, O_NOFOLLOW, O_RDONLY } from './env.js'
-import { LOCK_FOLDER } from './format/names.js'
 import { openFailure } from './failure.js'
+import { LOCK_FOLDER } from './format/names.js'
 
 /*
  * One process owns a directory, and one copy of drey in it (docs/disk-format.md, section 9).

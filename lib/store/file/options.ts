@@ -93,8 +93,7 @@ export interface FileConfig {
 export function readFileOptions(options: FileStoreOptions): FileConfig {
   const given = validate(fileStoreOptions, options, 'fileStore')
   const maxBytes = parseSize(given.maxBytes)!
-  const segmentBytes =
-    parseSize(given.segmentBytes) ?? clamp(Math.floor(maxBytes / 64), MiB, 64 * MiB)
+  const segmentBytes = parseSize(given.segmentBytes) ?? clamp(Math.floor(maxBytes / 64), MiB, 64 * MiB)
   const packLimit = parseSize(given.packLimit) ?? 64 * KiB
   const chunkBytes = parseSize(given.chunkBytes) ?? 64 * KiB
   const maxItemBytes = parseSize(given.maxItemBytes) ?? Math.floor(maxBytes / 4)
@@ -105,7 +104,11 @@ export function readFileOptions(options: FileStoreOptions): FileConfig {
     refuse('segmentBytes', given.segmentBytes, `from 1 MiB to 4 GiB less 8 bytes`)
   }
   if (maxBytes < 8 * segmentBytes) {
-    refuse('maxBytes', given.maxBytes, `at least 8 segments, ${8 * segmentBytes} bytes (${showSize(8 * segmentBytes)})`)
+    refuse(
+      'maxBytes',
+      given.maxBytes,
+      `at least 8 segments, ${8 * segmentBytes} bytes (${showSize(8 * segmentBytes)})`,
+    )
   }
   if (packLimit > MAX_PACKED) refuse('packLimit', given.packLimit, 'at most 1 MiB')
   if (!isChunkBytes(chunkBytes)) {

@@ -1,6 +1,6 @@
 import { MAX_USER_BYTES } from '../../../cache/metadata.js'
-import type { Metadata } from '../../store.js'
 import { parseUser } from '../../memory/native/metadata.js'
+import type { Metadata } from '../../store.js'
 
 /*
  * Metadata in a head (docs/disk-format.md, section 10).
@@ -119,7 +119,8 @@ class Cursor {
   /** Text behind its length in `width` bytes. */
   text(width: number, most: number): string {
     const at = this.at + width
-    const length = at <= this.#bytes.length ? this.#bytes.readUIntLE(this.at, width) : Number.POSITIVE_INFINITY
+    const length =
+      at <= this.#bytes.length ? this.#bytes.readUIntLE(this.at, width) : Number.POSITIVE_INFINITY
     this.at = at + (length <= most ? length : Number.POSITIVE_INFINITY)
     return this.at <= this.#bytes.length ? this.#bytes.toString('utf8', at, this.at) : ''
   }

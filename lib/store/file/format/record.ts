@@ -1,8 +1,17 @@
-import { crc32c } from '../../../native/crc32c.js'
 import { MAX_KEY_BYTES } from '../../../keys.js'
+import { crc32c } from '../../../native/crc32c.js'
 import { type Context, withNumber } from './checksum.js'
 import { CHUNK_ENTRY, chunkCount, isChunkPower } from './chunk.js'
-import { isZero, KEY_HASH_BYTES, MAX_HEAD, MAX_PACKED, MAX_VALUE, pad8, readU64, writeU64 } from './numbers.js'
+import {
+  isZero,
+  KEY_HASH_BYTES,
+  MAX_HEAD,
+  MAX_PACKED,
+  MAX_VALUE,
+  pad8,
+  readU64,
+  writeU64,
+} from './numbers.js'
 
 /*
  * Records of the log (docs/disk-format.md, section 5.2).
@@ -192,7 +201,11 @@ function putBodyBytes(head: Omit<RecordHead, 'recordBytes'>): number {
 }
 
 /** Where the parts of a put's head begin, from the head's start. */
-export function partsOf(head: RecordHead): { readonly key: number; readonly metadata: number; readonly table: number } {
+export function partsOf(head: RecordHead): {
+  readonly key: number
+  readonly metadata: number
+  readonly table: number
+} {
   const key = FIXED_HEAD + (isBlob(head) ? BLOB_SEQUENCE : 0)
   const metadata = key + head.keyBytes
   return { key, metadata, table: metadata + head.metadataBytes }

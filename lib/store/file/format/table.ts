@@ -37,7 +37,10 @@ export function blobBytes(shape: BlobShape): number {
 }
 
 /** Where the page `page` lies in the file. */
-export function pagePlace(page: number, shape: BlobShape): { readonly offset: number; readonly length: number } {
+export function pagePlace(
+  page: number,
+  shape: BlobShape,
+): { readonly offset: number; readonly length: number } {
   const chunks = chunkCount(shape.size, shape.chunkBytes)
   const here = Math.min(CHUNKS_PER_PAGE, chunks - page * CHUNKS_PER_PAGE)
   return { offset: shape.storedBytes + page * TABLE_PAGE, length: PAGE_HEAD + here * CHUNK_ENTRY }
@@ -92,7 +95,6 @@ export function decodePage(
     offsets.push(offset)
   }
   const last = from + here === count
-  const sound =
-    (page > 0 || offsets[0] === 0) && offset <= storedBytes && (!last || offset === storedBytes)
+  const sound = (page > 0 || offsets[0] === 0) && offset <= storedBytes && (!last || offset === storedBytes)
   return sound ? { chunks, offsets } : undefined
 }

@@ -1,6 +1,6 @@
-import { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, codeOf, syncFolder, writeFully } from '../env.js'
 import type { ChunkEncoder, StoredChunk } from '../chunks.js'
-import { CHUNK_ENTRY, chunkCount, CODEC, encodeChunk } from '../format/chunk.js'
+import { codeOf, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, syncFolder, writeFully } from '../env.js'
+import { CHUNK_ENTRY, CODEC, chunkCount, encodeChunk } from '../format/chunk.js'
 import { partitionName } from '../format/names.js'
 import { encodeTable, tableBytes } from '../format/table.js'
 import { blobAllotment, unitsOf } from '../space.js'

@@ -1,6 +1,14 @@
 import { codeOf, type Env, readInto } from '../env.js'
 import { blobName, blobOf, blobPath, partitionName } from '../format/names.js'
-import { blobSequenceOf, decodeRecord, FIXED_HEAD, isBlob, KIND, partsOf, peekRecord } from '../format/record.js'
+import {
+  blobSequenceOf,
+  decodeRecord,
+  FIXED_HEAD,
+  isBlob,
+  KIND,
+  partsOf,
+  peekRecord,
+} from '../format/record.js'
 import { blobAllotment, unitsOf } from '../space.js'
 import { type Core, headContext, type KeyId, keyIdOf, segmentPath } from './core.js'
 import type { IndexEntry } from './table.js'

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../clock.js'
-import type { EvictReason } from '../../store.js'
 import { hash128 } from '../../../native/hash.js'
+import type { EvictReason } from '../../store.js'
 import type { Env } from '../env.js'
 import { type Context, contextOf, withBytes, withNumber } from '../format/checksum.js'
 import type { DirectoryHeader } from '../format/directory.js'

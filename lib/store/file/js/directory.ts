@@ -13,7 +13,12 @@ import {
   writeFully,
 } from '../env.js'
 import { openFailure } from '../failure.js'
-import { decodeDirectory, DIRECTORY_BYTES, type DirectoryHeader, encodeDirectory } from '../format/directory.js'
+import {
+  DIRECTORY_BYTES,
+  type DirectoryHeader,
+  decodeDirectory,
+  encodeDirectory,
+} from '../format/directory.js'
 import { DIRECTORY_FILE, isDirectoryDraft, LOCK_FOLDER, LOG_FOLDER, partitionOf } from '../format/names.js'
 import { FORMAT_VERSION } from '../format/numbers.js'
 import type { FileConfig } from '../options.js'
@@ -102,7 +107,11 @@ async function read(env: Env, dir: string): Promise<DirectoryHeader> {
 }
 
 /** Writes the header under a name of its own, and links it to its place: there is a whole one, or none. */
-async function make(env: Env, { dir, partitions, durability }: FileConfig, now: number): Promise<DirectoryHeader> {
+async function make(
+  env: Env,
+  { dir, partitions, durability }: FileConfig,
+  now: number,
+): Promise<DirectoryHeader> {
   const header: DirectoryHeader = {
     storeId: env.random(16),
     secret: env.random(16),

@@ -129,7 +129,15 @@ export class OpenFiles {
   }
 
   #begin(path: string): Slot {
-    const slot: Slot = { path, fd: -1, opening: Promise.resolve(), refs: 0, pins: 0, pinnedBytes: 0, gone: undefined }
+    const slot: Slot = {
+      path,
+      fd: -1,
+      opening: Promise.resolve(),
+      refs: 0,
+      pins: 0,
+      pinnedBytes: 0,
+      gone: undefined,
+    }
     slot.opening = this.#open(path).then((fd) => {
       slot.fd = fd
     })

@@ -4,9 +4,9 @@ import {
   checkImagePage,
   decodeImageEntry,
   decodeImageHeader,
+  ENTRIES_PER_PAGE,
   encodeImageEntry,
   encodeImageHeader,
-  ENTRIES_PER_PAGE,
   IMAGE_ENTRY,
   IMAGE_FLAG,
   IMAGE_HEADER,
@@ -141,11 +141,7 @@ async function writePages(core: Core, fd: number, number: number, most: number):
     for (const entry of some) {
       // Reclaimed while the image was being written: the entry is evicted.
       if (entry.segment < oldest) continue
-      encodeImageEntry(
-        { ...entry, segment: entry.segment - oldest },
-        page,
-        PAGE_HEAD + here * IMAGE_ENTRY,
-      )
+      encodeImageEntry({ ...entry, segment: entry.segment - oldest }, page, PAGE_HEAD + here * IMAGE_ENTRY)
       here += 1
       entries += 1
       if (here < ENTRIES_PER_PAGE) continue

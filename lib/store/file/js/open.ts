@@ -1,5 +1,5 @@
-import { messageOf } from '../../../errors.js'
 import { showSize } from '../../../config/units.js'
+import { messageOf } from '../../../errors.js'
 import type { StoreContext } from '../../store.js'
 import { syncFolder } from '../env.js'
 import { openFailure } from '../failure.js'
@@ -18,7 +18,7 @@ import { Reclaimer } from './reclaim.js'
 import { listLog, type Recovered, recover } from './recovery.js'
 import { Segments } from './segments.js'
 import type { FileSeams } from './store.js'
-import { IndexTable, type IndexEntry } from './table.js'
+import { type IndexEntry, IndexTable } from './table.js'
 import { Writer } from './writer.js'
 
 /** A directory that is open, recovered, and ready to be written to. */
@@ -93,9 +93,12 @@ export async function openDirectoryStore(
     await writer.begin()
     await removeBroken(core, recovered.broken)
     if (!(await reclaimer.makeRoom(0, 0))) {
-      throw Object.assign(new Error(`what is in it cannot be brought down to maxBytes, ${config.maxBytes} bytes`), {
-        code: 'ENOSPC',
-      })
+      throw Object.assign(
+        new Error(`what is in it cannot be brought down to maxBytes, ${config.maxBytes} bytes`),
+        {
+          code: 'ENOSPC',
+        },
+      )
     }
     let image = recovered.image
     const summary = { ...recovered.summary, milliseconds: clock.monotonic() - began }
@@ -144,7 +147,9 @@ function tell({ logger, dir }: FileConfig, summary: RecoverySummary, bytes: numb
   const { clean, milliseconds, entries, tornBytes, damagedBytes, orphans, doubt, replayed } = summary
   const parts = [
     `file store ${dir}: ${entries} entries, ${showSize(bytes)}, opened in ${Math.round(milliseconds)} ms`,
-    clean ? 'closed cleanly' : `not closed cleanly: ${replayed} records read, ${tornBytes} bytes dropped at the end`,
+    clean
+      ? 'closed cleanly'
+      : `not closed cleanly: ${replayed} records read, ${tornBytes} bytes dropped at the end`,
     ...(orphans > 0 ? [`${orphans} files removed that nothing referred to`] : []),
     ...(damagedBytes > 0 ? [`${damagedBytes} bytes damaged`] : []),
     ...(doubt ? ['entries are to be revalidated'] : []),

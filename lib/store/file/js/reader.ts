@@ -1,10 +1,11 @@
-import { crc32c } from '../../../native/crc32c.js'
 import { ClosedError, CorruptError } from '../../../errors.js'
 import { showKey } from '../../../keys.js'
+import { crc32c } from '../../../native/crc32c.js'
 import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../../store.js'
 import { codeOf, readInto } from '../env.js'
 import { CODEC } from '../format/chunk.js'
 import { decodeMetadata } from '../format/metadata.js'
+import { pad8 } from '../format/numbers.js'
 import {
   blobSequenceOf,
   decodeRecord,
@@ -16,8 +17,14 @@ import {
   type RecordHead,
   type RecordParts,
 } from '../format/record.js'
-import { pad8 } from '../format/numbers.js'
-import { blobBytes, type BlobShape, CHUNKS_PER_PAGE, decodePage, pagePlace, type TablePage } from '../format/table.js'
+import {
+  type BlobShape,
+  blobBytes,
+  CHUNKS_PER_PAGE,
+  decodePage,
+  pagePlace,
+  type TablePage,
+} from '../format/table.js'
 import { blobAllotment, unitsOf } from '../space.js'
 import type { Blobs } from './blobs.js'
 import { blobContext, type Core, headContext, type KeyId, segmentPath } from './core.js'
@@ -118,7 +125,8 @@ export async function readMetadata(
 ): Promise<readonly [string, Metadata] | NoEntry> {
   const most = Math.min(entry.length, 4096)
   let record = await readRecord(host, undefined, entry, most)
-  if (record === 'corrupt' && most < entry.length) record = await readRecord(host, undefined, entry, entry.length)
+  if (record === 'corrupt' && most < entry.length)
+    record = await readRecord(host, undefined, entry, entry.length)
   if (typeof record === 'string') return record
   const { head, bytes } = record
   const { key } = partsOf(head)

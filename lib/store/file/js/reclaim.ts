@@ -1,5 +1,14 @@
 import { readFully, syncFolder } from '../env.js'
-import { blobSequenceOf, FIXED_HEAD, FLAG, isBlob, KIND, partsOf, type RecordHead, type RecordParts } from '../format/record.js'
+import {
+  blobSequenceOf,
+  FIXED_HEAD,
+  FLAG,
+  isBlob,
+  KIND,
+  partsOf,
+  type RecordHead,
+  type RecordParts,
+} from '../format/record.js'
 import { SEGMENT_HEADER } from '../format/segment.js'
 import { allotment, blobAllotment } from '../space.js'
 import type { Blobs } from './blobs.js'
@@ -88,7 +97,8 @@ export class Reclaimer {
   async admit(): Promise<void> {
     const { ledger, config, segments } = this.#core
     const full = (): boolean =>
-      this.#indexFull || (segments.active === undefined && ledger.total + allotment(config.segmentBytes) > ledger.maxBytes)
+      this.#indexFull ||
+      (segments.active === undefined && ledger.total + allotment(config.segmentBytes) > ledger.maxBytes)
     for (let count = 0; count < MOST_SEGMENTS && full(); count += 1) {
       const went = await this.exclusively(async () => !full() || (await this.#oldest(true)))
       if (!went) return

@@ -3,8 +3,8 @@ import type { RecoverySummary } from '../file-store.js'
 import { IMAGE_FLAG, type ImageHeader } from '../format/image.js'
 import { blobOf, imageName, imageOf, LOG_FOLDER, partitionName, segmentOf } from '../format/names.js'
 import { isZero } from '../format/numbers.js'
-import { decodeRecord, FLAG, blobSequenceOf, KIND } from '../format/record.js'
-import { decodeSegment, DURABILITY, SEGMENT_HEADER, type SegmentHeader } from '../format/segment.js'
+import { blobSequenceOf, decodeRecord, FLAG, KIND } from '../format/record.js'
+import { DURABILITY, decodeSegment, SEGMENT_HEADER, type SegmentHeader } from '../format/segment.js'
 import { allotment, folderAllotment, UNIT, unitsOf } from '../space.js'
 import { type Core, headContext, identityOf, logFolder, segmentPath } from './core.js'
 import { assertKind } from './directory.js'
@@ -83,7 +83,8 @@ export async function recover(
 
   const { image, imageFile } = await takeImage(core, listed.images)
   const replay = await replayLog(core, whole, broken, image)
-  const closed = (image !== undefined && (image.flags & IMAGE_FLAG.clean) !== 0 && replay.nothingFollows) || replay.ended
+  const closed =
+    (image !== undefined && (image.flags & IMAGE_FLAG.clean) !== 0 && replay.nothingFollows) || replay.ended
   const clean = closed && broken.length === 0
   const swept = clean ? { orphans: 0, lost: [] } : await sweepBlobs(core, replay.blobs)
   ledger.charge(segments.blobBytes)
@@ -394,7 +395,10 @@ async function isBlobOf(
   return (known.get(identityOf(entry)) ?? (await readBlobSequence(core, entry))) === sequence
 }
 
-async function readBlobSequence({ env, dir, contexts }: Core, entry: IndexEntry): Promise<number | undefined> {
+async function readBlobSequence(
+  { env, dir, contexts }: Core,
+  entry: IndexEntry,
+): Promise<number | undefined> {
   const fd = await env.open(segmentPath(dir, entry.segment), O_RDONLY | O_NOFOLLOW)
   try {
     const bytes = await readFully(env, fd, entry.length, entry.offset)

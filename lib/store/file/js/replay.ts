@@ -94,7 +94,11 @@ export async function readSegment(source: SegmentSource, from: number): Promise<
 }
 
 /** Drops from the last segment of a log what was being written when its owner died. @throws what the system says */
-export async function dropTornTail(source: SegmentSource, read: ReadSegment, durability: number): Promise<void> {
+export async function dropTornTail(
+  source: SegmentSource,
+  read: ReadSegment,
+  durability: number,
+): Promise<void> {
   const { found } = read
   const cut =
     durability === DURABILITY.power ? await firstUnsynced(source, found) : await firstTorn(source, found)
@@ -150,7 +154,16 @@ async function isWhole({ env, fd, fileBytes, context }: SegmentSource, record: F
 
 function damageAt(offset: number, end: number): Found {
   const nothing = { sequence: 0, flags: 0, unsynced: NOT_KNOWN, checksum: 0, lo: 0, hi: 0 }
-  return { kind: 'damage', offset, end, ...nothing, expires: 0, blobUnits: 0, blobSequence: 0, endsBatch: false }
+  return {
+    kind: 'damage',
+    offset,
+    end,
+    ...nothing,
+    expires: 0,
+    blobUnits: 0,
+    blobSequence: 0,
+    endsBatch: false,
+  }
 }
 
 function describe(head: RecordHead, offset: number, bytes: Buffer, at: number, secret: Buffer): Found {

@@ -1,28 +1,22 @@
 import { type Clock, systemClock } from '../../../clock.js'
 import { ClosedError, ConfigError } from '../../../errors.js'
-import {
-  type Draft,
-  type Later,
-  type Metadata,
-  type StoreContext,
-  type StoredEntry,
-} from '../../store.js'
+import type { Draft, Later, Metadata, StoreContext, StoredEntry } from '../../store.js'
 import { codeOf, type Env, systemEnv } from '../env.js'
 import { failure } from '../failure.js'
 import type { Change, FileStore, FileStoreStats } from '../file-store.js'
 import { encodeMetadata } from '../format/metadata.js'
+import { KIND } from '../format/record.js'
 import type { FileConfig } from '../options.js'
+import { UNIT } from '../space.js'
+import { BlobWriter } from './blob-writer.js'
 import { type Core, expiryOf, identityOf, type KeyId, keyIdOf, newTally, type Tally } from './core.js'
 import { type DraftHost, FileDraft, type Prepared } from './draft.js'
 import { type Opened, openDirectoryStore } from './open.js'
-import { openEntry, type OpenedEntry, ReadLane, type ReaderHost } from './reader.js'
+import { type OpenedEntry, openEntry, type ReaderHost, ReadLane } from './reader.js'
 import { deletion } from './reclaim.js'
 import { scan } from './scan.js'
 import { type IndexEntry, NEVER } from './table.js'
-import { BlobWriter } from './blob-writer.js'
 import { type Append, bare, type Outcome } from './writer.js'
-import { KIND } from '../format/record.js'
-import { UNIT } from '../space.js'
 
 /** What a test may replace. */
 export interface FileSeams {
@@ -134,7 +128,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
 
   async revise(key: string, entry: StoredEntry, metadata: Metadata): Promise<boolean> {
     const opened = entry as OpenedEntry
-    if (this.closed || typeof opened.reviseWith !== 'function' || metadata.size !== entry.metadata.size) return false
+    if (this.closed || typeof opened.reviseWith !== 'function' || metadata.size !== entry.metadata.size)
+      return false
     const id = this.#idOf(key)
     const isCurrent = (): boolean => this.core.index.get(id.lo, id.hi)?.sequence === opened.sequence
     if (!isCurrent()) return false
@@ -169,12 +164,13 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       parts: bare(KIND.clear),
       apply: (place) => this.#track(this.#open.reclaimer.cleared(place)),
     }
-    const outcome = await this.#append([append], false)
+    const outcome = await this.#append([append])
     if (outcome !== 'done') throw failure(noRoom(), this.#config.dir, 'writing that all is removed')
   }
 
-  entries(): AsyncIterable<readonly [string, Metadata]> {
-    return scan(this)
+  async *entries(): AsyncGenerator<readonly [string, Metadata], void, undefined> {
+    if (this.#config.durability === 'none') await this.#open.writer.flush()
+    yield* scan(this)
   }
 
   stats(): FileStoreStats {
@@ -331,11 +327,14 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     return this.#writeDeletion(hash, entry)
   }
 
-  async #writeDeletion(hash: Buffer, { lo, hi }: { readonly lo: number; readonly hi: number }): Promise<void> {
+  async #writeDeletion(
+    hash: Buffer,
+    { lo, hi }: { readonly lo: number; readonly hi: number },
+  ): Promise<void> {
     // A newer value says as much.
     const wanted = (): boolean => !this.core.index.has(lo, hi)
     const append: Append = { parts: deletion(hash), lo, wanted, apply: () => undefined }
-    const outcome = await this.#append([append], true)
+    const outcome = await this.#append([append])
     if (outcome === 'no-room') this.#unwritten.add(identityOf({ lo, hi }))
   }
 
@@ -354,15 +353,17 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     now.puts = 0
     try {
       const append: Append = { parts: deletion(id.hash), lo: id.lo, apply: () => undefined }
-      const outcome = await this.#append([append], true)
+      // Until it is known to be in the log, it is to be written again when it is asked for again.
+      this.#unwritten.add(identity)
+      const written = (outcome: Outcome | 'failed'): void => {
+        if (outcome === 'done') this.#unwritten.delete(identity)
+        settle()
+      }
+      const outcome = await this.#append([append], written)
       if (outcome !== 'done') throw noRoom()
-      this.#unwritten.delete(identity)
       return had
     } catch (error) {
-      this.#unwritten.add(identity)
       throw failure(error, this.#config.dir, 'writing a delete')
-    } finally {
-      settle()
     }
   }
 
@@ -381,11 +382,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   async #change(id: KeyId, put: PutChange): Promise<Outcome> {
     const settle = this.#begin(identityOf(id))
     this.#pending.get(identityOf(id))!.puts += put.replaces === undefined ? 1 : 0
-    try {
-      return await this.#append([this.#appendOf(id, put)], put.replaces === undefined)
-    } finally {
-      settle()
-    }
+    return this.#append([this.#appendOf(id, put)], settle, put.replaces === undefined)
   }
 
   #appendOf(id: KeyId, put: PutChange): Append {
@@ -470,9 +467,14 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     }
   }
 
-  async #append(appends: readonly Append[], early: boolean): Promise<Outcome> {
+  /** @param settled called once, when it is known what became of it: maybe later than the answer */
+  async #append(
+    appends: readonly Append[],
+    settled?: (outcome: Outcome | 'failed') => void,
+    early = true,
+  ): Promise<Outcome> {
     try {
-      return await this.#open.writer.append(appends, { early })
+      return await this.#open.writer.append(appends, { early, settled })
     } finally {
       this.#wrote()
     }

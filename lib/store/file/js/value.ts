@@ -1,6 +1,14 @@
 import { crc32c } from '../../../native/crc32c.js'
 import type { ChunkCodec, StoredChunk } from '../chunks.js'
-import { CHUNK_ENTRY, type ChunkEntry, chunkCount, CODEC, decodeChunk, encodeChunk, rawBytesOf } from '../format/chunk.js'
+import {
+  CHUNK_ENTRY,
+  type ChunkEntry,
+  CODEC,
+  chunkCount,
+  decodeChunk,
+  encodeChunk,
+  rawBytesOf,
+} from '../format/chunk.js'
 import { pad8 } from '../format/numbers.js'
 import {
   decodeRecord,
@@ -106,7 +114,8 @@ export async function unpack(
 /** The record of the entry, to be written elsewhere; undefined when it is not what was written. */
 export function partsFrom(bytes: Buffer, entry: IndexEntry, context: number): RecordParts | undefined {
   const head = decodeRecord(bytes, 0, entry.offset, context)
-  if (head?.kind !== KIND.put || head.sequence !== entry.sequence || head.recordBytes !== bytes.length) return undefined
+  if (head?.kind !== KIND.put || head.sequence !== entry.sequence || head.recordBytes !== bytes.length)
+    return undefined
   if (!isBlob(head) && packedChunks(bytes, 0, head) === undefined) return undefined
   const dataAt = pad8(head.headBytes)
   const { kind, flags, chunkPower, size, storedBytes, keyBytes, metadataBytes } = head

@@ -43,6 +43,17 @@ export interface Append {
 /** What became of records: written; no more wanted; no room for them. What else goes wrong is an error. */
 export type Outcome = 'done' | 'gone' | 'no-room'
 
+export interface AppendOptions {
+  /** All or none. */
+  readonly batch?: boolean
+  /** Of reclaiming: given up when there is no room for a new segment. */
+  readonly copy?: boolean
+  /** Acknowledged before it is written, with durability 'none'. */
+  readonly early?: boolean
+  /** Called once, when it is known what became of the records: maybe after they were acknowledged. */
+  readonly settled?: ((outcome: Outcome | 'failed') => void) | undefined
+}
+
 interface Item {
   readonly appends: readonly Append[]
   readonly batch: boolean
@@ -115,27 +126,16 @@ export class Writer {
    *
    * @throws (rejects) what the system says, `ERR_DREY_IO`; `ERR_DREY_CLOSED`
    */
-  async append(
-    appends: readonly Append[],
-    options: { readonly batch?: boolean; readonly copy?: boolean; readonly early?: boolean } = {},
-  ): Promise<Outcome> {
-    const { batch = false, copy = false, early = false } = options
-    if (this.#closed) throw new ClosedError('the file store is closed')
-    if (copy && this.#starved) return 'no-room'
-    let bytes = batch ? recordBytesOf({ ...bare(KIND.batch), body: Buffer.alloc(8) }) : 0
-    for (const { parts } of appends) bytes += recordBytesOf(parts)
-    if (bytes > this.#core.config.segmentBytes - 2 * SEGMENT_HEADER - END_BYTES) return 'no-room'
-    const written = new Promise<Outcome>((resolve, reject) => {
-      const settle = (outcome: Outcome | DreyError): void =>
-        typeof outcome === 'string' ? resolve(outcome) : reject(outcome)
-      this.#queue.push({ appends, batch, ends: false, copy, bytes, settle })
-    })
-    this.#queued += bytes
-    const lingers = early && this.#core.config.durability === 'none' && this.#queued <= LINGER_MOST
+  async append(appends: readonly Append[], options: AppendOptions = {}): Promise<Outcome> {
+    const { settled } = options
+    const written = this.#enqueue(appends, options)
+    if (settled !== undefined) written.then(settled, () => settled('failed'))
+    const lingers =
+      options.early === true && this.#core.config.durability === 'none' && this.#queued <= LINGER_MOST
     if (!lingers || this.#queued >= LINGER_BYTES) this.#start()
     else this.#lingering ??= this.#core.clock.after(LINGER_MS, () => this.#start(), true)
-    if (!lingers) return written
-    // Acknowledged with its place; whoever wants to know more than that asks for more durability.
+    // With its place it is acknowledged; whoever wants to know more than that asks for more durability.
+    if (!lingers || this.#closed) return written
     written.catch(() => undefined)
     return 'done'
   }
@@ -182,6 +182,23 @@ export class Writer {
     const { end } = active
     await this.#core.env.datasync(this.#fd)
     active.synced = Math.max(active.synced, end)
+  }
+
+  async #enqueue(
+    appends: readonly Append[],
+    { batch = false, copy = false }: AppendOptions,
+  ): Promise<Outcome> {
+    if (this.#closed) throw new ClosedError('the file store is closed')
+    if (copy && this.#starved) return 'no-room'
+    let bytes = batch ? recordBytesOf(BATCH) : 0
+    for (const { parts } of appends) bytes += recordBytesOf(parts)
+    if (bytes > this.#core.config.segmentBytes - 2 * SEGMENT_HEADER - END_BYTES) return 'no-room'
+    this.#queued += bytes
+    return new Promise<Outcome>((resolve, reject) => {
+      const settle = (outcome: Outcome | DreyError): void =>
+        typeof outcome === 'string' ? resolve(outcome) : reject(outcome)
+      this.#queue.push({ appends, batch, ends: false, copy, bytes, settle })
+    })
   }
 
   #start(): void {
@@ -377,7 +394,11 @@ export class Writer {
     const { active } = segments
     if (active === undefined) return false
     const bytes = Buffer.alloc(END_BYTES)
-    const place = { offset: active.end, sequence: this.#core.nextSequence, unsynced: this.#unsynced(active.end) }
+    const place = {
+      offset: active.end,
+      sequence: this.#core.nextSequence,
+      unsynced: this.#unsynced(active.end),
+    }
     encodeRecord(END, place, headContext(contexts, active.number), bytes, 0)
     try {
       await writeFully(env, this.#fd, bytes, active.end)
@@ -495,7 +516,11 @@ class Placed {
     return this.#records.length
   }
 
-  add(parts: RecordParts, place: { offset: number; sequence: number; unsynced: number }, append: Append | undefined): number {
+  add(
+    parts: RecordParts,
+    place: { offset: number; sequence: number; unsynced: number },
+    append: Append | undefined,
+  ): number {
     this.#records.push({ parts, place, append })
     return this.#records.length - 1
   }
