@@ -127,12 +127,10 @@ void FileDraft::Commit(Slice given, WriteDone done) {
   });
 }
 
-void FileDraft::CommitPacked(Slice given, WriteDone done) {
-  over_ = true;
+LogItem FileDraft::PackedItem(Slice given) {
   Metadata metadata;
   static_cast<void>(Parse(given, &metadata));
-  auto request = std::make_unique<LogRequest>();
-  LogItem& item = request->items.emplace_back();
+  LogItem item;
   item.kind = LogItem::Kind::kPut;
   item.identity = hash_.low;
   item.bytes = MakePut({.key = key_,
@@ -144,8 +142,35 @@ void FileDraft::CommitPacked(Slice given, WriteDone done) {
   item.bytes.resize(Padded(item.bytes.size()));
   item.expires = ExpiresOf(metadata);
   item.policy = store_->turns_.Begin(store_->clock_ >> 10);
-  request->fence = fence_;
+  store_->given_ += key_.size() + size_;
   data_ = {};
+  return item;
+}
+
+LogItem FileDraft::BlobItem(Slice metadata, uint32_t expires) {
+  LogItem item;
+  item.kind = LogItem::Kind::kPut;
+  item.identity = hash_.low;
+  item.bytes = MakePut({.key = key_,
+                        .metadata = metadata,
+                        .size = size_,
+                        .chunk_power = store_->options_.chunk_power,
+                        .chunks = {},
+                        .blob = true,
+                        .blob_sequence = blob_->name().sequence,
+                        .stored = blob_->stored()});
+  item.expires = expires;
+  item.blob_units = blob_->units();
+  item.policy = store_->turns_.Begin(store_->clock_ >> 10);
+  store_->given_ += key_.size() + size_;
+  return item;
+}
+
+void FileDraft::CommitPacked(Slice given, WriteDone done) {
+  over_ = true;
+  auto request = std::make_unique<LogRequest>();
+  request->items.push_back(PackedItem(given));
+  request->fence = fence_;
   store_->Append(std::move(request), std::move(done));
 }
 
@@ -160,20 +185,7 @@ void FileDraft::CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, Writ
   }
   over_ = true;
   auto request = std::make_unique<LogRequest>();
-  LogItem& item = request->items.emplace_back();
-  item.kind = LogItem::Kind::kPut;
-  item.identity = hash_.low;
-  item.bytes = MakePut({.key = key_,
-                        .metadata = metadata,
-                        .size = size_,
-                        .chunk_power = store_->options_.chunk_power,
-                        .chunks = {},
-                        .blob = true,
-                        .blob_sequence = blob_->name().sequence,
-                        .stored = blob_->stored()});
-  item.expires = expires;
-  item.blob_units = blob_->units();
-  item.policy = store_->turns_.Begin(store_->clock_ >> 10);
+  request->items.push_back(BlobItem(metadata, expires));
   request->fence = fence_;
   store_->Append(std::move(request), [self = shared_from_this(), done = std::move(done)](
                                          WriteOutcome outcome) {

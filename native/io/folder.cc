@@ -12,7 +12,10 @@ namespace {
 
 constexpr size_t kLongestName = 255;
 
-std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string Quoted(std::string_view text) {
+  std::string quoted(1, '\'');
+  return quoted.append(text).append(1, '\'');
+}
 
 // Without what would have the system follow a link at its end: "a/link/" and "a/link/.".
 std::string Trimmed(std::string path) {
@@ -20,8 +23,7 @@ std::string Trimmed(std::string path) {
     if (path.ends_with('/')) {
       path.pop_back();
     } else if (path.ends_with("/.")) {
-      path.resize(path.size() - 2);
-      if (path.empty()) path = "/";
+      path.erase(path.size() - (path.size() == 2 ? 1 : 2));
     } else {
       break;
     }
