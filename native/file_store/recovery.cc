@@ -215,6 +215,13 @@ Status Recovery::ReplayLog() {
     Result<File> opened = OpenSegment(each.number);
     if (!opened.ok()) return opened.TakeStatus();
     const File file = opened.Take();
+    if (each.size < from) {
+      // What the image has seen is not there any more.
+      result_.damages += 1;
+      doubting_ = true;
+      followed_ = true;
+      continue;
+    }
     uint64_t end = each.size;
     if (last) {
       const Result<Tail> tail = FindTail(file, each, from);

@@ -57,7 +57,7 @@ TEST_CASE("file store: after a loss of power nothing is wrong, and what was prom
     uint64_t doubtful = 0;
     uint64_t damages = 0;
     uint64_t torn = 0;
-    for (uint64_t seed = 0; seed < 60; seed++) {
+    for (uint64_t seed = 0; seed < 25; seed++) {
       TempFolder folder;
       FaultEnv env(PosixEnv());
       const std::string path = folder.path() + "/s";
