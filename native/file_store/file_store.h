@@ -229,7 +229,10 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void ReclaimStep();
   bool GatherCandidates(const Segment& segment, std::vector<Candidate>& candidates);
   void CopyForward(const Segments::Handle& segment, std::vector<Candidate> kept);
-  void EndTurn(const Segments::Handle& segment);
+  Segments::Handle MostlyDead(const Segment& oldest) const;
+  void CopyAll(const Segments::Handle& segment);
+  void EnqueueCopy(const std::shared_ptr<Turn>& turn, LogItem item);
+  void EndTurn(const Segments::Handle& segment, bool early, bool failed);
   bool EvictSegment(const Segments::Handle& segment);
   bool DropSegment(const Segments::Handle& segment);
   void EvictEntry(const IndexEntry& entry, const RecordHead* head, bool log);

@@ -238,8 +238,11 @@ void LogWriter::Promise(const Run& run) {
   for (size_t at = 0; at < run.placed.size(); at++) {
     const Run::Placed& each = run.placed[at];
     if (at + 1 < run.placed.size() && run.placed[at + 1].request == each.request) continue;
-    // Who has a blob has to hear what became of its record.
-    if (each.item->blob_units != 0) continue;
+    // Who has a blob, or removes what was copied, or closes, has to hear what became of it.
+    const LogItem::Kind kind = each.item->kind;
+    if (each.item->blob_units != 0 || kind == LogItem::Kind::kCopy || kind == LogItem::Kind::kEnd) {
+      continue;
+    }
     Finish(*each.request, {.kind = LogOutcome::Kind::kDone,
                            .status = {},
                            .sequence = each.sequence,
