@@ -17,7 +17,7 @@ constexpr uint64_t kSlack = 4096;
 
 Status NoRoom(uint64_t bytes) {
   return Status::Failed(Status::Code::kNoSpace,
-                        "no room for " + std::to_string(bytes) + " bytes of a value");
+                        "no room for " + std::to_string(bytes) + " bytes of a value: maxBytes, or minFree, is reached");
 }
 
 }  // namespace
@@ -44,6 +44,10 @@ Status BlobWriter::Reserve(uint64_t end) {
         !(blobs_.make_room_(more) && ledger.Take(more, DiskLedger::Use::kOther))) {
       return NoRoom(more);
     }
+  }
+  if (!blobs_.may_grow_(more)) {
+    ledger.Give(more);
+    return NoRoom(more);
   }
   charge_ += more;
   return {};

@@ -101,14 +101,17 @@ class Blobs {
  public:
   // Makes room for so many bytes in the ledger; false when there is none.
   using MakeRoom = std::function<bool(uint64_t bytes)>;
+  // Whether the file system has so much to give.
+  using MayGrow = std::function<bool(uint64_t bytes)>;
 
   Blobs(Directory& directory, const Context& context, DiskLedger& ledger, OpenFiles& files,
-        MakeRoom make_room) noexcept
+        MakeRoom make_room, MayGrow may_grow) noexcept
       : directory_(directory),
         context_(context),
         ledger_(ledger),
         files_(files),
-        make_room_(std::move(make_room)) {}
+        make_room_(std::move(make_room)),
+        may_grow_(std::move(may_grow)) {}
   Blobs(const Blobs&) = delete;
   Blobs& operator=(const Blobs&) = delete;
 
@@ -128,6 +131,7 @@ class Blobs {
   DiskLedger& ledger_;
   OpenFiles& files_;
   const MakeRoom make_room_;
+  const MayGrow may_grow_;
   std::mutex mutex_;
   // Guarded by mutex_: those that are being written.
   std::set<std::string> writing_;

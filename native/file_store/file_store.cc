@@ -100,7 +100,8 @@ FileStore::FileStore(const FileStoreOptions& options, std::unique_ptr<Directory>
       ledger_(options.max_bytes, KeptForLog(options)),
       files_(ledger_, options.open_files),
       blobs_(*directory_, context_, ledger_, files_,
-             [this](uint64_t bytes) { return MakeBlobRoom(bytes); }) {}
+             [this](uint64_t bytes) { return MakeBlobRoom(bytes); },
+             [this](uint64_t bytes) { return MayGrow(bytes); }) {}
 
 FileStore::~FileStore() = default;
 

@@ -1,6 +1,7 @@
 // What a file store keeps, and what of it is there again.
 
 #include "file_fixture.h"
+#include "file_store/file_registry.h"
 
 using namespace drey;
 using namespace drey::test;
@@ -348,4 +349,46 @@ TEST_CASE("file store: an image is used, and without it the log says the same") 
     for (const auto& [key, value] : model) CHECK(store.Has(key, value));
     CHECK(!store.Get("key 7"));
   }
+}
+
+TEST_CASE("file store: whoever opens a directory again in a process shares its store") {
+  TempFolder folder;
+  file::FileStoreRegistry registry;
+  file::FileStoreOptions options;
+  options.dir = folder.path() + "/s";
+  options.max_bytes = 16 * kMiB;
+  options.env = &PosixEnv();
+  Result<std::shared_ptr<file::FileStore>> first = registry.Attach(options, 2);
+  REQUIRE_MESSAGE(first.ok(), first.status().message());
+  Result<std::shared_ptr<file::FileStore>> second = registry.Attach(options, 2);
+  REQUIRE(second.ok());
+  CHECK(first.value() == second.value());
+  options.max_bytes *= 2;
+  const Result<std::shared_ptr<file::FileStore>> other = registry.Attach(options, 2);
+  CHECK(other.status().code() == Status::Code::kInvalidArgument);
+  CHECK(std::string(other.status().message()).find("maxBytes") != std::string::npos);
+  CHECK(registry.Detach(first.value()).ok());
+  CHECK(registry.size() == 1);
+  std::vector<uint8_t> into(4096);
+  file::Opened opened;
+  CHECK(second.value()->FindWaiting(SliceOf("key"), false, into, &opened) == file::Find::kMiss);
+  CHECK(registry.Detach(second.value()).ok());
+  CHECK(registry.size() == 0);
+  CHECK(!registry.Detach(second.value()).ok());
+  CHECK(Store(PosixEnv(), options.dir).ok());
+}
+
+TEST_CASE("file store: minFree keeps room on the file system, whoever filled it") {
+  TempFolder folder;
+  file::FileStoreOptions options;
+  options.min_free_share = 1;
+  Store store(PosixEnv(), folder.path() + "/s", options);
+  REQUIRE(store.ok());
+  const Wrote wrote = store.Set("key", ValueOf(1, 100));
+  CHECK(wrote.kind == Written::kFailed);
+  CHECK(wrote.code == Status::Code::kNoSpace);
+  CHECK(wrote.message.find("minFree") != std::string::npos);
+  CHECK(store.Set("large", ValueOf(1, 300'000)).code == Status::Code::kNoSpace);
+  CHECK(!store.Get("key"));
+  CHECK(store.Close());
 }
