@@ -117,8 +117,8 @@ class Blobs {
 
   Result<std::unique_ptr<BlobWriter>> Begin(const BlobName& name);
   Result<std::unique_ptr<BlobReader>> Open(const BlobName& name, const BlobShape& shape);
-  // The blob of a record that is not current any more. False when it could not be removed, and takes
-  // room until the next open sweeps it.
+  // The blob of a record that is not current any more. False when it could not be removed, and
+  // takes room until the next open sweeps it.
   bool Remove(const BlobName& name, uint32_t units);
   // All whose numbers are lower, but those that are being written: after a clear.
   bool RemoveBelow(uint64_t sequence);

@@ -5,16 +5,17 @@
 
 namespace drey::file {
 
-// Who keeps a store within its bytes (D2, I4): one sum of all that its directory occupies, whatever it
-// is for.
+// Who keeps a store within its bytes (D2, I4): one sum of all that its directory occupies, whatever
+// it is for.
 //
 // Invariants:
 //  - A byte is taken here before the system is asked for it, and given back after the system has it
-//  again. So what the disk's blocks say is never more than `used`, and `used` never more than `max`.
+//  again. So what the disk's blocks say is never more than `used`, and `used` never more than
+//  `max`.
 //  - Drafts and images leave room for two segments: the log can always begin one more, and what
 //  makes room writes to the log (copies, deletes) before anything comes back.
-//  - Charge is for what a file system takes beyond what was asked for (maps of fragmented files). It
-//  cannot be refused, because it has happened; what is taken next pays for it.
+//  - Charge is for what a file system takes beyond what was asked for (maps of fragmented files).
+//  It cannot be refused, because it has happened; what is taken next pays for it.
 class DiskLedger {
  public:
   DiskLedger(uint64_t max, uint64_t kept_for_log) noexcept : max_(max), kept_(kept_for_log) {}

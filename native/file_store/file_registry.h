@@ -18,12 +18,15 @@ namespace drey::file {
 // Invariants:
 //  - A store is open from the first Attach until the last Detach has returned; the registry has its
 //  threads for so long, unless whoever attached first brought some.
-//  - Stores are opened and closed one at a time: both wait for the disk, so neither is for an event loop.
+//  - Stores are opened and closed one at a time: both wait for the disk, so neither is for an event
+//  loop.
 class FileStoreRegistry {
  public:
-  // Opens the store of the directory, or gives the one that is open. Options that say what is kept must
-  // be those of the first; with `workers` null, it gets `read_threads` for reading, and three more.
-  Result<std::shared_ptr<FileStore>> Attach(FileStoreOptions options, uint32_t read_threads) noexcept;
+  // Opens the store of the directory, or gives the one that is open. Options that say what is kept
+  // must be those of the first; with `workers` null, it gets `read_threads` for reading, and three
+  // more.
+  Result<std::shared_ptr<FileStore>> Attach(FileStoreOptions options,
+                                            uint32_t read_threads) noexcept;
   // Ends one Attach; the last one closes the store, and says how that went.
   Status Detach(const std::shared_ptr<FileStore>& store) noexcept;
   // Stores that are open.

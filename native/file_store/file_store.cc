@@ -75,8 +75,7 @@ Result<std::shared_ptr<FileStore>> FileStore::Open(const FileStoreOptions& given
                       static_cast<uint64_t>(std::max(env.EpochMilliseconds(), 0.0)));
   if (!directory.ok()) return directory.TakeStatus();
   std::unique_ptr<Directory> opened = directory.Take();
-  Result<std::unique_ptr<DirectoryLock>> lock =
-      DirectoryLock::Take(opened->root(), options.title);
+  Result<std::unique_ptr<DirectoryLock>> lock = DirectoryLock::Take(opened->root(), options.title);
   if (!lock.ok()) return lock.TakeStatus();
   if (Status log = opened->OpenLog(); !log.ok()) return log;
   std::shared_ptr<FileStore> store(new FileStore(options, std::move(opened), lock.Take()));
@@ -99,9 +98,10 @@ FileStore::FileStore(const FileStoreOptions& options, std::unique_ptr<Directory>
       turns_(options.policy),
       ledger_(options.max_bytes, KeptForLog(options)),
       files_(ledger_, options.open_files),
-      blobs_(*directory_, context_, ledger_, files_,
-             [this](uint64_t bytes) { return MakeBlobRoom(bytes); },
-             [this](uint64_t bytes) { return MayGrow(bytes); }) {}
+      blobs_(
+          *directory_, context_, ledger_, files_,
+          [this](uint64_t bytes) { return MakeBlobRoom(bytes); },
+          [this](uint64_t bytes) { return MayGrow(bytes); }) {}
 
 FileStore::~FileStore() = default;
 
@@ -121,12 +121,11 @@ Status FileStore::Recover() noexcept {
   image_ = recovered_.image;
   image_charge_ = recovered_.image_charge;
   next_image_ = recovered_.next_image;
-  writer_ = std::make_unique<LogWriter>(
-      directory_->log(), context_,
-      LogSettings{.segment_bytes = options_.segment_bytes,
-                  .durability = options_.durability,
-                  .boot_id = boot_id_},
-      ledger_, *index_, segments_, *this);
+  writer_ = std::make_unique<LogWriter>(directory_->log(), context_,
+                                        LogSettings{.segment_bytes = options_.segment_bytes,
+                                                    .durability = options_.durability,
+                                                    .boot_id = boot_id_},
+                                        ledger_, *index_, segments_, *this);
   writer_->Begin(recovered_.next_segment, recovered_.next_sequence, recovered_.doubt);
   // What power is to keep from here on stands on what is there already.
   if (options_.durability == Durability::kPower) {

@@ -98,11 +98,11 @@ class FileDraft;
 // docs/disk-format.md.
 //
 // The parts, and who may call whom while holding what: the facade calls the log writer, which calls
-// back (LogHost) without any lock; index, ledger, open files and segments each have a lock of their own
-// that is the last, held during nothing else. No system call is made under any of them.
+// back (LogHost) without any lock; index, ledger, open files and segments each have a lock of their
+// own that is the last, held during nothing else. No system call is made under any of them.
 //
-// Callbacks are called once each, on the thread that did the work. Memory that is given for reading or
-// writing belongs to the store until then.
+// Callbacks are called once each, on the thread that did the work. Memory that is given for reading
+// or writing belongs to the store until then.
 class FileStore final : public LogHost, public std::enable_shared_from_this<FileStore> {
  public:
   // Waits for the disk.
@@ -111,8 +111,9 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   FileStore(const FileStore&) = delete;
   FileStore& operator=(const FileStore&) = delete;
 
-  // Refuses new work, waits for what is under way, ends the log, writes an image, gives up the lock.
-  // Waits for the disk; not from one of the store's own threads, unless they are the caller's.
+  // Refuses new work, waits for what is under way, ends the log, writes an image, gives up the
+  // lock. Waits for the disk; not from one of the store's own threads, unless they are the
+  // caller's.
   Status Close() noexcept;
 
   // -- Reading
@@ -198,8 +199,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   Hash128 HashOf(Slice key) const noexcept { return Hash(key_, key); }
   static Bytes16 BytesOf(const Hash128& hash) noexcept;
   Find TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* opened, bool may_wait);
-  Find ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened,
-                  bool may_wait, bool* damaged);
+  Find ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened, bool may_wait,
+                  bool* damaged);
   Result<OpenFiles::Handle> OpenSegment(uint64_t number);
   void DropEntry(const IndexEntry& entry, const Bytes16& hash, const RecordHead* head);
 
@@ -291,8 +292,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::atomic<uint64_t> reclaimed_{0};
 };
 
-// A value that comes in pieces, and that nobody finds until it is committed. One call at a time: the
-// next when the one before has said that it is done.
+// A value that comes in pieces, and that nobody finds until it is committed. One call at a time:
+// the next when the one before has said that it is done.
 class FileDraft final : public std::enable_shared_from_this<FileDraft> {
  public:
   FileDraft(std::shared_ptr<FileStore> store, Slice key);

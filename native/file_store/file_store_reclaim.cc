@@ -9,9 +9,9 @@
 
 namespace drey::file {
 
-// How room is made (D7). The log is a queue: what goes is the oldest segment. In the background, those
-// that the policy wants to keep are copied to its end first; where a write would have to be refused
-// otherwise, all of it goes at once, because a copy would need the room that there is not.
+// How room is made (D7). The log is a queue: what goes is the oldest segment. In the background,
+// those that the policy wants to keep are copied to its end first; where a write would have to be
+// refused otherwise, all of it goes at once, because a copy would need the room that there is not.
 
 struct FileStore::Candidate {
   IndexEntry entry;
@@ -92,8 +92,8 @@ uint32_t FileStore::MiddleOf() const {
   return *middle;
 }
 
-// Those of the segment that are worth another turn, the best first, up to half a segment. False when
-// the segment cannot be read.
+// Those of the segment that are worth another turn, the best first, up to half a segment. False
+// when the segment cannot be read.
 bool FileStore::GatherCandidates(const Segment& segment, std::vector<Candidate>& candidates) {
   const Result<OpenFiles::Handle> file = OpenSegment(segment.number);
   if (!file.ok()) return false;
@@ -165,8 +165,8 @@ void FileStore::CopyForward(const Segments::Handle& segment, std::vector<Candida
   turn->Done(false);
 }
 
-// Of a segment that is not the oldest, all that counts: current puts, clears, and deletes of keys that
-// have nothing, for what they removed may stand in an older segment still.
+// Of a segment that is not the oldest, all that counts: current puts, clears, and deletes of keys
+// that have nothing, for what they removed may stand in an older segment still.
 void FileStore::CopyAll(const Segments::Handle& segment) {
   const auto turn = std::make_shared<Turn>();
   turn->store = shared_from_this();
@@ -210,8 +210,7 @@ void FileStore::CopyAll(const Segments::Handle& segment) {
     if (!wanted) continue;
     const bool is_put = head.kind == RecordKind::kPut;
     const Result<Slice> record = reader.Record();
-    if (!record.ok() || record.value().empty() ||
-        !DataIsWhole(reader.head(), record.value())) {
+    if (!record.ok() || record.value().empty() || !DataIsWhole(reader.head(), record.value())) {
       return turn->Done(true);
     }
     item.bytes.assign(record.value().begin(), record.value().end());
@@ -283,10 +282,10 @@ void FileStore::EvictEntry(const IndexEntry& entry, const RecordHead* head, bool
   (removed.expires <= NowSeconds() ? expirations_ : evictions_) += 1;
   segments_.TakeLive(removed.position.segment, removed.length);
   if (removed.blob()) {
-    const bool gone = head != nullptr && head->blob() &&
-                      blobs_.Remove({.hash = BytesOf(HashOf(head->key)),
-                                     .sequence = head->blob_sequence},
-                                    removed.blob_units);
+    const bool gone =
+        head != nullptr && head->blob() &&
+        blobs_.Remove({.hash = BytesOf(HashOf(head->key)), .sequence = head->blob_sequence},
+                      removed.blob_units);
     if (!gone) orphaned_ = true;
   }
   if (log && head != nullptr) EnqueueForget(removed.identity, BytesOf(HashOf(head->key)));

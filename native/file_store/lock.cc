@@ -191,13 +191,12 @@ DirectoryLock::Claim DirectoryLock::Ask(const std::string& other, Status* why) {
   if (line.starts_with("candidate")) return Claim::kWithdraw;
   const std::string owner = FieldOf(line, "pid");
   const bool ourselves = owner == std::to_string(env.Process());
-  *why = Status::Failed(
-      Status::Code::kLocked,
-      path_ + " is in use by " +
-          (ourselves ? std::string("another copy of drey in this process")
-                     : "process " + owner + " (" + FieldOf(line, "title") + ", since " +
-                           FieldOf(line, "since") + ")") +
-          ": a directory has one owner; choose another, or stop that one");
+  *why = Status::Failed(Status::Code::kLocked,
+                        path_ + " is in use by " +
+                            (ourselves ? std::string("another copy of drey in this process")
+                                       : "process " + owner + " (" + FieldOf(line, "title") +
+                                             ", since " + FieldOf(line, "since") + ")") +
+                            ": a directory has one owner; choose another, or stop that one");
   return Claim::kOwned;
 }
 

@@ -143,10 +143,10 @@ void LogWriter::WriteGroup(Group& group) {
         Seal(false);
       } else {
         LogRequest& large = *group[at++];
-        Refuse(large, Status::InvalidArgument("a record or batch of " +
-                                              std::to_string(LengthOf(large)) +
-                                              " bytes is longer than a segment; raise "
-                                              "segmentBytes"));
+        Refuse(large,
+               Status::InvalidArgument("a record or batch of " + std::to_string(LengthOf(large)) +
+                                       " bytes is longer than a segment; raise "
+                                       "segmentBytes"));
       }
       continue;
     }
@@ -208,9 +208,9 @@ bool LogWriter::Place(LogRequest& request, Run& run) {
         {.position = position, .sequence = sequence, .flags = flags, .unsynced = unsynced});
     run.slices.push_back(bytes);
     run.end += bytes.size();
-    const uint8_t raw[4] = {
-        static_cast<uint8_t>(checksum), static_cast<uint8_t>(checksum >> 8),
-        static_cast<uint8_t>(checksum >> 16), static_cast<uint8_t>(checksum >> 24)};
+    const uint8_t raw[4] = {static_cast<uint8_t>(checksum), static_cast<uint8_t>(checksum >> 8),
+                            static_cast<uint8_t>(checksum >> 16),
+                            static_cast<uint8_t>(checksum >> 24)};
     checksums = Checksum(raw, checksums);
     return position;
   };
@@ -226,8 +226,8 @@ bool LogWriter::Place(LogRequest& request, Run& run) {
     if (!copy && item.kind != LogItem::Kind::kForget) run.changed.insert(item.identity);
   }
   if (batch) {
-    std::vector<uint8_t>& made = run.made.emplace_back(
-        MakeBatchEnd(static_cast<uint32_t>(request.items.size()), checksums));
+    std::vector<uint8_t>& made =
+        run.made.emplace_back(MakeBatchEnd(static_cast<uint32_t>(request.items.size()), checksums));
     seal(made, TakeSequence(), 0);
   }
   return true;
@@ -360,10 +360,9 @@ Status LogWriter::TryBeginSegment() {
     std::vector<uint8_t> doubt;
     if (doubt_ > 0) {
       doubt = MakeBare(RecordKind::kDoubt);
-      SealHead(doubt, context_,
-               {.position = {number, kSegmentHeaderBytes},
-                .sequence = doubt_,
-                .flags = kFlagCopied});
+      SealHead(
+          doubt, context_,
+          {.position = {number, kSegmentHeaderBytes}, .sequence = doubt_, .flags = kFlagCopied});
     }
     const Slice slices[] = {header, doubt};
     Status written = file.WriteFull(0, std::span(slices).first(doubt.empty() ? 1 : 2));

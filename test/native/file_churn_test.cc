@@ -14,8 +14,8 @@ struct Churn {
   uint64_t refused = 0;
 };
 
-Churn Run(Store& store, const std::string& path, Random& random, uint64_t bytes,
-          uint64_t most_size, std::map<std::string, std::vector<uint8_t>>& model) {
+Churn Run(Store& store, const std::string& path, Random& random, uint64_t bytes, uint64_t most_size,
+          std::map<std::string, std::vector<uint8_t>>& model) {
   Churn churn;
   while (churn.written < bytes) {
     const std::string key = "key " + std::to_string(random.Below(3000));

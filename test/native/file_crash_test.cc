@@ -87,7 +87,7 @@ TEST_CASE("file store: after a loss of power nothing is wrong, and what was prom
             } else if (got) {
               // An older one may be back: nobody serves it without asking.
               CHECK(known.ever.contains(got->value));
-                            CHECK(got->doubtful);
+              CHECK(got->doubtful);
             }
             known.last = value;
             known.tried.clear();
@@ -112,9 +112,9 @@ TEST_CASE("file store: after a loss of power nothing is wrong, and what was prom
         CHECK(env.open_descriptors() == 0);
       }
     }
-    MESSAGE((promised ? "power" : "process") << ": " << found << " found, " << doubtful
-                                             << " in doubt, " << damages << " damages, " << torn
-                                             << " torn tails");
+    MESSAGE((promised ? "power" : "process")
+            << ": " << found << " found, " << doubtful << " in doubt, " << damages << " damages, "
+            << torn << " torn tails");
     CHECK(found > 0);
     CHECK((doubtful > 0) == !promised);
   }

@@ -179,8 +179,7 @@ TEST_CASE("file store: a directory that was harmed gives right bytes or none") {
         REQUIRE_MESSAGE(known != values.end(), harm << ": " << key);
         older += known->second.to == kOperations ? 0 : 1;
         if (got->doubtful) continue;
-        moment = {std::max(moment.from, known->second.from),
-                  std::min(moment.to, known->second.to)};
+        moment = {std::max(moment.from, known->second.from), std::min(moment.to, known->second.to)};
       }
       CHECK_MESSAGE(moment.from < moment.to, harm);
       CHECK(store.Put("after", ValueOf(9, 100)));

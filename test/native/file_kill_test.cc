@@ -20,7 +20,8 @@ namespace {
 constexpr uint64_t kKeys = 64;
 constexpr uint64_t kDeleted = uint64_t{1} << 62;
 
-// What the process that dies leaves to the one that looks: versions of values, or that there is none.
+// What the process that dies leaves to the one that looks: versions of values, or that there is
+// none.
 struct Journal {
   std::atomic<uint64_t> tried[kKeys];
   std::atomic<uint64_t> acknowledged[kKeys];
@@ -46,8 +47,8 @@ std::vector<uint8_t> VersionOf(uint64_t key, uint64_t version, uint64_t most_siz
     const uint64_t said = remove ? version | kDeleted : version;
     journal.tried[key] = said;
     const uint64_t size = random.Below(12) == 0 ? most_size : 3000;
-    const Wrote wrote = remove ? store.Delete(KeyOf(key))
-                               : store.Set(KeyOf(key), VersionOf(key, version, size));
+    const Wrote wrote =
+        remove ? store.Delete(KeyOf(key)) : store.Set(KeyOf(key), VersionOf(key, version, size));
     if (wrote.kind == Written::kDone) journal.acknowledged[key] = said;
     if (random.Below(500) == 0) static_cast<void>(store->Checkpoint().ok());
   }
@@ -58,9 +59,8 @@ std::vector<uint8_t> VersionOf(uint64_t key, uint64_t version, uint64_t most_siz
 TEST_CASE("file store: killed at any instant, it opens with all that was acknowledged") {
   const char* const wanted = std::getenv("DREY_ROUNDS");
   const int rounds = wanted != nullptr ? std::atoi(wanted) : 30;
-  auto* const journal = static_cast<Journal*>(::mmap(nullptr, sizeof(Journal),
-                                                     PROT_READ | PROT_WRITE,
-                                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  auto* const journal = static_cast<Journal*>(
+      ::mmap(nullptr, sizeof(Journal), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   REQUIRE(journal != MAP_FAILED);
   uint64_t found = 0;
   uint64_t torn = 0;
@@ -99,7 +99,8 @@ TEST_CASE("file store: killed at any instant, it opens with all that was acknowl
       for (uint64_t key = 0; key < kKeys; key++) {
         const auto got = store.Get(KeyOf(key), true);
         bool right = false;
-        for (const uint64_t said : {journal->acknowledged[key].load(), journal->tried[key].load()}) {
+        for (const uint64_t said :
+             {journal->acknowledged[key].load(), journal->tried[key].load()}) {
           if ((said & kDeleted) != 0) {
             right = right || !got;
             continue;

@@ -90,8 +90,7 @@ TEST_CASE("file store: values of every size are streamed, and read by chunks") {
   CHECK(!opened.blob->ReadChunk(138, chunk, &entry).ok());
   // With less memory than the record takes, it says how much.
   std::vector<uint8_t> little(16);
-  CHECK(store->FindWaiting(SliceOf("size 65535"), false, little, &opened) ==
-        file::Find::kTooSmall);
+  CHECK(store->FindWaiting(SliceOf("size 65535"), false, little, &opened) == file::Find::kTooSmall);
   CHECK(opened.needed > 65535);
 }
 

@@ -179,9 +179,9 @@ TEST_CASE("file store: threads see the last write or nothing, while room is made
     CHECK(wrong == 0);
     CHECK(over == 0);
     const auto stats = store->stats();
-    MESSAGE(writes.load() << " writes, " << hits.load() << " hits, " << misses.load() << " misses, " << stats.evictions
-                   << " evictions, " << stats.reclaimed_segments << " segments reclaimed, "
-                   << stats.refusals << " refused");
+    MESSAGE(writes.load() << " writes, " << hits.load() << " hits, " << misses.load() << " misses, "
+                          << stats.evictions << " evictions, " << stats.reclaimed_segments
+                          << " segments reclaimed, " << stats.refusals << " refused");
     CHECK(stats.corrupt == 0);
     CHECK(stats.read_errors == 0);
     const Status closed = store->Close();

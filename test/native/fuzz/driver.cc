@@ -1,5 +1,5 @@
-// Runs a target where libFuzzer is not: over its corpus, and over so many mutations of it, always the
-// same ones.
+// Runs a target where libFuzzer is not: over its corpus, and over so many mutations of it, always
+// the same ones.
 //
 //   TARGET CORPUS [ROUNDS]     runs
 //   TARGET --write CORPUS      writes the seeds there

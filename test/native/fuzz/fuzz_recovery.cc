@@ -61,8 +61,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const uint64_t number : {uint64_t{1}, uint64_t{2}}) {
     static_cast<void>(log.Unlink(SegmentName(number)).ok());
     if (number == 2 && !two) continue;
-    std::vector<uint8_t> part(number == 1 ? bytes.begin() : bytes.begin() + static_cast<long>(middle),
-                              number == 1 ? bytes.begin() + static_cast<long>(middle) : bytes.end());
+    std::vector<uint8_t> part(
+        number == 1 ? bytes.begin() : bytes.begin() + static_cast<long>(middle),
+        number == 1 ? bytes.begin() + static_cast<long>(middle) : bytes.end());
     if ((data[0] & 0x80) != 0) SealAll(part, place.context, number);
     std::vector<uint8_t> header(kSegmentHeaderBytes);
     Encode(SegmentHeader{.number = number,
@@ -81,8 +82,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   DiskLedger ledger(uint64_t{1} << 40, 0);
   Segments segments;
   std::unique_ptr<DiskIndex> index = DiskIndex::Create(PosixMemory(), kIndexBytes);
-  Recovery recovery(*place.directory, place.context, HashKey::From(place.directory->header().secret),
-                    {1}, ledger, segments);
+  Recovery recovery(*place.directory, place.context,
+                    HashKey::From(place.directory->header().secret), {1}, ledger, segments);
   Result<Recovered> recovered = recovery.Run(index, kIndexBytes);
   Require(recovered.ok());
   uint64_t entries = 0;

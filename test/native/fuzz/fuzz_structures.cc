@@ -136,7 +136,9 @@ std::vector<std::vector<uint8_t>> Seeds() {
   std::vector<ChunkEntry> chunks;
   for (uint64_t at = 0; at < ChunksInPage(kShape.Chunks(), 0); at++) {
     const auto raw = static_cast<uint32_t>(RawLength(kShape.size, 12, at));
-    chunks.push_back({.checksum = 1, .stored = at == 0 ? raw - 100'000 % 4096 : raw, .raw = raw,
+    chunks.push_back({.checksum = 1,
+                      .stored = at == 0 ? raw - 100'000 % 4096 : raw,
+                      .raw = raw,
                       .codec = static_cast<uint8_t>(at == 0 ? 1 : 0)});
   }
   page.clear();
