@@ -18,7 +18,9 @@ namespace drey::file {
 //  It cannot be refused, because it has happened; what is taken next pays for it.
 class DiskLedger {
  public:
-  DiskLedger(uint64_t max, uint64_t kept_for_log) noexcept : max_(max), kept_(kept_for_log) {}
+  // `ahead` is how much is to be free before anybody asks for it.
+  DiskLedger(uint64_t max, uint64_t kept_for_log, uint64_t ahead = 0) noexcept
+      : max_(max), kept_(kept_for_log), ahead_(ahead) {}
   DiskLedger(const DiskLedger&) = delete;
   DiskLedger& operator=(const DiskLedger&) = delete;
 
@@ -45,7 +47,8 @@ class DiskLedger {
     return wanted > most ? wanted - most : 0;
   }
   // What has to go before there is room for the two segments and what else is usual (D7).
-  uint64_t AboveHighMark() const noexcept { return Missing(0, Use::kOther); }
+  uint64_t AboveHighMark() const noexcept { return Missing(ahead_, Use::kOther); }
+  uint64_t ahead() const noexcept { return ahead_; }
 
   uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
   uint64_t max() const noexcept { return max_; }
@@ -59,6 +62,7 @@ class DiskLedger {
 
   const uint64_t max_;
   const uint64_t kept_;
+  const uint64_t ahead_;
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> most_used_{0};
 };

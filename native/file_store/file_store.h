@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -46,6 +47,9 @@ struct FileStoreOptions {
   uint32_t partitions = 16;
   Durability durability = Durability::kProcess;
   uint32_t open_files = 256;
+  // An image of the index is written whenever the log has grown by so many bytes, so that an open
+  // after a crash has less to read; 0 is an eighth of max_bytes, at least 16 MiB.
+  uint64_t image_every = 0;
   // Told to whoever finds the directory locked.
   std::string title = "drey";
   Env* env = nullptr;
@@ -113,8 +117,9 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
 
   // Refuses new work, waits for what is under way, ends the log, writes an image, gives up the
   // lock. Waits for the disk; not from one of the store's own threads, unless they are the
-  // caller's.
-  Status Close() noexcept;
+  // caller's. What is still under way after `patience` is left behind, and the directory stays
+  // locked for as long.
+  Status Close(std::chrono::milliseconds patience = std::chrono::seconds(10)) noexcept;
 
   // -- Reading
 
@@ -245,6 +250,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
 
   Status WriteImageAt(Position position, bool clean);
   Status SyncSegments(uint64_t from);
+  void WantImage();
   Status Await(std::unique_ptr<LogRequest> request, LogOutcome* outcome);
 
   FileStoreOptions options_;
@@ -281,6 +287,9 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   uint64_t synced_before_ = 0;
 
   std::atomic<bool> reclaiming_{false};
+  std::atomic<bool> imaging_{false};
+  // What had been written to the log when the last image was begun.
+  std::atomic<uint64_t> imaged_at_{0};
   // A blob may have been left without a record: the end is not a clean one.
   std::atomic<bool> orphaned_{false};
   std::atomic<uint64_t> clock_{0};

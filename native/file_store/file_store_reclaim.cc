@@ -67,7 +67,7 @@ void FileStore::ReclaimStep() {
     }
   } else if (!closing && ledger_.AboveHighMark() > 0) {
     // Only one segment is left, and it is being written to: what there is are blobs.
-    static_cast<void>(MakeBlobRoom(0));
+    static_cast<void>(MakeBlobRoom(ledger_.ahead()));
   }
   if (again) {
     RunOn(Executor::kMaintenance, [self = shared_from_this()] { self->ReclaimStep(); });
@@ -315,9 +315,9 @@ bool FileStore::MakeRoom(uint64_t bytes, uint64_t entries) {
     made = true;
   } while (ledger_.Missing(bytes, DiskLedger::Use::kLog) > 0 ||
            (entries > 0 && !index_->HasRoomFor(entries)));
-  const bool enough = ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0;
+  if (made && ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0) return true;
   // Blobs alone may fill it.
-  return made && enough ? true : enough || MakeBlobRoom(bytes);
+  return MakeBlobRoom(bytes);
 }
 
 bool FileStore::MakeBlobRoom(uint64_t bytes) {

@@ -96,6 +96,7 @@ void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done) {
     }
     done(std::move(outcome));
     if (ledger_.AboveHighMark() > 0) WantReclaim();
+    if (writer_->bytes_written() - imaged_at_ > options_.image_every) WantImage();
     Ended();
   };
   writer_->Enqueue(std::move(request));
