@@ -319,9 +319,11 @@ Status LogWriter::BeginSegment() {
 
 Status LogWriter::TryBeginSegment() {
   const uint64_t charge = InUnits(settings_.segment_bytes) + kFileSlack;
-  if (next_segment_ > UINT32_MAX) {
+  // A segment has fewer records than that.
+  constexpr uint64_t kAhead = uint64_t{1} << 32;
+  if (next_segment_ >= UINT32_MAX || next_sequence() > kMostSequence - kAhead) {
     return Status::Failed(Status::Code::kFormat,
-                          "the log has used up its numbers of segments: begin a new directory");
+                          "the log has used up its numbers: begin a new directory");
   }
   if (!ledger_.Take(charge, DiskLedger::Use::kLog)) return NoSpace(ledger_, charge);
   if (!host_.MayGrow(charge)) {

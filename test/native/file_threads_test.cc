@@ -16,7 +16,7 @@ using namespace drey::test;
 namespace {
 
 constexpr uint64_t kWriters = 3;
-constexpr uint64_t kKeysEach = 40;
+constexpr uint64_t kKeysEach = 150;
 
 // A value says which it is: of what key, and what version.
 std::vector<uint8_t> Made(uint64_t key, uint64_t version, uint64_t size) {

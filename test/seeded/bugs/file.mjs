@@ -81,7 +81,8 @@ export const BUGS = [
   {
     name: 'ledger not charged: what is unlinked and open is given back at once',
     file: 'native/file_store/open_files.cc',
-    replace: 'if (lease != nullptr) lease->charge_ += charge;\n  }\n  if (lease == nullptr) ledger_.Give(charge);',
+    replace:
+      'if (lease != nullptr) lease->charge_ += charge;\n  }\n  if (lease == nullptr) ledger_.Give(charge);',
     by: '}\n  ledger_.Give(charge);',
     check: 'fileCore',
   },
