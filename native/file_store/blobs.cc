@@ -17,7 +17,8 @@ constexpr uint64_t kSlack = 4096;
 
 Status NoRoom(uint64_t bytes) {
   return Status::Failed(Status::Code::kNoSpace,
-                        "no room for " + std::to_string(bytes) + " bytes of a value");
+                        "no room for " + std::to_string(bytes) +
+                            " bytes of a value: maxBytes, or minFree, is reached");
 }
 
 }  // namespace
@@ -45,6 +46,10 @@ Status BlobWriter::Reserve(uint64_t end) {
       return NoRoom(more);
     }
   }
+  if (!blobs_.may_grow_(more)) {
+    ledger.Give(more);
+    return NoRoom(more);
+  }
   charge_ += more;
   return {};
 }
@@ -69,9 +74,8 @@ Status BlobWriter::Append(const ChunkEntry& chunk, Slice stored) {
 Status BlobWriter::Finish(bool sync) {
   uint64_t offset = 0;
   for (uint64_t page = 0; page < TablePages(chunks_.size()); page++) {
-    const auto chunks =
-        std::span<const ChunkEntry>(chunks_).subspan(page * TablePage::kMostChunks,
-                                                     ChunksInPage(chunks_.size(), page));
+    const auto chunks = std::span<const ChunkEntry>(chunks_).subspan(
+        page * TablePage::kMostChunks, ChunksInPage(chunks_.size(), page));
     AppendPage(gathered_, blobs_.context_, name_, page, offset, chunks);
     for (const ChunkEntry& chunk : chunks) offset += chunk.stored;
   }
@@ -104,9 +108,9 @@ Status BlobReader::LoadPage(uint64_t page) {
   Status read = file_->file.ReadFull(shape_.stored + page * TablePage::kBytes, bytes);
   if (!read.ok()) return read;
   if (!ParsePage(bytes, context_, name_, shape_, page, &page_)) {
-    return Status::Failed(Status::Code::kCorrupt,
-                          file_->file.name() + ": page " + std::to_string(page) +
-                              " of its table is damaged");
+    return Status::Failed(
+        Status::Code::kCorrupt,
+        file_->file.name() + ": page " + std::to_string(page) + " of its table is damaged");
   }
   offsets_.clear();
   uint64_t offset = page_.first_offset;
@@ -133,8 +137,8 @@ Status BlobReader::ReadChunk(uint64_t at, std::span<uint8_t> into, ChunkEntry* c
   const auto bytes = into.first(chunk->stored);
   if (Status read = file_->file.ReadFull(offsets_[in_page], bytes); !read.ok()) return read;
   if (Checksum(bytes) == chunk->checksum) return {};
-  return Status::Failed(Status::Code::kCorrupt, file_->file.name() + ": chunk " +
-                                                    std::to_string(at) + " is damaged");
+  return Status::Failed(Status::Code::kCorrupt,
+                        file_->file.name() + ": chunk " + std::to_string(at) + " is damaged");
 }
 
 Result<std::unique_ptr<BlobWriter>> Blobs::Begin(const BlobName& name) {
@@ -167,10 +171,9 @@ Result<std::unique_ptr<BlobReader>> Blobs::Open(const BlobName& name, const Blob
   const Result<NodeInfo> info = file.value()->file.Stat();
   if (!info.ok()) return CopyOf(info.status());
   if (info.value().size != shape.FileBytes()) {
-    return Status::Failed(Status::Code::kCorrupt, file.value()->file.name() + " has " +
-                                                      std::to_string(info.value().size) +
-                                                      " bytes; its record says " +
-                                                      std::to_string(shape.FileBytes()));
+    return Status::Failed(Status::Code::kCorrupt,
+                          file.value()->file.name() + " has " + std::to_string(info.value().size) +
+                              " bytes; its record says " + std::to_string(shape.FileBytes()));
   }
   return std::make_unique<BlobReader>(file.Take(), context_, name, shape);
 }
@@ -188,11 +191,12 @@ bool Blobs::RemoveBelow(uint64_t sequence) {
   for (const uint32_t partition : directory_.Partitions()) {
     const Folder& folder = *directory_.Partition(partition).value();
     std::vector<BlobName> names;
-    all = folder.List([&](const Listed& entry) {
-                  const auto name = ParseBlobName(entry.name);
-                  if (name && name->sequence < sequence) names.push_back(*name);
-                  return true;
-                })
+    all = folder
+              .List([&](const Listed& entry) {
+                const auto name = ParseBlobName(entry.name);
+                if (name && name->sequence < sequence) names.push_back(*name);
+                return true;
+              })
               .ok() &&
           all;
     for (const BlobName& name : names) {

@@ -104,21 +104,24 @@ class Blobs {
  public:
   // Makes room for so many bytes in the ledger; false when there is none.
   using MakeRoom = std::function<bool(uint64_t bytes)>;
+  // Whether the file system has so much to give.
+  using MayGrow = std::function<bool(uint64_t bytes)>;
 
   Blobs(Directory& directory, const Context& context, DiskLedger& ledger, OpenFiles& files,
-        MakeRoom make_room) noexcept
+        MakeRoom make_room, MayGrow may_grow) noexcept
       : directory_(directory),
         context_(context),
         ledger_(ledger),
         files_(files),
-        make_room_(std::move(make_room)) {}
+        make_room_(std::move(make_room)),
+        may_grow_(std::move(may_grow)) {}
   Blobs(const Blobs&) = delete;
   Blobs& operator=(const Blobs&) = delete;
 
   Result<std::unique_ptr<BlobWriter>> Begin(const BlobName& name);
   Result<std::unique_ptr<BlobReader>> Open(const BlobName& name, const BlobShape& shape);
-  // The blob of a record that is not current any more. False when it could not be removed, and takes
-  // room until the next open sweeps it.
+  // The blob of a record that is not current any more. False when it could not be removed, and
+  // takes room until the next open sweeps it.
   bool Remove(const BlobName& name, uint32_t units);
   // All whose numbers are lower, but those that are being written: after a clear.
   bool RemoveBelow(uint64_t sequence);
@@ -133,6 +136,7 @@ class Blobs {
   DiskLedger& ledger_;
   OpenFiles& files_;
   const MakeRoom make_room_;
+  const MayGrow may_grow_;
   std::atomic<uint64_t> bytes_written_{0};
   std::mutex mutex_;
   // Guarded by mutex_: those that are being written.

@@ -175,9 +175,8 @@ std::vector<IndexEntry> DiskIndex::Collect(size_t at) const {
       if (!free[handle]) entries.push_back(shard.At(handle).Get());
     }
   }
-  std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) {
-    return a.identity < b.identity;
-  });
+  std::sort(entries.begin(), entries.end(),
+            [](const IndexEntry& a, const IndexEntry& b) { return a.identity < b.identity; });
   return entries;
 }
 

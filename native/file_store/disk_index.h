@@ -34,14 +34,14 @@ struct IndexEntry {
 // From identities of keys to the places of their records: at most 48 bytes an entry (D9).
 //
 // A record of it takes 36 bytes, because sequence and length share 8 of them; the table of handles
-// (HashIndex) takes at most 8, and regions grow by a sixteenth. Shards are by the highest bits of the
-// identity, so that shards one after the other, each sorted, are in the order of identities, as images
-// want them.
+// (HashIndex) takes at most 8, and regions grow by a sixteenth. Shards are by the highest bits of
+// the identity, so that shards one after the other, each sorted, are in the order of identities, as
+// images want them.
 //
 // Invariants:
-//  - An identity has at most one entry, that of the greatest sequence that was put: Put and Remove say
-//  what the log's reader does (docs/disk-format.md, section 5.4), so replaying any part of the log
-//  again changes nothing.
+//  - An identity has at most one entry, that of the greatest sequence that was put: Put and Remove
+//  say what the log's reader does (docs/disk-format.md, section 5.4), so replaying any part of the
+//  log again changes nothing.
 //  - All memory is within `max_bytes`, and taken there before it is used.
 // Safe from any thread: a shard's mutex guards it, and no two are held at once but by Clear.
 class DiskIndex {

@@ -5,19 +5,22 @@
 
 namespace drey::file {
 
-// Who keeps a store within its bytes (D2, I4): one sum of all that its directory occupies, whatever it
-// is for.
+// Who keeps a store within its bytes (D2, I4): one sum of all that its directory occupies, whatever
+// it is for.
 //
 // Invariants:
 //  - A byte is taken here before the system is asked for it, and given back after the system has it
-//  again. So what the disk's blocks say is never more than `used`, and `used` never more than `max`.
+//  again. So what the disk's blocks say is never more than `used`, and `used` never more than
+//  `max`.
 //  - Drafts and images leave room for two segments: the log can always begin one more, and what
 //  makes room writes to the log (copies, deletes) before anything comes back.
-//  - Charge is for what a file system takes beyond what was asked for (maps of fragmented files). It
-//  cannot be refused, because it has happened; what is taken next pays for it.
+//  - Charge is for what a file system takes beyond what was asked for (maps of fragmented files).
+//  It cannot be refused, because it has happened; what is taken next pays for it.
 class DiskLedger {
  public:
-  DiskLedger(uint64_t max, uint64_t kept_for_log) noexcept : max_(max), kept_(kept_for_log) {}
+  // `ahead` is how much is to be free before anybody asks for it.
+  DiskLedger(uint64_t max, uint64_t kept_for_log, uint64_t ahead = 0) noexcept
+      : max_(max), kept_(kept_for_log), ahead_(ahead) {}
   DiskLedger(const DiskLedger&) = delete;
   DiskLedger& operator=(const DiskLedger&) = delete;
 
@@ -44,7 +47,8 @@ class DiskLedger {
     return wanted > most ? wanted - most : 0;
   }
   // What has to go before there is room for the two segments and what else is usual (D7).
-  uint64_t AboveHighMark() const noexcept { return Missing(0, Use::kOther); }
+  uint64_t AboveHighMark() const noexcept { return Missing(ahead_, Use::kOther); }
+  uint64_t ahead() const noexcept { return ahead_; }
 
   uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
   uint64_t max() const noexcept { return max_; }
@@ -58,6 +62,7 @@ class DiskLedger {
 
   const uint64_t max_;
   const uint64_t kept_;
+  const uint64_t ahead_;
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> most_used_{0};
 };

@@ -33,8 +33,8 @@ WriteOutcome FileDraft::Spill() {
   constexpr int kAttempts = 3;
   Result<std::unique_ptr<BlobWriter>> begun = Status::InvalidArgument("not begun");
   for (int attempt = 0; attempt < kAttempts; attempt++) {
-    begun = store_->blobs_.Begin({.hash = FileStore::BytesOf(hash_),
-                                  .sequence = store_->writer_->TakeSequence()});
+    begun = store_->blobs_.Begin(
+        {.hash = FileStore::BytesOf(hash_), .sequence = store_->writer_->TakeSequence()});
     // A name that is there already belongs to somebody before us: no name is used twice.
     if (begun.status().code() != Status::Code::kExists) break;
   }
@@ -176,8 +176,7 @@ void FileDraft::CommitPacked(Slice given, WriteDone done) {
 
 void FileDraft::CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, WriteDone done) {
   // It must be whole before its record says so.
-  const Status finished =
-      blob_->Finish(store_->options_.durability == Durability::kPower);
+  const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
   if (!finished.ok()) {
     Abort();
     done(FailedBy(finished));
@@ -187,13 +186,13 @@ void FileDraft::CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, Writ
   auto request = std::make_unique<LogRequest>();
   request->items.push_back(BlobItem(metadata, expires));
   request->fence = fence_;
-  store_->Append(std::move(request), [self = shared_from_this(), done = std::move(done)](
-                                         WriteOutcome outcome) {
-    // Unless it is the log's, the file goes.
-    if (outcome.kind == WriteOutcome::Kind::kDone) self->blob_->Keep();
-    self->blob_.reset();
-    done(std::move(outcome));
-  });
+  store_->Append(std::move(request),
+                 [self = shared_from_this(), done = std::move(done)](WriteOutcome outcome) {
+                   // Unless it is the log's, the file goes.
+                   if (outcome.kind == WriteOutcome::Kind::kDone) self->blob_->Keep();
+                   self->blob_.reset();
+                   done(std::move(outcome));
+                 });
 }
 
 }  // namespace drey::file

@@ -54,6 +54,7 @@ Status FileStore::Check(FileStoreOptions& options) {
   }
   if (options.max_item_bytes == 0) options.max_item_bytes = options.max_bytes / 4;
   options.max_item_bytes = std::min(options.max_item_bytes, kMostValue);
+  if (options.image_every == 0) options.image_every = std::max(options.max_bytes / 8, 16 * kMiB);
   // A record has to fit in a segment, with others.
   options.pack_limit = std::min({options.pack_limit, kMostPacked, options.segment_bytes / 4});
   if (options.chunk_power < kLeastChunkPower || options.chunk_power > kMostChunkPower) {
@@ -77,8 +78,7 @@ Result<std::shared_ptr<FileStore>> FileStore::Open(const FileStoreOptions& given
                       static_cast<uint64_t>(std::max(env.EpochMilliseconds(), 0.0)));
   if (!directory.ok()) return directory.TakeStatus();
   std::unique_ptr<Directory> opened = directory.Take();
-  Result<std::unique_ptr<DirectoryLock>> lock =
-      DirectoryLock::Take(opened->root(), options.title);
+  Result<std::unique_ptr<DirectoryLock>> lock = DirectoryLock::Take(opened->root(), options.title);
   if (!lock.ok()) return lock.TakeStatus();
   if (Status log = opened->OpenLog(); !log.ok()) return log;
   std::shared_ptr<FileStore> store(new FileStore(options, std::move(opened), lock.Take()));
@@ -99,10 +99,12 @@ FileStore::FileStore(const FileStoreOptions& options, std::unique_ptr<Directory>
       context_(directory_->header().store_id),
       key_(HashKey::From(directory_->header().secret)),
       turns_(options.policy),
-      ledger_(options.max_bytes, KeptForLog(options)),
+      ledger_(options.max_bytes, KeptForLog(options), options.max_bytes / 64),
       files_(ledger_, options.open_files),
-      blobs_(*directory_, context_, ledger_, files_,
-             [this](uint64_t bytes) { return MakeBlobRoom(bytes); }) {}
+      blobs_(
+          *directory_, context_, ledger_, files_,
+          [this](uint64_t bytes) { return MakeBlobRoom(bytes); },
+          [this](uint64_t bytes) { return MayGrow(bytes); }) {}
 
 FileStore::~FileStore() = default;
 
@@ -122,19 +124,20 @@ Status FileStore::Recover() noexcept {
   image_ = recovered_.image;
   image_charge_ = recovered_.image_charge;
   next_image_ = recovered_.next_image;
-  writer_ = std::make_unique<LogWriter>(
-      directory_->log(), context_,
-      LogSettings{.segment_bytes = options_.segment_bytes,
-                  .durability = options_.durability,
-                  .boot_id = boot_id_},
-      ledger_, *index_, segments_, *this);
+  writer_ = std::make_unique<LogWriter>(directory_->log(), context_,
+                                        LogSettings{.segment_bytes = options_.segment_bytes,
+                                                    .durability = options_.durability,
+                                                    .boot_id = boot_id_},
+                                        ledger_, *index_, segments_, *this);
   writer_->Begin(recovered_.next_segment, recovered_.next_sequence, recovered_.doubt);
   // What power is to keep from here on stands on what is there already.
   if (options_.durability == Durability::kPower) {
     if (Status synced = SyncSegments(0); !synced.ok()) return synced;
   }
   // Smaller bounds than the last owner's are kept from the first moment on.
-  while (ledger_.AboveHighMark() > 0 && MakeRoom(KeptForLog(options_), 0)) {
+  while (ledger_.AboveHighMark() > 0) {
+    const Segments::Handle oldest = segments_.Oldest();
+    if (oldest == nullptr || !EvictSegment(oldest)) break;
   }
   if (!recovered_.new_doubt && recovered_.lost.empty()) return {};
   // The doubt has to be in the log before anybody is answered; so have the deletes.
@@ -230,11 +233,16 @@ Status FileStore::Await(std::unique_ptr<LogRequest> request, LogOutcome* outcome
   return CopyOf(outcome->status);
 }
 
-Status FileStore::Close() noexcept {
+Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
   {
     std::unique_lock lock(mutex_);
     if (std::exchange(closing_, true)) return {};
-    quiet_.wait(lock, [this] { return under_way_ == 0; });
+    if (!quiet_.wait_for(lock, patience, [this] { return under_way_ == 0; })) {
+      // Nobody may own the directory while somebody may still write to it.
+      return Status::Failed(Status::Code::kIo,
+                            std::to_string(under_way_) + " operations on " + options_.dir +
+                                " did not end in time: it stays locked until they do");
+    }
   }
   auto end = std::make_unique<LogRequest>();
   end->items.push_back({.kind = LogItem::Kind::kEnd, .bytes = MakeBare(RecordKind::kEnd)});
@@ -260,6 +268,26 @@ Status FileStore::Checkpoint() noexcept {
   Status done = Await(std::make_unique<LogRequest>(), &outcome);
   if (!done.ok() || outcome.end.segment == 0) return done;
   return WriteImageAt(outcome.end, false);
+}
+
+void FileStore::WantImage() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_ || imaging_.exchange(true)) return;
+    under_way_ += 1;
+  }
+  imaged_at_ = writer_->bytes_written();
+  auto barrier = std::make_unique<LogRequest>();
+  barrier->done = [this](LogOutcome& outcome) {
+    // Not on the thread that writes: an image takes its time.
+    RunOn(Executor::kMaintenance, [self = shared_from_this(), position = outcome.end] {
+      // One that cannot be written leaves the next open more to read.
+      if (position.segment != 0) static_cast<void>(self->WriteImageAt(position, false).ok());
+      self->imaging_ = false;
+      self->Ended();
+    });
+  };
+  writer_->Enqueue(std::move(barrier));
 }
 
 Status FileStore::SyncSegments(uint64_t from) {

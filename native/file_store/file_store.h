@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -56,6 +57,9 @@ struct FileStoreOptions {
   uint32_t partitions = 16;
   Durability durability = Durability::kProcess;
   uint32_t open_files = 256;
+  // An image of the index is written whenever the log has grown by so many bytes, so that an open
+  // after a crash has less to read; 0 is an eighth of max_bytes, at least 16 MiB.
+  uint64_t image_every = 0;
   // Told to whoever finds the directory locked.
   std::string title = "drey";
   Env* env = nullptr;
@@ -111,11 +115,11 @@ class FileDraft;
 // docs/disk-format.md.
 //
 // The parts, and who may call whom while holding what: the facade calls the log writer, which calls
-// back (LogHost) without any lock; index, ledger, open files and segments each have a lock of their own
-// that is the last, held during nothing else. No system call is made under any of them.
+// back (LogHost) without any lock; index, ledger, open files and segments each have a lock of their
+// own that is the last, held during nothing else. No system call is made under any of them.
 //
-// Callbacks are called once each, on the thread that did the work. Memory that is given for reading or
-// writing belongs to the store until then.
+// Callbacks are called once each, on the thread that did the work. Memory that is given for reading
+// or writing belongs to the store until then.
 class FileStore final : public LogHost, public std::enable_shared_from_this<FileStore> {
  public:
   // Waits for the disk.
@@ -124,9 +128,11 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   FileStore(const FileStore&) = delete;
   FileStore& operator=(const FileStore&) = delete;
 
-  // Refuses new work, waits for what is under way, ends the log, writes an image, gives up the lock.
-  // Waits for the disk; not from one of the store's own threads, unless they are the caller's.
-  Status Close() noexcept;
+  // Refuses new work, waits for what is under way, ends the log, writes an image, gives up the
+  // lock. Waits for the disk; not from one of the store's own threads, unless they are the
+  // caller's. What is still under way after `patience` is left behind, and the directory stays
+  // locked for as long.
+  Status Close(std::chrono::milliseconds patience = std::chrono::seconds(10)) noexcept;
 
   // -- Reading
 
@@ -236,8 +242,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   Hash128 HashOf(Slice key) const noexcept { return Hash(key_, key); }
   static Bytes16 BytesOf(const Hash128& hash) noexcept;
   Find TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* opened, bool may_wait);
-  Find ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened,
-                  bool may_wait, bool* damaged);
+  Find ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened, bool may_wait,
+                  bool* damaged);
   Result<OpenFiles::Handle> OpenSegment(uint64_t number);
   void DropEntry(const IndexEntry& entry, const Bytes16& hash, const RecordHead* head);
 
@@ -267,7 +273,10 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void ReclaimStep();
   bool GatherCandidates(const Segment& segment, std::vector<Candidate>& candidates);
   void CopyForward(const Segments::Handle& segment, std::vector<Candidate> kept);
-  void EndTurn(const Segments::Handle& segment);
+  Segments::Handle MostlyDead(const Segment& oldest) const;
+  void CopyAll(const Segments::Handle& segment);
+  void EnqueueCopy(const std::shared_ptr<Turn>& turn, LogItem item);
+  void EndTurn(const Segments::Handle& segment, bool early, bool failed);
   bool EvictSegment(const Segments::Handle& segment);
   bool DropSegment(const Segments::Handle& segment);
   void EvictEntry(const IndexEntry& entry, const RecordHead* head, bool log);
@@ -279,6 +288,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
 
   Status WriteImageAt(Position position, bool clean);
   Status SyncSegments(uint64_t from);
+  void WantImage();
   Status Await(std::unique_ptr<LogRequest> request, LogOutcome* outcome);
 
   FileStoreOptions options_;
@@ -315,6 +325,9 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   uint64_t synced_before_ = 0;
 
   std::atomic<bool> reclaiming_{false};
+  std::atomic<bool> imaging_{false};
+  // What had been written to the log when the last image was begun.
+  std::atomic<uint64_t> imaged_at_{0};
   // A blob may have been left without a record: the end is not a clean one.
   std::atomic<bool> orphaned_{false};
   std::atomic<uint64_t> clock_{0};
@@ -327,8 +340,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::atomic<uint64_t> given_{0};
 };
 
-// A value that comes in pieces, and that nobody finds until it is committed. One call at a time: the
-// next when the one before has said that it is done.
+// A value that comes in pieces, and that nobody finds until it is committed. One call at a time:
+// the next when the one before has said that it is done.
 class FileDraft final : public std::enable_shared_from_this<FileDraft> {
  public:
   FileDraft(std::shared_ptr<FileStore> store, Slice key);

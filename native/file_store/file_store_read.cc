@@ -31,8 +31,8 @@ void FileStore::FindLater(Slice key, bool peek, std::span<uint8_t> into, FindDon
   // What is refused costs a hit, and nothing else (I3).
   if (Refused([shared](WriteOutcome) { (*shared)(Find::kMiss, {}); })) return;
   const auto copied = std::make_shared<std::vector<uint8_t>>(key.begin(), key.end());
-  const bool taken = workers_.Run(
-      Executor::kRead, [self = shared_from_this(), copied, peek, into, shared] {
+  const bool taken =
+      workers_.Run(Executor::kRead, [self = shared_from_this(), copied, peek, into, shared] {
         Opened opened;
         const Find found = self->TryFind(*copied, peek, into, &opened, true);
         (*shared)(found, std::move(opened));
@@ -51,10 +51,9 @@ Find FileStore::TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* o
   for (int moves = 0; moves < kMostMoves; moves++) {
     // A delete is seen at once, a set once it is written (D3).
     if (writer_->Hidden(hash.low)) return Find::kMiss;
-    const std::optional<IndexEntry> entry =
-        index_->FindAndUse(hash.low, [&](uint32_t state) {
-          return peek || moves > 0 ? state : turns_.Use(state, clock);
-        });
+    const std::optional<IndexEntry> entry = index_->FindAndUse(hash.low, [&](uint32_t state) {
+      return peek || moves > 0 ? state : turns_.Use(state, clock);
+    });
     if (!entry) return Find::kMiss;
     bool damaged = false;
     const Find found = ReadRecord(*entry, into, opened, may_wait, &damaged);
@@ -66,8 +65,8 @@ Find FileStore::TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* o
     if (damaged) {
       corrupt_ += 1;
       if (options_.listener != nullptr) options_.listener->Corrupt(key);
-      const bool known = opened->head.kind == RecordKind::kPut && opened->head.blob() &&
-                         !opened->head.key.empty();
+      const bool known =
+          opened->head.kind == RecordKind::kPut && opened->head.blob() && !opened->head.key.empty();
       DropEntry(*entry, BytesOf(hash), known ? &opened->head : nullptr);
     }
     return Find::kMiss;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "file_store/file_store.h"
@@ -8,24 +9,28 @@
 
 namespace drey::file {
 
-// How room is made (D7). The log is a queue: what goes is the oldest segment. In the background, those
-// that the policy wants to keep are copied to its end first; where a write would have to be refused
-// otherwise, all of it goes at once, because a copy would need the room that there is not.
+// How room is made (D7). The log is a queue: what goes is the oldest segment. In the background,
+// those that the policy wants to keep are copied to its end first; where a write would have to be
+// refused otherwise, all of it goes at once, because a copy would need the room that there is not.
 
 struct FileStore::Candidate {
   IndexEntry entry;
   uint32_t worth = 0;
 };
 
-// A segment of which entries are being copied.
+// A segment of which records are being copied.
 struct FileStore::Turn {
   std::shared_ptr<FileStore> store;
   Segments::Handle segment;
+  // It is not the oldest: it goes only when all that counts in it is elsewhere.
+  bool early = false;
+  std::atomic<bool> failed{false};
   // Copies on their way, and one while they are being made.
   std::atomic<uint64_t> left{1};
 
-  void Done() {
-    if (left.fetch_sub(1) == 1) store->EndTurn(segment);
+  void Done(bool failing) {
+    if (failing) failed = true;
+    if (left.fetch_sub(1) == 1) store->EndTurn(segment, early, failed);
   }
 };
 
@@ -49,6 +54,9 @@ void FileStore::ReclaimStep() {
   if (!closing && oldest != nullptr && oldest->number != writer_->active()) {
     if (oldest->live == 0) {
       again = EvictSegment(oldest);
+    } else if (const Segments::Handle dead = MostlyDead(*oldest);
+               dead != nullptr && ledger_.AboveHighMark() > 0) {
+      return CopyAll(dead);
     } else if (ledger_.AboveHighMark() > 0) {
       std::vector<Candidate> candidates;
       // EndTurn goes on from there.
@@ -59,7 +67,7 @@ void FileStore::ReclaimStep() {
     }
   } else if (!closing && ledger_.AboveHighMark() > 0) {
     // Only one segment is left, and it is being written to: what there is are blobs.
-    static_cast<void>(MakeBlobRoom(0));
+    static_cast<void>(MakeBlobRoom(ledger_.ahead()));
   }
   if (again) {
     RunOn(Executor::kMaintenance, [self = shared_from_this()] { self->ReclaimStep(); });
@@ -84,8 +92,8 @@ uint32_t FileStore::MiddleOf() const {
   return *middle;
 }
 
-// Those of the segment that are worth another turn, the best first, up to half a segment. False when
-// the segment cannot be read.
+// Those of the segment that are worth another turn, the best first, up to half a segment. False
+// when the segment cannot be read.
 bool FileStore::GatherCandidates(const Segment& segment, std::vector<Candidate>& candidates) {
   const Result<OpenFiles::Handle> file = OpenSegment(segment.number);
   if (!file.ok()) return false;
@@ -119,6 +127,16 @@ bool FileStore::GatherCandidates(const Segment& segment, std::vector<Candidate>&
   return true;
 }
 
+// One of which 7/8 is dead: it goes for little, and nobody has to be evicted.
+Segments::Handle FileStore::MostlyDead(const Segment& oldest) const {
+  constexpr uint64_t kShare = 8;
+  for (const Segments::Handle& segment : segments_.All()) {
+    if (segment->number == oldest.number || segment->number == writer_->active()) continue;
+    if (!segment->kept && segment->live * kShare <= segment->end) return segment;
+  }
+  return nullptr;
+}
+
 void FileStore::CopyForward(const Segments::Handle& segment, std::vector<Candidate> kept) {
   const auto turn = std::make_shared<Turn>();
   turn->store = shared_from_this();
@@ -134,9 +152,7 @@ void FileStore::CopyForward(const Segments::Handle& segment, std::vector<Candida
         !DataIsWhole(head, bytes)) {
       continue;
     }
-    auto request = std::make_unique<LogRequest>();
-    LogItem& item = request->items.emplace_back();
-    item.kind = LogItem::Kind::kCopy;
+    LogItem item;
     item.identity = each.entry.identity;
     item.from = each.entry.position;
     item.sequence = head.sequence;
@@ -144,17 +160,90 @@ void FileStore::CopyForward(const Segments::Handle& segment, std::vector<Candida
     item.blob_units = each.entry.blob_units;
     item.policy = turns_.Again(each.entry.policy);
     item.bytes = std::move(bytes);
-    // It is no member any more of the batch that it came with.
-    item.bytes[7] = static_cast<uint8_t>(item.bytes[7] & ~kFlagMember);
-    turn->left += 1;
-    request->done = [turn](LogOutcome&) { turn->Done(); };
-    writer_->Enqueue(std::move(request));
+    EnqueueCopy(turn, std::move(item));
   }
-  turn->Done();
+  turn->Done(false);
 }
 
-void FileStore::EndTurn(const Segments::Handle& segment) {
-  RunOn(Executor::kMaintenance, [self = shared_from_this(), segment] {
+// Of a segment that is not the oldest, all that counts: current puts, clears, and deletes of keys
+// that have nothing, for what they removed may stand in an older segment still.
+void FileStore::CopyAll(const Segments::Handle& segment) {
+  const auto turn = std::make_shared<Turn>();
+  turn->store = shared_from_this();
+  turn->segment = segment;
+  turn->early = true;
+  const Result<OpenFiles::Handle> file = OpenSegment(segment->number);
+  if (!file.ok()) return turn->Done(true);
+  SegmentReader reader(file.value()->file, context_, segment->number, kSegmentHeaderBytes,
+                       segment->end);
+  std::vector<LogItem> items;
+  // Deletes of a batch whose end has not come yet.
+  std::vector<LogItem> members;
+  uint64_t bytes = 0;
+  SegmentReader::Found found = reader.Next();
+  for (; found == SegmentReader::Found::kRecord; found = reader.Next()) {
+    const RecordHead& head = reader.head();
+    if (head.kind == RecordKind::kBatch) {
+      std::move(members.begin(), members.end(), std::back_inserter(items));
+      members.clear();
+      continue;
+    }
+    const bool member = head.member() && (head.flags & kFlagCopied) == 0;
+    if (!member) members.clear();
+    LogItem item;
+    item.from = reader.position();
+    item.sequence = head.sequence;
+    bool wanted = head.kind == RecordKind::kClear;
+    if (head.kind == RecordKind::kPut) {
+      item.identity = HashOf(head.key).low;
+      const std::optional<IndexEntry> entry = index_->Find(item.identity);
+      wanted = entry && entry->position == item.from;
+      if (wanted) {
+        item.expires = entry->expires;
+        item.blob_units = entry->blob_units;
+        item.policy = entry->policy;
+      }
+    } else if (head.kind == RecordKind::kDelete) {
+      item.identity = Load64(head.hash.data());
+      wanted = !index_->Find(item.identity).has_value();
+    }
+    if (!wanted) continue;
+    const bool is_put = head.kind == RecordKind::kPut;
+    const Result<Slice> record = reader.Record();
+    if (!record.ok() || record.value().empty() || !DataIsWhole(reader.head(), record.value())) {
+      return turn->Done(true);
+    }
+    item.bytes.assign(record.value().begin(), record.value().end());
+    bytes += item.bytes.size();
+    // More than that is not worth it.
+    if (bytes > options_.segment_bytes / 2) return turn->Done(true);
+    (member && !is_put ? members : items).push_back(std::move(item));
+  }
+  if (found != SegmentReader::Found::kEnd) return turn->Done(true);
+  for (LogItem& item : items) EnqueueCopy(turn, std::move(item));
+  turn->Done(false);
+}
+
+void FileStore::EnqueueCopy(const std::shared_ptr<Turn>& turn, LogItem item) {
+  item.kind = LogItem::Kind::kCopy;
+  // It is no member any more of the batch that it came with.
+  item.bytes[7] = static_cast<uint8_t>(item.bytes[7] & ~kFlagMember);
+  auto request = std::make_unique<LogRequest>();
+  request->items.push_back(std::move(item));
+  turn->left += 1;
+  request->done = [turn](LogOutcome& outcome) {
+    turn->Done(outcome.kind == LogOutcome::Kind::kFailed);
+  };
+  writer_->Enqueue(std::move(request));
+}
+
+void FileStore::EndTurn(const Segments::Handle& segment, bool early, bool failed) {
+  RunOn(Executor::kMaintenance, [self = shared_from_this(), segment, early, failed] {
+    if (early) {
+      // It is not tried again: as the oldest it will go, whatever is in it.
+      segment->kept = failed || segment->live > 0 || !self->DropSegment(segment);
+      return self->ReclaimStep();
+    }
     // A disk that does not let go of its files is asked again when somebody writes.
     if (self->EvictSegment(segment)) return self->ReclaimStep();
     self->reclaiming_ = false;
@@ -193,10 +282,10 @@ void FileStore::EvictEntry(const IndexEntry& entry, const RecordHead* head, bool
   (removed.expires <= NowSeconds() ? expirations_ : evictions_) += 1;
   segments_.TakeLive(removed.position.segment, removed.length);
   if (removed.blob()) {
-    const bool gone = head != nullptr && head->blob() &&
-                      blobs_.Remove({.hash = BytesOf(HashOf(head->key)),
-                                     .sequence = head->blob_sequence},
-                                    removed.blob_units);
+    const bool gone =
+        head != nullptr && head->blob() &&
+        blobs_.Remove({.hash = BytesOf(HashOf(head->key)), .sequence = head->blob_sequence},
+                      removed.blob_units);
     if (!gone) orphaned_ = true;
   }
   if (options_.listener != nullptr && head != nullptr) {
@@ -229,9 +318,9 @@ bool FileStore::MakeRoom(uint64_t bytes, uint64_t entries) {
     made = true;
   } while (ledger_.Missing(bytes, DiskLedger::Use::kLog) > 0 ||
            (entries > 0 && !index_->HasRoomFor(entries)));
-  const bool enough = ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0;
+  if (made && ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0) return true;
   // Blobs alone may fill it.
-  return made && enough ? true : enough || MakeBlobRoom(bytes);
+  return MakeBlobRoom(bytes);
 }
 
 bool FileStore::MakeBlobRoom(uint64_t bytes) {

@@ -104,6 +104,7 @@ void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done) {
     }
     done(std::move(outcome));
     if (ledger_.AboveHighMark() > 0) WantReclaim();
+    if (writer_->bytes_written() - imaged_at_ > options_.image_every) WantImage();
     Ended();
   };
   writer_->Enqueue(std::move(request));
@@ -154,43 +155,42 @@ void FileStore::Revise(Slice key, Position position, Slice given, WriteDone done
           .status = Status::InvalidArgument("fileStore: metadata is not as the format says")});
     return Ended();
   }
-  RunOn(Executor::kWrite, [self = shared_from_this(), hash = HashOf(key), position,
-                           expires = ExpiresOf(parsed),
-                           metadata = std::vector<uint8_t>(given.begin(), given.end()),
-                           done = std::move(done)] {
-    const std::optional<IndexEntry> entry = self->index_->Find(hash.low);
-    std::vector<uint8_t> record(entry ? entry->length : 0);
-    Opened opened;
-    bool damaged = false;
-    if (!entry || entry->position != position ||
-        self->ReadRecord(*entry, record, &opened, true, &damaged) != Find::kFound) {
-      done({.kind = WriteOutcome::Kind::kSuperseded, .status = {}});
-      return self->Ended();
-    }
-    const RecordHead& head = opened.head;
-    std::vector<ChunkEntry> chunks;
-    for (uint64_t at = 0; at < head.ChunkCount(); at++) chunks.push_back(head.ChunkAt(at));
-    auto request = std::make_unique<LogRequest>();
-    LogItem& item = request->items.emplace_back();
-    item.kind = LogItem::Kind::kRevise;
-    item.identity = hash.low;
-    item.from = position;
-    item.expires = expires;
-    item.blob_units = entry->blob_units;
-    item.policy = entry->policy;
-    // Of a blob the file stays.
-    item.bytes = MakePut({.key = head.key,
-                          .metadata = metadata,
-                          .size = head.size,
-                          .chunk_power = head.chunk_power,
-                          .chunks = chunks,
-                          .blob = head.blob(),
-                          .blob_sequence = head.blob_sequence,
-                          .stored = head.stored});
-    Add(item.bytes, opened.data);
-    item.bytes.resize(Padded(item.bytes.size()));
-    self->Append(std::move(request), done);
-  });
+  RunOn(Executor::kWrite,
+        [self = shared_from_this(), hash = HashOf(key), position, expires = ExpiresOf(parsed),
+         metadata = std::vector<uint8_t>(given.begin(), given.end()), done = std::move(done)] {
+          const std::optional<IndexEntry> entry = self->index_->Find(hash.low);
+          std::vector<uint8_t> record(entry ? entry->length : 0);
+          Opened opened;
+          bool damaged = false;
+          if (!entry || entry->position != position ||
+              self->ReadRecord(*entry, record, &opened, true, &damaged) != Find::kFound) {
+            done({.kind = WriteOutcome::Kind::kSuperseded, .status = {}});
+            return self->Ended();
+          }
+          const RecordHead& head = opened.head;
+          std::vector<ChunkEntry> chunks;
+          for (uint64_t at = 0; at < head.ChunkCount(); at++) chunks.push_back(head.ChunkAt(at));
+          auto request = std::make_unique<LogRequest>();
+          LogItem& item = request->items.emplace_back();
+          item.kind = LogItem::Kind::kRevise;
+          item.identity = hash.low;
+          item.from = position;
+          item.expires = expires;
+          item.blob_units = entry->blob_units;
+          item.policy = entry->policy;
+          // Of a blob the file stays.
+          item.bytes = MakePut({.key = head.key,
+                                .metadata = metadata,
+                                .size = head.size,
+                                .chunk_power = head.chunk_power,
+                                .chunks = chunks,
+                                .blob = head.blob(),
+                                .blob_sequence = head.blob_sequence,
+                                .stored = head.stored});
+          Add(item.bytes, opened.data);
+          item.bytes.resize(Padded(item.bytes.size()));
+          self->Append(std::move(request), done);
+        });
 }
 
 std::shared_ptr<FileDraft> FileStore::BeginDraft(Slice key) {
@@ -272,11 +272,10 @@ void FileStore::Forget(const IndexEntry& entry, bool keep_blob) {
   const Result<OpenFiles::Handle> file = OpenSegment(entry.position.segment);
   std::vector<uint8_t> buffer;
   RecordHead head;
-  const bool known = file.ok() &&
-                     ReadHead(file.value()->file, context_, entry.position, entry.length, buffer,
-                              &head)
-                         .ok() &&
-                     head.blob();
+  const bool known =
+      file.ok() &&
+      ReadHead(file.value()->file, context_, entry.position, entry.length, buffer, &head).ok() &&
+      head.blob();
   if (!known || !blobs_.Remove({.hash = BytesOf(HashOf(head.key)), .sequence = head.blob_sequence},
                                entry.blob_units)) {
     orphaned_ = true;

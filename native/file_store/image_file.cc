@@ -57,15 +57,15 @@ Status Fill(File& file, const Context& context, const DiskIndex& index, ImageHea
       if (writer.end() > most) {
         return Status::Failed(Status::Code::kNoSpace, "the image has outgrown what it may take");
       }
-      Status added = writer.Add(
-          {.identity = entry.identity,
-           .sequence = entry.sequence,
-           .segment = static_cast<uint32_t>(entry.position.segment - header.oldest),
-           .offset_units = static_cast<uint32_t>(entry.position.offset / kAlignment),
-           .length = entry.length,
-           .expires = entry.expires,
-           .blob_units = entry.blob_units,
-           .policy = entry.policy});
+      Status added =
+          writer.Add({.identity = entry.identity,
+                      .sequence = entry.sequence,
+                      .segment = static_cast<uint32_t>(entry.position.segment - header.oldest),
+                      .offset_units = static_cast<uint32_t>(entry.position.offset / kAlignment),
+                      .length = entry.length,
+                      .expires = entry.expires,
+                      .blob_units = entry.blob_units,
+                      .policy = entry.policy});
       if (!added.ok()) return added;
     }
   }
@@ -122,8 +122,7 @@ Result<ImageHeader> ReadImage(
   for (uint64_t at = 0; at < header.pages; at++) {
     const uint64_t left = header.entries - given;
     const uint64_t count = std::min(left, ImagePage::kMostEntries);
-    const auto into =
-        std::span(bytes).first(ImagePage::kHeadBytes + count * ImageEntry::kBytes);
+    const auto into = std::span(bytes).first(ImagePage::kHeadBytes + count * ImageEntry::kBytes);
     if (!file.ReadFull(offset, into).ok() || !ParsePage(into, context, number, at, &page)) {
       return Damaged(name, "one of its pages");
     }
@@ -134,14 +133,13 @@ Result<ImageHeader> ReadImage(
       if (segment > UINT32_MAX) return Damaged(name, "the number of a segment");
       given += 1;
       last = entry.identity;
-      visit(header,
-          {.identity = entry.identity,
-           .sequence = entry.sequence,
-           .position = {segment, uint64_t{entry.offset_units} * kAlignment},
-           .length = entry.length,
-           .expires = entry.expires,
-           .blob_units = entry.blob_units,
-           .policy = entry.policy});
+      visit(header, {.identity = entry.identity,
+                     .sequence = entry.sequence,
+                     .position = {segment, uint64_t{entry.offset_units} * kAlignment},
+                     .length = entry.length,
+                     .expires = entry.expires,
+                     .blob_units = entry.blob_units,
+                     .policy = entry.policy});
     }
   }
   return header;

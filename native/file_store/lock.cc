@@ -10,7 +10,10 @@
 namespace drey::file {
 namespace {
 
+// How long an owner has to answer.
 constexpr uint32_t kPatience = 1000;
+// How long the answering thread sleeps where nothing can wake it.
+constexpr uint32_t kSleep = 200;
 constexpr int kAttempts = 20;
 constexpr const char* kUnfinished = ".new";
 
@@ -188,20 +191,19 @@ DirectoryLock::Claim DirectoryLock::Ask(const std::string& other, Status* why) {
   if (line.starts_with("candidate")) return Claim::kWithdraw;
   const std::string owner = FieldOf(line, "pid");
   const bool ourselves = owner == std::to_string(env.Process());
-  *why = Status::Failed(
-      Status::Code::kLocked,
-      path_ + " is in use by " +
-          (ourselves ? std::string("another copy of drey in this process")
-                     : "process " + owner + " (" + FieldOf(line, "title") + ", since " +
-                           FieldOf(line, "since") + ")") +
-          ": a directory has one owner; choose another, or stop that one");
+  *why = Status::Failed(Status::Code::kLocked,
+                        path_ + " is in use by " +
+                            (ourselves ? std::string("another copy of drey in this process")
+                                       : "process " + owner + " (" + FieldOf(line, "title") +
+                                             ", since " + FieldOf(line, "since") + ")") +
+                            ": a directory has one owner; choose another, or stop that one");
   return Claim::kOwned;
 }
 
 void DirectoryLock::Answer() noexcept {
   Env& env = folder_.env();
   while (!stop_) {
-    const Outcome ready = AwaitOne(env, socket_, kPatience);
+    const Outcome ready = AwaitOne(env, socket_, kSleep);
     if (!ready.ok() && ready.error() != EINTR) return;
     if (stop_ || !ready.ok() || ready.value() == 0) continue;
     const Socket asking(env, env.Accept(socket_));

@@ -12,12 +12,13 @@
 
 namespace drey::file {
 
-// The ownership of a directory (docs/disk-format.md, section 9): a socket in DIR/LOCK that its owner
-// listens on. Who is refused by it knows that the owner is dead, however it died.
+// The ownership of a directory (docs/disk-format.md, section 9): a socket in DIR/LOCK that its
+// owner listens on. Who is refused by it knows that the owner is dead, however it died.
 //
 // Invariants:
 //  - A name without suffix can be connected to, or its owner is dead; no name is used twice.
-//  - Every claimant publishes its name before it looks for others: of two, one at least sees the other.
+//  - Every claimant publishes its name before it looks for others: of two, one at least sees the
+//  other.
 //  - The answering thread ends before the object does.
 class DirectoryLock {
  public:

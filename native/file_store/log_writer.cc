@@ -148,10 +148,10 @@ void LogWriter::WriteGroup(Group& group) {
         Seal(false);
       } else {
         LogRequest& large = *group[at++];
-        Refuse(large, Status::InvalidArgument("a record or batch of " +
-                                              std::to_string(LengthOf(large)) +
-                                              " bytes is longer than a segment; raise "
-                                              "segmentBytes"));
+        Refuse(large,
+               Status::InvalidArgument("a record or batch of " + std::to_string(LengthOf(large)) +
+                                       " bytes is longer than a segment; raise "
+                                       "segmentBytes"));
       }
       continue;
     }
@@ -213,9 +213,9 @@ bool LogWriter::Place(LogRequest& request, Run& run) {
         {.position = position, .sequence = sequence, .flags = flags, .unsynced = unsynced});
     run.slices.push_back(bytes);
     run.end += bytes.size();
-    const uint8_t raw[4] = {
-        static_cast<uint8_t>(checksum), static_cast<uint8_t>(checksum >> 8),
-        static_cast<uint8_t>(checksum >> 16), static_cast<uint8_t>(checksum >> 24)};
+    const uint8_t raw[4] = {static_cast<uint8_t>(checksum), static_cast<uint8_t>(checksum >> 8),
+                            static_cast<uint8_t>(checksum >> 16),
+                            static_cast<uint8_t>(checksum >> 24)};
     checksums = Checksum(raw, checksums);
     return position;
   };
@@ -231,8 +231,8 @@ bool LogWriter::Place(LogRequest& request, Run& run) {
     if (!copy && item.kind != LogItem::Kind::kForget) run.changed.insert(item.identity);
   }
   if (batch) {
-    std::vector<uint8_t>& made = run.made.emplace_back(
-        MakeBatchEnd(static_cast<uint32_t>(request.items.size()), checksums));
+    std::vector<uint8_t>& made =
+        run.made.emplace_back(MakeBatchEnd(static_cast<uint32_t>(request.items.size()), checksums));
     seal(made, TakeSequence(), 0);
   }
   return true;
@@ -243,8 +243,11 @@ void LogWriter::Promise(const Run& run) {
   for (size_t at = 0; at < run.placed.size(); at++) {
     const Run::Placed& each = run.placed[at];
     if (at + 1 < run.placed.size() && run.placed[at + 1].request == each.request) continue;
-    // Who has a blob has to hear what became of its record, and who closes, that all is written.
-    if (each.item->blob_units != 0 || each.item->kind == LogItem::Kind::kEnd) continue;
+    // Who has a blob, or removes what was copied, or closes, has to hear what became of it.
+    const LogItem::Kind kind = each.item->kind;
+    if (each.item->blob_units != 0 || kind == LogItem::Kind::kCopy || kind == LogItem::Kind::kEnd) {
+      continue;
+    }
     Finish(*each.request, {.kind = LogOutcome::Kind::kDone,
                            .status = {},
                            .sequence = each.sequence,
@@ -321,9 +324,11 @@ Status LogWriter::BeginSegment() {
 
 Status LogWriter::TryBeginSegment() {
   const uint64_t charge = InUnits(settings_.segment_bytes) + kFileSlack;
-  if (next_segment_ > UINT32_MAX) {
+  // A segment has fewer records than that.
+  constexpr uint64_t kAhead = uint64_t{1} << 32;
+  if (next_segment_ >= UINT32_MAX || next_sequence() > kMostSequence - kAhead) {
     return Status::Failed(Status::Code::kFormat,
-                          "the log has used up its numbers of segments: begin a new directory");
+                          "the log has used up its numbers: begin a new directory");
   }
   if (!ledger_.Take(charge, DiskLedger::Use::kLog)) return NoSpace(ledger_, charge);
   if (!host_.MayGrow(charge)) {
@@ -362,10 +367,9 @@ Status LogWriter::TryBeginSegment() {
     std::vector<uint8_t> doubt;
     if (doubt_ > 0) {
       doubt = MakeBare(RecordKind::kDoubt);
-      SealHead(doubt, context_,
-               {.position = {number, kSegmentHeaderBytes},
-                .sequence = doubt_,
-                .flags = kFlagCopied});
+      SealHead(
+          doubt, context_,
+          {.position = {number, kSegmentHeaderBytes}, .sequence = doubt_, .flags = kFlagCopied});
     }
     const Slice slices[] = {header, doubt};
     Status written = file.WriteFull(0, std::span(slices).first(doubt.empty() ? 1 : 2));

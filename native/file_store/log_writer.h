@@ -80,9 +80,9 @@ struct LogOutcome {
   bool existed = false;
 };
 
-// What is to be done at once, one after the other without anything in between. More than one item is a
-// batch: all of it is there after a crash, or none. Without items it is a barrier: it is done when all
-// before it is.
+// What is to be done at once, one after the other without anything in between. More than one item
+// is a batch: all of it is there after a crash, or none. Without items it is a barrier: it is done
+// when all before it is.
 struct LogRequest {
   std::vector<LogItem> items;
   std::shared_ptr<Fence> fence;
@@ -102,8 +102,8 @@ class LogHost {
  public:
   virtual ~LogHost() = default;
 
-  // The record is in the log: what was said of it holds from here on. One at a time, in the order of
-  // the log. Says whether there was an entry that it took the place of.
+  // The record is in the log: what was said of it holds from here on. One at a time, in the order
+  // of the log. Says whether there was an entry that it took the place of.
   virtual bool Apply(const LogItem& item, uint64_t sequence, Position position,
                      uint32_t length) = 0;
   // Its delete could not be written: the key is to be unreadable all the same.
@@ -124,16 +124,17 @@ struct LogSettings {
   Bytes16 boot_id{};
 };
 
-// The one who writes the log: gives records their places, in one order, and tells when they are there.
+// The one who writes the log: gives records their places, in one order, and tells when they are
+// there.
 //
 // Invariants:
 //  - One thread at a time is in Drain, whichever it is: `draining_` says so, and what has no other
 //  guard belongs to that thread.
-//  - Records have sequences in the order of their places, but for copies, which keep theirs; a copy is
-//  given its place only while the index still has what it copies, and nothing newer of the same key is
-//  among the records that go out with it (F4).
-//  - The host hears of a record after its bytes were written, and with durability `power` synced; so
-//  nobody sees what a failed write took back.
+//  - Records have sequences in the order of their places, but for copies, which keep theirs; a copy
+//  is given its place only while the index still has what it copies, and nothing newer of the same
+//  key is among the records that go out with it (F4).
+//  - The host hears of a record after its bytes were written, and with durability `power` synced;
+//  so nobody sees what a failed write took back.
 //  - After a failed write or sync nothing is appended to that segment any more.
 //  - A delete hides its key from Enqueue on (D3).
 class LogWriter {
@@ -148,8 +149,8 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Before anything else: where the log goes on. With a `doubt`, every segment begins with a record of
-  // it, so that it never has to be copied forward before a segment goes.
+  // Before anything else: where the log goes on. With a `doubt`, every segment begins with a record
+  // of it, so that it never has to be copied forward before a segment goes.
   void Begin(uint64_t next_segment, uint64_t next_sequence, uint64_t doubt) noexcept;
 
   // From any thread.

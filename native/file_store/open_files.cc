@@ -107,7 +107,8 @@ void OpenFiles::Trim() noexcept {
     const auto found = slots_.find(key);
     dropped.push_back(std::move(found->second.kept));
     found->second.kept = nullptr;
-    if (dropped.back().use_count() == 1 && found->second.lease.use_count() <= 1) slots_.erase(found);
+    if (dropped.back().use_count() == 1 && found->second.lease.use_count() <= 1)
+      slots_.erase(found);
   }
   recent_.clear();
 }

@@ -25,8 +25,8 @@ struct FileKey {
   bool operator==(const FileKey&) const noexcept = default;
 };
 
-// What a file takes of the ledger once it has no name any more: it goes back when nobody has the file
-// open. Held by everybody who has, or is about to.
+// What a file takes of the ledger once it has no name any more: it goes back when nobody has the
+// file open. Held by everybody who has, or is about to.
 class Lease {
  public:
   explicit Lease(DiskLedger& ledger) noexcept : ledger_(ledger) {}
@@ -51,8 +51,9 @@ struct OpenFile {
 // The files that are open for reading: those used last stay open, up to a bound.
 //
 // Invariants:
-//  - Whoever has a file open keeps its bytes, even when its name is gone (S3), and keeps them in the
-//  ledger: a lease is in the table from before the system is asked to open until after it has closed.
+//  - Whoever has a file open keeps its bytes, even when its name is gone (S3), and keeps them in
+//  the ledger: a lease is in the table from before the system is asked to open until after it has
+//  closed.
 //  - At most `most` files are open that nobody uses.
 // Safe from any thread; files are opened and closed without the lock.
 class OpenFiles {
@@ -69,8 +70,7 @@ class OpenFiles {
   // Takes the name away; `charge` goes back to the ledger once nobody has the file open. When it
   // fails, the file is there still and so is its charge; when there was none, its charge is
   // somebody else's to give back.
-  Status Unlink(const FileKey& key, const Folder& folder, const std::string& name,
-                uint64_t charge);
+  Status Unlink(const FileKey& key, const Folder& folder, const std::string& name, uint64_t charge);
   // Closes what nobody uses.
   void Trim() noexcept;
   size_t idle() noexcept;

@@ -113,6 +113,11 @@ Status Recovery::LookAt(const std::string& name, uint64_t number, bool image) {
   Result<NodeInfo> info = directory_.log().StatAt(name);
   if (!info.ok()) return info.TakeStatus();
   if (info.value().kind != NodeKind::kFile) return NotAFile(name);
+  // Names are nobody's word: one that no writer gives would leave no number to go on with.
+  if (number > UINT32_MAX) {
+    return Status::Failed(Status::Code::kFormat,
+                          name + " has a number that drey gives to none: remove it");
+  }
   if (image) {
     result_.next_image = std::max(result_.next_image, number + 1);
     images_.push_back(number);
@@ -210,11 +215,18 @@ Status Recovery::ReplayLog() {
     // What a damage behind took with it was before that.
     if (std::exchange(doubting_, false)) Doubt(each.header.next_sequence);
     SeeSequence(each.header.next_sequence == 0 ? 0 : each.header.next_sequence - 1);
-    const uint64_t from = each.number == image_.position.segment ? image_.position.offset
-                                                                 : kSegmentHeaderBytes;
+    const uint64_t from =
+        each.number == image_.position.segment ? image_.position.offset : kSegmentHeaderBytes;
     Result<File> opened = OpenSegment(each.number);
     if (!opened.ok()) return opened.TakeStatus();
     const File file = opened.Take();
+    if (each.size < from) {
+      // What the image has seen is not there any more.
+      result_.damages += 1;
+      doubting_ = true;
+      followed_ = true;
+      continue;
+    }
     uint64_t end = each.size;
     if (last) {
       const Result<Tail> tail = FindTail(file, each, from);
@@ -234,8 +246,8 @@ Result<Recovery::Tail> Recovery::FindTail(const File& file, const Found& segment
   SegmentReader first(file, context_, segment.number, from, segment.size);
   uint64_t last = 0;
   bool more = true;
-  // Where the log was synced, and what the greatest sequence is, the torn tail's too: it is not to be
-  // given again.
+  // Where the log was synced, and what the greatest sequence is, the torn tail's too: it is not to
+  // be given again.
   while (more) {
     switch (first.Next()) {
       case SegmentReader::Found::kRecord: {
@@ -270,8 +282,8 @@ Result<Recovery::Tail> Recovery::FindTail(const File& file, const Found& segment
       if (!second.Skip() || (synced && tail.synced < second.record_end())) break;
       continue;
     }
-    const bool unsure = (second.offset() == last && !tail.ended) ||
-                        (synced && second.offset() >= tail.synced);
+    const bool unsure =
+        (second.offset() == last && !tail.ended) || (synced && second.offset() >= tail.synced);
     if (unsure) {
       const Result<Slice> record = second.Record();
       if (!record.ok()) return CopyOf(record.status());
@@ -286,8 +298,8 @@ Result<Recovery::Tail> Recovery::FindTail(const File& file, const Found& segment
 Status Recovery::CutTail(const Found& segment, uint64_t end) {
   if (end >= segment.size) return {};
   // What was allocated ahead is zeros; what was torn may look like records one day.
-  Result<File> opened = directory_.log().OpenFile(SegmentName(segment.number),
-                                                  Env::Access::kReadWrite);
+  Result<File> opened =
+      directory_.log().OpenFile(SegmentName(segment.number), Env::Access::kReadWrite);
   if (!opened.ok()) return opened.TakeStatus();
   File file = opened.Take();
   SegmentReader reader(file, context_, segment.number, end, segment.size);
@@ -343,10 +355,8 @@ void Recovery::Take(const RecordHead& head, Position position) {
   }
   if (head.kind == RecordKind::kBatch) return DoBatch(head);
   if (!head.member()) members_.clear();
-  Member member{.kind = head.kind,
-                .checksum = head.checksum,
-                .sequence = head.sequence,
-                .entry = {}};
+  Member member{
+      .kind = head.kind, .checksum = head.checksum, .sequence = head.sequence, .entry = {}};
   if (head.kind == RecordKind::kPut) {
     member.entry = EntryOf(head, position, Hash(key_, head.key).low);
   } else if (head.kind == RecordKind::kDelete) {
@@ -499,8 +509,7 @@ Status Recovery::SweepBlobs() {
   }
   for (const auto& [name, blob] : files) {
     if (blob.used) continue;
-    const uint32_t partition =
-        ParseBlobName(name)->Partition(directory_.header().partitions);
+    const uint32_t partition = ParseBlobName(name)->Partition(directory_.header().partitions);
     if (Status gone = directory_.Partition(partition).value()->Unlink(name); !gone.ok()) {
       return gone;
     }

@@ -53,15 +53,15 @@ struct Recovered {
   std::string ToString() const;
 };
 
-// Makes the index of a directory from its image and its log (docs/disk-format.md, section 8), and tells
-// the ledger what is there.
+// Makes the index of a directory from its image and its log (docs/disk-format.md, section 8), and
+// tells the ledger what is there.
 //
-// Invariant: what is in the log is only ever read here, but for the tail of the last segment, which is
-// cut where it is torn, so that nobody takes it for damage later, or for records.
+// Invariant: what is in the log is only ever read here, but for the tail of the last segment, which
+// is cut where it is torn, so that nobody takes it for damage later, or for records.
 class Recovery {
  public:
-  Recovery(Directory& directory, const Context& context, const HashKey& key,
-           const Bytes16& boot_id, DiskLedger& ledger, Segments& segments) noexcept;
+  Recovery(Directory& directory, const Context& context, const HashKey& key, const Bytes16& boot_id,
+           DiskLedger& ledger, Segments& segments) noexcept;
 
   // `index` is empty and may be made anew.
   Result<Recovered> Run(std::unique_ptr<DiskIndex>& index, uint64_t max_index_bytes) noexcept;

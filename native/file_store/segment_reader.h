@@ -40,7 +40,8 @@ class SegmentReader {
   uint64_t offset() const noexcept { return at_; }
   // Where the last record that was given ends.
   uint64_t record_end() const noexcept { return next_; }
-  // After kRecord: all of it with its data; head() points into that. Empty when the file ends before.
+  // After kRecord: all of it with its data; head() points into that. Empty when the file ends
+  // before.
   Result<Slice> Record();
   Status TakeStatus() noexcept { return std::move(status_); }
 

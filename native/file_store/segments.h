@@ -22,6 +22,8 @@ struct Segment {
   // Bytes of records in it that the index has.
   std::atomic<uint64_t> live{0};
   std::atomic<bool> sealed{false};
+  // It was to go early, and could not.
+  std::atomic<bool> kept{false};
 };
 
 // The segments that are there, by number. Safe from any thread.

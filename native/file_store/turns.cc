@@ -34,8 +34,8 @@ uint32_t Turns::Use(uint32_t state, uint64_t clock) const noexcept {
     case TurnKind::kLru:
       return static_cast<uint32_t>(clock) & kClockMask;
     case TurnKind::kLfu: {
-      // The more it has, the seldomer it counts: by about 16 times the count, uses become doublings.
-      // Randomness that costs nothing: the clock's bits, mixed.
+      // The more it has, the seldomer it counts: by about 16 times the count, uses become
+      // doublings. Randomness that costs nothing: the clock's bits, mixed.
       const uint64_t mixed = (clock + 1) * 0x9E3779B97F4A7C15 >> 40;
       const uint64_t odds = uint64_t{state & kMostLogarithm} * state / 16 + 1;
       return state < kMostLogarithm && mixed % odds == 0 ? state + 1 : state;

@@ -14,8 +14,8 @@ struct Churn {
   uint64_t refused = 0;
 };
 
-Churn Run(Store& store, const std::string& path, Random& random, uint64_t bytes,
-          uint64_t most_size, std::map<std::string, std::vector<uint8_t>>& model) {
+Churn Run(Store& store, const std::string& path, Random& random, uint64_t bytes, uint64_t most_size,
+          std::map<std::string, std::vector<uint8_t>>& model) {
   Churn churn;
   while (churn.written < bytes) {
     const std::string key = "key " + std::to_string(random.Below(3000));
@@ -172,4 +172,49 @@ TEST_CASE("file store: what is open stays readable, and in the ledger, when its 
   CHECK(read == value);
   opened.blob.reset();
   CHECK(store->stats().bytes + 500'000 <= before);
+}
+
+TEST_CASE("file store: segments that are nearly dead go first, and what was deleted stays so") {
+  TempFolder folder;
+  const std::string path = folder.path() + "/s";
+  file::FileStoreOptions options;
+  options.policy = file::TurnKind::kFifo;
+  std::map<std::string, std::vector<uint8_t>> cold;
+  uint64_t most_written = 0;
+  {
+    Store store(PosixEnv(), path, options);
+    REQUIRE(store.ok());
+    for (int at = 0; at < 300; at++) {
+      const std::string key = "cold " + std::to_string(at);
+      cold[key] = ValueOf(static_cast<uint64_t>(at), 3000);
+      REQUIRE(store.Put(key, cold[key]));
+    }
+    // Into segments of which nothing else stays.
+    Random random(5);
+    for (int at = 0; at < 1500; at++) {
+      REQUIRE(store.Put("hot " + std::to_string(random.Below(10)), ValueOf(random.Next(), 30'000)));
+      if (at % 5 == 0 && cold.size() > 150) {
+        const std::string key = cold.begin()->first;
+        REQUIRE(store.Delete(key).existed);
+        cold.erase(key);
+      }
+    }
+    for (const auto& [key, value] : cold) CHECK(store.Has(key, value));
+    const auto stats = store->stats();
+    most_written = stats.bytes_written;
+    CHECK(stats.reclaimed_segments > 20);
+    CHECK(stats.evictions == 0);
+    CHECK(stats.bytes_copied * 4 < stats.bytes_written);
+  }
+  CHECK(most_written > 40 * kMiB);
+  Store store(PosixEnv(), path, options);
+  REQUIRE(store.ok());
+  CHECK(store->recovered().damages == 0);
+  for (int at = 0; at < 300; at++) {
+    const std::string key = "cold " + std::to_string(at);
+    const auto known = cold.find(key);
+    const auto got = store.Get(key);
+    CHECK(got.has_value() == (known != cold.end()));
+    if (got && known != cold.end()) CHECK(got->value == known->second);
+  }
 }

@@ -110,8 +110,7 @@ class Store {
   file::FileStore& operator*() const { return *store_; }
 
   static void Keep(Wrote& wrote, file::WriteOutcome& outcome) {
-    wrote = {true, outcome.kind, outcome.status.code(), outcome.existed,
-             outcome.status.message()};
+    wrote = {true, outcome.kind, outcome.status.code(), outcome.existed, outcome.status.message()};
   }
   file::WriteDone Into(Wrote& wrote) {
     return [&wrote](file::WriteOutcome outcome) { Keep(wrote, outcome); };

@@ -159,11 +159,11 @@ TEST_CASE("file format: records") {
     const auto same = [&](const std::vector<uint8_t>& given) {
       RecordHead head;
       if (ParseHead(given, context, position, &head) != Parsed::kWhole) return false;
-      bool equal = head.kind == RecordKind::kPut && head.sequence == 99 && head.size == size &&
-                   head.stored == stored && head.blob() == blob && head.unsynced == 4 &&
-                   std::equal(head.key.begin(), head.key.end(), key.begin(), key.end()) &&
-                   std::equal(head.metadata.begin(), head.metadata.end(), metadata.begin(),
-                              metadata.end());
+      bool equal =
+          head.kind == RecordKind::kPut && head.sequence == 99 && head.size == size &&
+          head.stored == stored && head.blob() == blob && head.unsynced == 4 &&
+          std::equal(head.key.begin(), head.key.end(), key.begin(), key.end()) &&
+          std::equal(head.metadata.begin(), head.metadata.end(), metadata.begin(), metadata.end());
       if (blob) return equal && head.blob_sequence == 55;
       for (uint64_t at = 0; equal && at < chunks.size(); at++) {
         equal = head.ChunkAt(at) == chunks[at];
@@ -210,19 +210,19 @@ TEST_CASE("file format: lengths that lie are refused though the checksum is righ
     return ParseHead(record, context, position, &head);
   };
   CHECK(parsed([](auto&) {}) == Parsed::kWhole);
-  CHECK(parsed([](auto& it) { it[12] = 200; }) == Parsed::kBad);     // key
-  CHECK(parsed([](auto& it) { it[13] = 0xFF; }) == Parsed::kBad);    // key beyond its limit
-  CHECK(parsed([](auto& it) { it[43] = 0xFF; }) == Parsed::kBad);    // metadata
-  CHECK(parsed([](auto& it) { it[11] = 0xFF; }) == Parsed::kBad);    // head
-  CHECK(parsed([](auto& it) { it[8] = 40; }) == Parsed::kBad);       // head too short
-  CHECK(parsed([](auto& it) { it[24] = 99; }) == Parsed::kBad);      // size
-  CHECK(parsed([](auto& it) { it[31] = 1; }) == Parsed::kBad);       // size beyond its limit
-  CHECK(parsed([](auto& it) { it[32] = 99; }) == Parsed::kBad);      // stored
-  CHECK(parsed([](auto& it) { it[14] = 11; }) == Parsed::kBad);      // chunk size
-  CHECK(parsed([](auto& it) { it[14] = 63; }) == Parsed::kBad);      // chunk size
-  CHECK(parsed([](auto& it) { it[6] = 7; }) == Parsed::kBad);        // kind
-  CHECK(parsed([](auto& it) { it[7] = 8; }) == Parsed::kBad);        // flags
-  CHECK(parsed([](auto& it) { it[15] = 1; }) == Parsed::kBad);       // zero
+  CHECK(parsed([](auto& it) { it[12] = 200; }) == Parsed::kBad);          // key
+  CHECK(parsed([](auto& it) { it[13] = 0xFF; }) == Parsed::kBad);         // key beyond its limit
+  CHECK(parsed([](auto& it) { it[43] = 0xFF; }) == Parsed::kBad);         // metadata
+  CHECK(parsed([](auto& it) { it[11] = 0xFF; }) == Parsed::kBad);         // head
+  CHECK(parsed([](auto& it) { it[8] = 40; }) == Parsed::kBad);            // head too short
+  CHECK(parsed([](auto& it) { it[24] = 99; }) == Parsed::kBad);           // size
+  CHECK(parsed([](auto& it) { it[31] = 1; }) == Parsed::kBad);            // size beyond its limit
+  CHECK(parsed([](auto& it) { it[32] = 99; }) == Parsed::kBad);           // stored
+  CHECK(parsed([](auto& it) { it[14] = 11; }) == Parsed::kBad);           // chunk size
+  CHECK(parsed([](auto& it) { it[14] = 63; }) == Parsed::kBad);           // chunk size
+  CHECK(parsed([](auto& it) { it[6] = 7; }) == Parsed::kBad);             // kind
+  CHECK(parsed([](auto& it) { it[7] = 8; }) == Parsed::kBad);             // flags
+  CHECK(parsed([](auto& it) { it[15] = 1; }) == Parsed::kBad);            // zero
   CHECK(parsed([](auto& it) { it[48 + 15 + 12] = 5; }) == Parsed::kBad);  // codec
   CHECK(parsed([](auto& it) { it[48 + 15 + 13] = 1; }) == Parsed::kBad);  // zero of a chunk
   CHECK(parsed([](auto& it) { it[48 + 15 + 4] = 0; }) == Parsed::kBad);   // stored length
@@ -265,8 +265,10 @@ TEST_CASE("file format: metadata") {
   std::vector<uint8_t> nan = Encode({.etag = {}, .user = {}, .codec = {}});
   std::fill(nan.begin() + 2, nan.end(), uint8_t{0xFF});
   CHECK(!Parse(nan, &parsed));
-  CHECK(ExpiresOf({.fresh_until = 1001, .stale_if_error_until = 5, .etag = {}, .user = {},
-                   .codec = {}}) == 2);
+  CHECK(
+      ExpiresOf(
+          {.fresh_until = 1001, .stale_if_error_until = 5, .etag = {}, .user = {}, .codec = {}}) ==
+      2);
   CHECK(ExpiresOf({.fresh_until = 5, .etag = {}, .user = {}, .codec = {}}) == kExpiresNever);
 }
 
@@ -367,8 +369,9 @@ TEST_CASE("file format: names come from numbers, and nothing else is one") {
   CHECK(SegmentName(255) == "00000000000000ff.seg");
   CHECK(ParseSegmentName("00000000000000ff.seg") == 255);
   CHECK(ParseImageName("00000000000000ff.img") == 255);
-  for (const char* name : {"", "ff.seg", "00000000000000FF.seg", "00000000000000ff.sex",
-                           "0000000000000000.seg", "00000000000000ff.seg.", "x0000000000000ff.seg"}) {
+  for (const char* name :
+       {"", "ff.seg", "00000000000000FF.seg", "00000000000000ff.sex", "0000000000000000.seg",
+        "00000000000000ff.seg.", "x0000000000000ff.seg"}) {
     CHECK(!ParseSegmentName(name));
   }
   const BlobName blob{.hash = Id(0xA0), .sequence = 0x1234};

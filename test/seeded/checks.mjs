@@ -54,6 +54,13 @@ export const CHECKS = {
     name: 'the io layer in C++',
     ...doctest('plain', 'env:*,file:*,folder:*,faults:*,power loss:*,executor:*,completions:*,rate limit:*'),
   },
+  fileCore: {
+    name: 'the file store in C++',
+    ...doctest(
+      'plain',
+      '*file store: what is set*,*churn*,*nearly dead*,*loss of power*,*an image is used*,*harmed*,*fences drafts*,*open stays*,*of a batch*',
+    ),
+  },
   races: {
     name: 'the memory store in C++, under TSAN',
     ...doctest('threads', '*memory store: threads*'),

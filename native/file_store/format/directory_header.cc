@@ -23,8 +23,7 @@ bool IsWhole(Slice copy) noexcept {
 bool IsValid(Slice copy) noexcept {
   const uint32_t partitions = Load32(&copy[48]);
   return Load32(&copy[12]) == DirectoryHeader::kBytes && std::has_single_bit(partitions) &&
-         partitions <= kMostPartitions && Load32(&copy[52]) == 0 &&
-         AllZero(copy.subspan(64, 60));
+         partitions <= kMostPartitions && Load32(&copy[52]) == 0 && AllZero(copy.subspan(64, 60));
 }
 
 }  // namespace

@@ -8,7 +8,8 @@
 
 namespace drey::file {
 
-// What the file `DREY` says of its directory (docs/disk-format.md, section 4). It wins over options.
+// What the file `DREY` says of its directory (docs/disk-format.md, section 4). It wins over
+// options.
 struct DirectoryHeader {
   Bytes16 store_id{};
   Bytes16 secret{};

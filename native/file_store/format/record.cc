@@ -46,8 +46,7 @@ uint8_t AllowedFlags(RecordKind kind) noexcept {
 bool SizesAreRight(const RecordHead& head, uint64_t key, uint64_t metadata) noexcept {
   if (head.sequence > kMostSequence) return false;
   if (head.kind != RecordKind::kPut) {
-    return key == 0 && metadata == 0 && head.chunk_power == 0 && head.size == 0 &&
-           head.stored == 0;
+    return key == 0 && metadata == 0 && head.chunk_power == 0 && head.size == 0 && head.stored == 0;
   }
   if (key > kMostKey || head.chunk_power < kLeastChunkPower || head.chunk_power > kMostChunkPower) {
     return false;
@@ -110,7 +109,8 @@ Parsed ParseHead(Slice bytes, const Context& context, Position position,
   const uint64_t extra = ExtraBytes(head->kind, head->flags);
   const bool packed = head->kind == RecordKind::kPut && !head->blob();
   const uint64_t table = packed ? ChunksOf(head->size, head->chunk_power) * kChunkEntryBytes : 0;
-  if (head->length > kMostHead || head->length != kRecordHeadBytes + extra + key + metadata + table) {
+  if (head->length > kMostHead ||
+      head->length != kRecordHeadBytes + extra + key + metadata + table) {
     return Parsed::kBad;
   }
   if (bytes.size() < head->length) return Parsed::kShort;

@@ -63,9 +63,7 @@ struct RecordHead {
   bool blob() const noexcept { return (flags & kFlagBlob) != 0; }
   bool member() const noexcept { return (flags & kFlagMember) != 0; }
   // Of all that the record takes in the log, padding included.
-  uint64_t PaddedLength() const noexcept {
-    return Padded(length) + (blob() ? 0 : Padded(stored));
-  }
+  uint64_t PaddedLength() const noexcept { return Padded(length) + (blob() ? 0 : Padded(stored)); }
   uint64_t DataOffset() const noexcept { return Padded(length); }
   uint64_t ChunkCount() const noexcept { return table.size() / kChunkEntryBytes; }
   ChunkEntry ChunkAt(uint64_t at) const noexcept;
@@ -80,11 +78,10 @@ enum class Parsed : uint8_t {
 };
 
 // `bytes` begin where the record does, and may go on behind it.
-Parsed ParseHead(Slice bytes, const Context& context, Position position,
-                 RecordHead* head) noexcept;
+Parsed ParseHead(Slice bytes, const Context& context, Position position, RecordHead* head) noexcept;
 
-// Whether `record`, which begins where its head does, has all its data as it was written. Of a blob,
-// that is so by itself.
+// Whether `record`, which begins where its head does, has all its data as it was written. Of a
+// blob, that is so by itself.
 bool DataIsWhole(const RecordHead& head, Slice record) noexcept;
 
 struct PutParts {
@@ -114,8 +111,8 @@ struct Seal {
   uint32_t unsynced = kUnsyncedUnknown;
 };
 
-// Completes a head at the beginning of `record`; returns its checksum. Flags are added to those that
-// it has.
+// Completes a head at the beginning of `record`; returns its checksum. Flags are added to those
+// that it has.
 uint32_t SealHead(std::span<uint8_t> record, const Context& context, const Seal& seal) noexcept;
 
 // The length without padding that a head made by us has.

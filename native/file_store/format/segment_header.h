@@ -21,8 +21,7 @@ struct SegmentHeader {
 };
 
 // `bytes` must have kSegmentHeaderBytes.
-void Encode(const SegmentHeader& header, const Context& context,
-            std::span<uint8_t> bytes) noexcept;
+void Encode(const SegmentHeader& header, const Context& context, std::span<uint8_t> bytes) noexcept;
 
 // False when it is not whole, or not of the segment `number` of this store.
 [[nodiscard]] bool Parse(Slice bytes, const Context& context, uint64_t number,
