@@ -3,6 +3,7 @@ import { showKey } from '../../../keys.js'
 import { crc32c } from '../../../native/crc32c.js'
 import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../../store.js'
 import { codeOf, readInto } from '../env.js'
+import { failure } from '../failure.js'
 import { CODEC } from '../format/chunk.js'
 import { decodeMetadata } from '../format/metadata.js'
 import { pad8 } from '../format/numbers.js'
@@ -455,10 +456,15 @@ class BlobReader {
   async #bytes(offset: number, length: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafeSlow(length)
     const { core, lane } = this.#host
-    const got = await lane.run(async () => {
-      if (this.#host.closed) throw new ClosedError('the file store is closed')
-      return readInto(core.env, this.#file.fd, bytes, offset)
-    })
+    const got = await lane
+      .run(async () => {
+        if (this.#host.closed) throw new ClosedError('the file store is closed')
+        return readInto(core.env, this.#file.fd, bytes, offset)
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof ClosedError)) core.tally.diskErrors += 1
+        throw failure(error, this.#file.path, 'reading')
+      })
     if (got < length) throw this.#damaged('the end of its file')
     return bytes
   }
