@@ -108,7 +108,7 @@ export class BlobWriter {
     this.#over = true
     this.#core.ledger.unpin(this.#pinned)
     this.#pinned = 0
-    this.#blobs.settle(this.#id, this.sequence)
+    this.#blobs.publish(this.#id, this.sequence)
   }
 
   /** Removes what was written. Its bytes are to be had at once, and are had when the file is gone. */

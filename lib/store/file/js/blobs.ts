@@ -1,4 +1,4 @@
-import { codeOf, type Env, readInto } from '../env.js'
+import { codeOf, type Env, O_NOFOLLOW, O_RDONLY, readInto, syncFolder } from '../env.js'
 import { blobName, blobOf, blobPath, partitionName } from '../format/names.js'
 import {
   blobSequenceOf,
@@ -12,6 +12,9 @@ import {
 import { blobAllotment, unitsOf } from '../space.js'
 import { type Core, headContext, type KeyId, keyIdOf, segmentPath } from './core.js'
 import type { IndexEntry } from './table.js'
+
+/** More are not worth it: an open after the loss of power revalidates. */
+const MOST_UNSYNCED = 4096
 
 /**
  * Removing blobs whose records are current no more.
@@ -28,6 +31,8 @@ export class Blobs {
   readonly #tasks = new Set<Promise<void>>()
   /** Paths that are being removed: their bytes are given back once. */
   readonly #going = new Set<string>()
+  /** Those that the system may not have written out. */
+  readonly #unsynced = new Set<string>()
 
   constructor(core: Core) {
     this.#core = core
@@ -44,6 +49,36 @@ export class Blobs {
 
   settle(id: Pick<KeyId, 'hash'>, sequence: number): void {
     this.#drafts.delete(blobName(id.hash, sequence))
+  }
+
+  /** A record refers to the blob now. */
+  publish(id: Pick<KeyId, 'hash'>, sequence: number): void {
+    this.settle(id, sequence)
+    if (this.#core.config.durability === 'power' || this.#unsynced.size > MOST_UNSYNCED) return
+    this.#unsynced.add(this.path(id, sequence))
+  }
+
+  /** Has the system write out what was published; says whether that is all there is. */
+  async sync(): Promise<boolean> {
+    const { env, dir, header } = this.#core
+    if (this.#unsynced.size > MOST_UNSYNCED) return false
+    for (const path of this.#unsynced) {
+      try {
+        const fd = await env.open(path, O_RDONLY | O_NOFOLLOW)
+        await env.datasync(fd).finally(() => env.close(fd))
+      } catch (error) {
+        // Removed since.
+        if (codeOf(error) !== 'ENOENT') throw error
+      }
+    }
+    if (this.#unsynced.size === 0) return true
+    await syncFolder(env, dir)
+    for (let partition = 0; partition < header.partitions; partition += 1) {
+      await syncFolder(env, `${dir}/${partitionName(partition)}`).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error
+      })
+    }
+    return true
   }
 
   /** Removes the blob of an entry that has left the index. Does nothing for a packed value. */

@@ -30,6 +30,8 @@ export interface Opened {
   readonly summary: RecoverySummary
   /** Entries that were dropped, and would come back without a delete. */
   readonly lost: readonly IndexEntry[]
+  /** Every blob that was there was written out. */
+  readonly blobsSynced: boolean
   /** Writes an image in place of the one before. */
   image(state: ImageState): Promise<void>
   /** Closes files and gives the directory up. */
@@ -116,6 +118,7 @@ export async function openDirectoryStore(
       reclaimer,
       writer,
       summary,
+      blobsSynced: recovered.blobsSynced,
       lost: recovered.lost,
       image: (state) =>
         reclaimer.exclusively(async () => {

@@ -23,6 +23,8 @@ interface FoundSegment {
 /** What an open has to do, once it can write. */
 export interface Recovered {
   readonly image: ImageFile | undefined
+  /** Every blob there is was written out. */
+  readonly blobsSynced: boolean
   /** Entries that were dropped, and would come back without a delete. */
   readonly lost: readonly IndexEntry[]
   /** Segments that were not whole: to be removed once what is in doubt is in the log. */
@@ -91,6 +93,9 @@ export async function recover(
   tally.orphans = 0
   return {
     image: imageFile,
+    blobsSynced:
+      segments.blobs === 0 ||
+      (clean && image !== undefined && (image.flags & IMAGE_FLAG.synced) !== 0 && replay.nothingFollows),
     lost: swept.lost,
     broken: broken.map((number) => ({
       number,

@@ -538,7 +538,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     await core.files.settled()
     await this.lane.quiet()
     const ended = await writer.close(this.#tally.orphans === 0)
-    if (ended) await opened.image({ clean: true, blobsSynced: this.#config.durability === 'power' })
+    const blobsSynced = opened.blobsSynced && (await blobs.sync().catch(() => false))
+    if (ended) await opened.image({ clean: true, blobsSynced })
     await opened.end()
   }
 }

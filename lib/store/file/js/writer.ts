@@ -102,6 +102,8 @@ export class Writer {
   #lingering: Timer | undefined
   #starved = false
   #closed = false
+  /** Where the segment ended that was active last. */
+  #ended = { segment: 1, offset: SEGMENT_HEADER }
 
   constructor(core: Core, starving: (bytes: number) => Promise<boolean>) {
     this.#core = core
@@ -111,9 +113,7 @@ export class Writer {
   /** End of the log as far as it is applied. */
   get position(): { readonly segment: number; readonly offset: number } {
     const { active } = this.#core.segments
-    return active === undefined
-      ? { segment: this.#core.nextSegment, offset: SEGMENT_HEADER }
-      : { segment: active.number, offset: active.end }
+    return active === undefined ? this.#ended : { segment: active.number, offset: active.end }
   }
 
   /** Bytes that wait to be written. */
@@ -375,6 +375,7 @@ export class Writer {
     const fd = this.#fd
     segments.active = undefined
     this.#fd = -1
+    this.#ended = { segment: active.number, offset: active.end }
     try {
       await env.truncate(fd, active.end)
       const charge = allotment(active.end)
