@@ -18,7 +18,31 @@ class [[nodiscard]] Status {
  public:
   // Each code becomes one stable ERR_DREY_* code at the border: native/node/error.cc is the only
   // place that knows which.
-  enum class Code : uint8_t { kOk, kInvalidArgument, kInvalidKey };
+  enum class Code : uint8_t {
+    kOk,
+    kInvalidArgument,
+    kInvalidKey,
+    // What was used is closed, or is closing.
+    kClosed,
+    // More is waiting than may wait.
+    kOverloaded,
+    // Bytes on a disk are not what was written there, or end too early.
+    kCorrupt,
+    // A disk has something of another format, or of nobody's.
+    kFormat,
+    // Somebody else owns it.
+    kLocked,
+    // What a system call says; error() has its number.
+    kNoSpace,
+    kNotFound,
+    kExists,
+    kTooManyFiles,
+    kReadOnly,
+    kPermission,
+    // A link, a file or a folder where something else should be.
+    kWrongKind,
+    kIo,
+  };
 
   Status() noexcept = default;
 
@@ -29,18 +53,27 @@ class [[nodiscard]] Status {
     return Status(Code::kInvalidKey, std::move(message));
   }
 
+  // The ways to fail that have no words of their own above; `error` is the errno behind it, if any.
+  static Status Failed(Code code, std::string message, int error = 0) {
+    assert(code != Code::kOk);
+    return Status(code, std::move(message), error);
+  }
+
   bool ok() const noexcept { return failure_ == nullptr; }
   Code code() const noexcept { return ok() ? Code::kOk : failure_->code; }
+  // The errno of the system call that failed; 0 when it was none.
+  int error() const noexcept { return ok() ? 0 : failure_->error; }
   const char* message() const noexcept { return ok() ? "" : failure_->message.c_str(); }
 
  private:
   struct Failure {
     Code code;
+    int error;
     std::string message;
   };
 
-  Status(Code code, std::string message)
-      : failure_(std::make_unique<const Failure>(Failure{code, std::move(message)})) {}
+  Status(Code code, std::string message, int error = 0)
+      : failure_(std::make_unique<const Failure>(Failure{code, error, std::move(message)})) {}
 
   std::unique_ptr<const Failure> failure_;
 };
@@ -59,6 +92,13 @@ class [[nodiscard]] Result {
     assert(ok());
     return value_;
   }
+  // The value itself, once: for what can be moved only.
+  T Take() noexcept {
+    assert(ok());
+    return std::move(value_);
+  }
+  // Why there is none, to be handed on.
+  Status TakeStatus() noexcept { return std::move(status_); }
 
  private:
   Status status_;

@@ -12,6 +12,7 @@
 #include "core/slice.h"
 #include "memory/system.h"
 #include "memory_store/store.h"
+#include "support/random.h"
 
 // What the tests of the memory store share.
 namespace drey::test {
@@ -79,22 +80,6 @@ class FaultyMemory final : public SystemMemory {
 
   // By the start of its range.
   std::map<uint8_t*, uint64_t> committed_of;
-};
-
-// A small generator that is the same everywhere: xorshift64*.
-class Random {
- public:
-  explicit Random(uint64_t seed) noexcept : state_(seed * 2654435761u + 88172645463325252u) {}
-  uint64_t Next() noexcept {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return state_ * 2685821657736338717u;
-  }
-  uint64_t Below(uint64_t bound) noexcept { return (Next() >> 11) % bound; }
-
- private:
-  uint64_t state_;
 };
 
 // A value that says whose it is in every byte that it has: a wrong byte is seen wherever it is.
