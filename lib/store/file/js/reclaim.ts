@@ -93,14 +93,13 @@ export class Reclaimer {
     })
   }
 
-  /** Waits, where a record would find the log or the index full, until there is room as the policy says. */
+  /** Waits, where the next segment of the log would find no room, or the index is full, until there is some as the policy says. */
   async admit(): Promise<void> {
-    const { ledger, config, segments } = this.#core
+    const { ledger, config } = this.#core
     const full = (): boolean =>
-      this.#indexFull ||
-      (segments.active === undefined && ledger.total + allotment(config.segmentBytes) > ledger.maxBytes)
+      this.#indexFull || ledger.total + allotment(config.segmentBytes) > ledger.maxBytes
     for (let count = 0; count < MOST_SEGMENTS && full(); count += 1) {
-      const went = await this.exclusively(async () => !full() || (await this.#oldest(true)))
+      const went = await this.exclusively(async () => !full() || (await this.#step()))
       if (!went) return
     }
   }
@@ -114,7 +113,7 @@ export class Reclaimer {
     const { ledger } = this.#core
     const fits = (): boolean => ledger.total + bytes <= ledger.maxBytes - spare
     for (let count = 0; count < MOST_SEGMENTS && !fits(); count += 1) {
-      const went = await this.exclusively(async () => fits() || (await this.#oldest(true)))
+      const went = await this.exclusively(async () => fits() || (await this.#step()))
       if (went) continue
       // What was let go of may be on its way out.
       await this.#core.files.settled()
@@ -139,7 +138,7 @@ export class Reclaimer {
   async #leavesFree(bytes: number): Promise<boolean> {
     const { free } = this.#core
     if (await free.allows(bytes)) return true
-    await this.exclusively(() => this.#oldest(true))
+    await this.exclusively(() => this.#step())
     return free.allows(bytes, true)
   }
 
@@ -180,17 +179,22 @@ export class Reclaimer {
     while (!this.#closed && this.#due) {
       const went = await this.exclusively(async () => {
         if (this.#closed) return false
-        const dead = this.#mostlyDead()
-        if (dead === undefined) return this.#oldest(true)
-        // Tried once: it goes when it is the oldest.
-        dead.stuck = !(await this.#reclaim(dead, true, false))
-        return true
+        return this.#step()
       }).catch(() => {
         this.#core.tally.diskErrors += 1
         return false
       })
       if (!went) return
     }
+  }
+
+  /** Reclaims what costs least; says whether that may have helped. */
+  async #step(): Promise<boolean> {
+    const dead = this.#mostlyDead()
+    if (dead === undefined) return this.#oldest(true)
+    // Tried once: then it goes when it is the oldest.
+    dead.stuck = !(await this.#reclaim(dead, true, false))
+    return true
   }
 
   /** A segment that is worth going early. The oldest goes as such. */
