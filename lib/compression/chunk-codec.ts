@@ -32,8 +32,8 @@ export interface ChunkCodec {
   absence(codec: number): string | undefined
   /** What the codec with this id is called. */
   nameOf(codec: number): string
-  /** Whether `decodeSync` reads chunks of that codec, of up to 64 KiB. */
-  readsAtOnce(codec: number): boolean
+  /** Whether `decodeSync` reads chunks of that codec that have `size` bytes. */
+  readsAtOnce(codec: number, size: number): boolean
   /**
    * The piece, of exactly `chunk.size` bytes; of one that was kept as it is, the memory is that of `chunk.bytes`, else
    * the caller's own. Its bytes must not change until the answer is there.
@@ -99,8 +99,12 @@ class BoundedCodec implements ChunkCodec {
     return codec === CODEC_IDS.none ? 'none' : (this.#known.get(codec)?.name ?? `codec ${codec}`)
   }
 
-  readsAtOnce(codec: number): boolean {
-    return codec === CODEC_IDS.none || this.#known.get(codec)?.decompressSync !== undefined
+  readsAtOnce(id: number, size: number): boolean {
+    if (id === CODEC_IDS.none) return true
+    const codec = this.#known.get(id)
+    return (
+      codec?.decompressSync !== undefined && size <= Math.min(MOST_AT_ONCE, codec.syncBytes ?? MOST_AT_ONCE)
+    )
   }
 
   decode(chunk: StoredChunk, signal?: AbortSignal): Later<Uint8Array> {
@@ -112,9 +116,9 @@ class BoundedCodec implements ChunkCodec {
   decodeSync(chunk: StoredChunk): Uint8Array | undefined {
     const codec = this.#codecOf(chunk)
     if (codec === undefined) return chunk.bytes
-    if (codec.decompressSync === undefined || chunk.size > MOST_AT_ONCE) return undefined
+    if (!this.readsAtOnce(chunk.codec, chunk.size)) return undefined
     try {
-      return this.#checked(codec.decompressSync(chunk.bytes, chunk.size), codec, chunk)
+      return this.#checked(codec.decompressSync!(chunk.bytes, chunk.size), codec, chunk)
     } catch (error) {
       throw this.#unreadable(codec, chunk, error)
     }

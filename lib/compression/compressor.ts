@@ -36,8 +36,10 @@ export interface Compressor {
   /** What `compress` was given, which had `size` bytes, from 1 to MAX_CHUNK. */
   decompress(bytes: Uint8Array, size: number): Promise<Uint8Array>
   /**
-   * As `decompress`, at once. Only where up to 64 KiB take no longer than some ten microseconds: small values are then
-   * answered without a turn of the event loop, which waits meanwhile.
+   * As `decompress`, at once; values of up to `syncBytes` are then answered without a turn of the event loop, which waits
+   * meanwhile. It pays where it takes some ten microseconds, which is about what a thread costs to be asked.
    */
   decompressSync?(bytes: Uint8Array, size: number): Uint8Array
+  /** Largest `size` that `decompressSync` is called for, at most 64 KiB, which is the default. */
+  readonly syncBytes?: number | undefined
 }

@@ -55,7 +55,7 @@ export class CompressedEntry implements StoredEntry {
     this.layout = layout
     this.#codec = codec
     this.#onUnreadable = onUnreadable
-    if (this.#atHand && inner.view !== undefined && codec.readsAtOnce(layout.codec)) {
+    if (this.#atHand && inner.view !== undefined && codec.readsAtOnce(layout.codec, layout.size)) {
       this.own = () => this.#whole()
     }
   }
