@@ -127,7 +127,7 @@ export class CompressedStore implements Store {
         },
       })
     }
-    const begin = (): Later<Draft | undefined> => this.#inner.draft(key, undefined)
+    const begin = (size: number | undefined): Later<Draft | undefined> => this.#inner.draft(key, size)
     return new GrowingDraft(draft, draft.growing, begin, this.#codec, this.#chunkBytes, user)
   }
 

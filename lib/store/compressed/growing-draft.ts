@@ -3,8 +3,8 @@ import { hintOf } from '../../compression/index.js'
 import type { Draft, GrowingReads, Later, Metadata } from '../store.js'
 import { beneath, tableBytes, tableOf } from './layout.js'
 
-/** Where a second draft, for the chunks, comes from. */
-export type Begin = () => Later<Draft | undefined>
+/** Where a second draft, for the chunks, comes from; with its size, if that is known. */
+export type Begin = (size: number | undefined) => Later<Draft | undefined>
 
 /**
  * A draft of a store whose drafts can be read while they grow. Its bytes go as they are into a draft of that store, from which readers
@@ -33,6 +33,8 @@ export class GrowingDraft implements Draft {
   #givenUp: boolean
   #over = false
   #committing = false
+  /** The last chunks are under way, and one of the two drafts will be committed. */
+  #finishing = false
   /** Puts chunks into the second draft, in order. */
   #order: Promise<void> = Promise.resolve()
   #committed: Draft | undefined
@@ -70,12 +72,15 @@ export class GrowingDraft implements Draft {
     const { minSize, skips } = this.#codec.config
     if (this.#givenUp || this.#size < minSize || skips(hintOf(metadata.user)))
       return this.#commitRaw(metadata)
-    return this.#finish(metadata)
+    this.#finishing = true
+    return this.#finish(metadata).finally(() => {
+      this.#finishing = false
+    })
   }
 
   abort(): void {
-    // After `commit` the two are its own: it ends both.
-    if (this.#over || this.#committing) return
+    // Too late: `commit` ends both.
+    if (this.#finishing) return
     this.#over = true
     this.#packed?.abort()
     this.#raw.abort()
@@ -123,15 +128,16 @@ export class GrowingDraft implements Draft {
   }
 
   async #put(chunk: StoredChunk): Promise<void> {
-    if (this.#packed === undefined && chunk.codec !== 0) await this.#beginPacked()
+    if (this.#packed === undefined && chunk.codec !== 0) await this.#beginPacked(chunk)
     if (this.#packed !== undefined && !(await this.#packed.write(chunk.bytes))) return this.#giveUp()
     this.#lengths.push(chunk.bytes.length)
     this.#packedSize += chunk.bytes.length
   }
 
   /** Begins the second draft, with the chunks before that were kept as they are. */
-  async #beginPacked(): Promise<void> {
-    const begun = this.#begin()
+  async #beginPacked({ bytes: first }: StoredChunk): Promise<void> {
+    const whole = this.#committing && this.#size <= this.#chunkBytes
+    const begun = this.#begin(whole ? first.length : undefined)
     const packed = begun instanceof Promise ? await begun : begun
     if (packed === undefined) return this.#giveUp()
     if (this.#over) return packed.abort()

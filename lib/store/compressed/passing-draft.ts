@@ -28,6 +28,7 @@ export class PassingDraft implements Draft {
   #chunk: Buffer | undefined
   #used = 0
   #refused = false
+  #finishing = false
 
   constructor(draft: Draft, codec: ChunkCodec, chunkBytes: number, hint: unknown, events: DraftEvents) {
     this.#draft = draft
@@ -73,6 +74,22 @@ export class PassingDraft implements Draft {
 
   async commit(metadata: Metadata): Promise<boolean> {
     if (this.#refused) return false
+    this.#finishing = true
+    try {
+      return await this.#finish(metadata)
+    } finally {
+      this.#finishing = false
+    }
+  }
+
+  abort(): void {
+    // Too late: `commit` ends the draft beneath.
+    if (this.#finishing) return
+    this.#refused = true
+    this.#draft.abort()
+  }
+
+  async #finish(metadata: Metadata): Promise<boolean> {
     if (this.#used > 0) {
       const last = this.#chunk!.subarray(0, this.#used)
       const skipped = this.#codec.config.skips(hintOf(metadata.user))
@@ -84,11 +101,6 @@ export class PassingDraft implements Draft {
     if (table.length > 0 && !(await this.#draft.write(table))) return this.#abandoned()
     const layout = { codec: this.#codec.compressor!.id, size: this.#size, chunkBytes: this.#chunkBytes }
     return this.#draft.commit(beneath(metadata, layout, this.#stored + table.length))
-  }
-
-  abort(): void {
-    this.#refused = true
-    this.#draft.abort()
   }
 
   async #put(chunk: StoredChunk): Promise<boolean> {

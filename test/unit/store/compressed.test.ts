@@ -246,10 +246,13 @@ describe.each(KINDS)('a %s store that compresses', (kind, make) => {
     own.before = () => held.opened
     const { store, inner } = await rig({ codec: own, concurrency: 2 }, make())
     const draft = (await store.draft('k', 300_000))!
-    const written = draft.write(buffer(text(300_000)))
+    // Of what is written to a distant store all whole chunks are there before the write has settled.
+    const size = when === 'commit' && kind === 'distant' ? 50_000 : 300_000
+    const written = draft.write(buffer(text(size)))
     if (kind === 'near') expect(written).toBe(true)
-    const committed = when === 'commit' && kind === 'near' ? draft.commit(metadataFor(300_000)) : undefined
-    await until(() => own.underWay === 2, 'two chunks are under way')
+    else if (when === 'commit') await written
+    const committed = when === 'commit' ? draft.commit(metadataFor(size)) : undefined
+    await until(() => own.underWay === (size === 50_000 ? 1 : 2), 'chunks are under way')
     draft.abort()
     held.open()
     await written
