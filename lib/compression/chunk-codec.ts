@@ -46,7 +46,7 @@ export interface ChunkCodec {
   stats(): CompressionStats
 }
 
-/** Larger ones are not decompressed on the event loop. */
+/** Larger ones are not worked on on the event loop. */
 const MOST_AT_ONCE = 64 * 1024
 
 /** What is compressed and decompressed with `config`; a codec of the user's in it is known for reading, too. */
@@ -84,6 +84,12 @@ class BoundedCodec implements ChunkCodec {
           this.#counters.skipped += 1
           return this.#raw(bytes)
         }
+        if (
+          compressor!.compressSync !== undefined &&
+          bytes.length <= atOnce(compressor!.syncBytes?.compress)
+        ) {
+          return this.#compressSync(compressor!, probe, bytes)
+        }
         return this.#compress(compressor!, probe, bytes, signal)
       },
     }
@@ -102,9 +108,7 @@ class BoundedCodec implements ChunkCodec {
   readsAtOnce(id: number, size: number): boolean {
     if (id === CODEC_IDS.none) return true
     const codec = this.#known.get(id)
-    return (
-      codec?.decompressSync !== undefined && size <= Math.min(MOST_AT_ONCE, codec.syncBytes ?? MOST_AT_ONCE)
-    )
+    return codec?.decompressSync !== undefined && size <= atOnce(codec.syncBytes?.decompress)
   }
 
   decode(chunk: StoredChunk, signal?: AbortSignal): Later<Uint8Array> {
@@ -144,6 +148,26 @@ class BoundedCodec implements ChunkCodec {
       permit.release()
     }
     if (signal !== undefined) assertWanted(signal, 'compressing')
+    return this.#better(compressor, probe, bytes, made)
+  }
+
+  #compressSync(compressor: Compressor, probe: Probe, bytes: Uint8Array): StoredChunk {
+    let made: Uint8Array | undefined
+    try {
+      made = usable(compressor.compressSync!(bytes))
+    } catch {
+      // As above.
+    }
+    return this.#better(compressor, probe, bytes, made)
+  }
+
+  /** What was made of `bytes`, if that pays; else `bytes`. */
+  #better(
+    compressor: Compressor,
+    probe: Probe,
+    bytes: Uint8Array,
+    made: Uint8Array | undefined,
+  ): StoredChunk {
     const small = made !== undefined && made.length < bytes.length
     const paid = small && made!.length * this.config.minRatio <= bytes.length
     probe.learn(paid)
@@ -223,6 +247,10 @@ class BoundedCodec implements ChunkCodec {
 /** What a compressor of the user's gave, if it is bytes. */
 function usable(made: unknown): Uint8Array | undefined {
   return made instanceof Uint8Array && made.length > 0 ? made : undefined
+}
+
+function atOnce(bytes = MOST_AT_ONCE): number {
+  return Math.min(bytes, MOST_AT_ONCE)
 }
 
 function assertWanted(signal: AbortSignal, what: string): void {

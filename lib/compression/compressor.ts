@@ -35,11 +35,13 @@ export interface Compressor {
   compress(bytes: Uint8Array): Promise<Uint8Array>
   /** What `compress` was given, which had `size` bytes, from 1 to MAX_CHUNK. */
   decompress(bytes: Uint8Array, size: number): Promise<Uint8Array>
-  /**
-   * As `decompress`, at once; values of up to `syncBytes` are then answered without a turn of the event loop, which waits
-   * meanwhile. It pays where it takes some ten microseconds, which is about what a thread costs to be asked.
-   */
+  /** As `compress`, at once. */
+  compressSync?(bytes: Uint8Array): Uint8Array
+  /** As `decompress`, at once: small values are then answered without a turn of the event loop. */
   decompressSync?(bytes: Uint8Array, size: number): Uint8Array
-  /** Largest `size` that `decompressSync` is called for, at most 64 KiB, which is the default. */
-  readonly syncBytes?: number | undefined
+  /**
+   * Up to how many bytes, of those that are not compressed, the two are called: at most 64 KiB, which is the default. The event
+   * loop waits meanwhile. It pays up to some ten microseconds: so much, and far more on a busy machine, it costs to ask a thread.
+   */
+  readonly syncBytes?: { readonly compress?: number; readonly decompress?: number } | undefined
 }

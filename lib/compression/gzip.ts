@@ -12,7 +12,7 @@ const compress = promisify<Uint8Array, { level: number; chunkSize: number }, Uin
 const decompress = promisify<Uint8Array, { maxOutputLength: number; chunkSize: number }, Uint8Array>(gunzipOf)
 
 /** 15 to 25 µs at once, of which a thread would save nothing: it costs 70 to 100 µs to be asked. */
-const SYNC_BYTES = 8 * 1024
+const SYNC_BYTES = { decompress: 8 * 1024 }
 
 /** @param level 1, fastest, to 9, smallest */
 export function gzip(level: number): Compressor {

@@ -47,6 +47,13 @@ export function compressorConformance(
         if (compressor.decompressSync !== undefined) {
           expectSame(compressor.decompressSync(made, size), bytes, `${kind}, at once`)
         }
+        if (compressor.compressSync !== undefined) {
+          const input = Uint8Array.from(bytes)
+          const atOnce = compressor.compressSync(input)
+          expectSame(input, bytes, `${kind}, the input`)
+          input.fill(0xdd)
+          expectSame(await compressor.decompress(atOnce, size), bytes, `${kind}, compressed at once`)
+        }
       }
     })
 

@@ -25,7 +25,8 @@ export class WrappedEntry implements StoredEntry {
 
 /**
  * A compressed entry opened for reading. A read decompresses the chunk that it begins in, and no other; the last one stays
- * at hand, since what it was read for may have been a part of it.
+ * at hand, since what it was read for may have been a part of it. Who reads one chunk after the other has the next ones
+ * decompressed meanwhile.
  *
  * Invariant: the entry beneath is released once, after `release` and when nothing reads its memory any more.
  */
@@ -40,6 +41,8 @@ export class CompressedEntry implements StoredEntry {
   /** The chunk that was read last. */
   #bytes: Uint8Array | undefined
   #index = -1
+  /** Chunks that are decompressed before they are asked for, in order. */
+  #ahead: Array<{ readonly index: number; readonly bytes: Promise<Uint8Array> }> = []
   #busy = 0
   #released = false
 
@@ -94,6 +97,29 @@ export class CompressedEntry implements StoredEntry {
   }
 
   async #loadLater(index: number): Promise<Uint8Array> {
+    while (this.#ahead.length > 0 && this.#ahead[0]!.index !== index) this.#ahead.shift()
+    const bytes = this.#ahead.shift()?.bytes ?? this.#decoded(index)
+    // Who reads the second chunk after the first is going to read the third.
+    if (index > 0 && index === this.#index + 1) this.#readAhead(index + 1)
+    return this.#keep(index, await bytes)
+  }
+
+  #readAhead(next: number): void {
+    const chunks = chunksOf(this.layout)
+    for (
+      let index = (this.#ahead.at(-1)?.index ?? next - 1) + 1;
+      index < Math.min(next + AHEAD, chunks);
+      index += 1
+    ) {
+      const bytes = this.#decoded(index)
+      // Who comes to it is told; until then a failure is not one that nobody handles.
+      bytes.catch(toldLater)
+      this.#ahead.push({ index, bytes })
+    }
+  }
+
+  /** A chunk, in memory of its own. */
+  async #decoded(index: number): Promise<Uint8Array> {
     this.#busy += 1
     try {
       this.#offsets ??= await this.#readOffsets()
@@ -101,7 +127,7 @@ export class CompressedEntry implements StoredEntry {
       const stored = await this.#stored(from, this.#offsets[index + 1]! - from)
       const decoded = await this.#codec.decode(this.#chunk(index, stored))
       // What was kept as it is lies in memory that goes with the entry.
-      return this.#keep(index, decoded === stored ? Uint8Array.from(decoded) : decoded)
+      return decoded === stored ? Uint8Array.from(decoded) : decoded
     } catch (error) {
       throw this.#unreadable(error)
     } finally {
@@ -178,6 +204,11 @@ export class CompressedEntry implements StoredEntry {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** So many chunks are read ahead of one that reads them all. */
+const AHEAD = 2
+
+const toldLater = (): void => undefined
 
 function copy(bytes: Uint8Array, from: number, target: Uint8Array): number {
   const length = Math.min(target.length, bytes.length - from)

@@ -238,6 +238,15 @@ describe('before any decompressor runs', () => {
     }
   })
 
+  test('a frame of zstd that asks for a large window gets none', async () => {
+    // RFC 8878, 3.1.1.1: no size of the content, a window of 128 MiB; then a last block of 4 bytes as they are.
+    const frame = Uint8Array.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88, 0x21, 0x00, 0x00, 1, 2, 3, 4])
+    const failure = await failureOf(() => codec.decode({ codec: 3, size: 2000, bytes: frame }))
+    const there = zstd(1).unavailable === undefined
+    expect(failure.absent).toBe(!there)
+    if (there) expect(failure.cause).toMatchObject({ code: 'ZSTD_error_frameParameter_windowTooLarge' })
+  })
+
   test('a codec that is not there is told from damage', async () => {
     const chunk = { codec: 77, size: 10, bytes: new Uint8Array(5) }
     expect(codec.absence(77)).toBe('there is no codec with the id 77')
@@ -314,6 +323,7 @@ describe('at a time', () => {
     await new Promise((resolve) => setImmediate(resolve))
     abort.abort('the client left')
     await second
+    await new Promise((resolve) => setImmediate(resolve))
     expect(settled).toEqual(['second ERR_DREY_ABORTED'])
     held.open()
     await Promise.all([first, third])
