@@ -6,6 +6,7 @@
  *   proxy-cost    what such a hit costs beyond the bare server, by profiles of both (wants wrk)
  *   first-byte    first-byte time on a miss, beside the origin's own
  *   memory-bound  resident memory while ten times maxBytes are written, and the hit ratio after values have changed size
+ *   copies        a minute of 200 copies and tees at once, some aborted: every byte, every Buffer back, memory flat
  *   pressure      a process in a control group whose memory is taken: levels, what the store does, failures (wants Linux, and root)
  *
  *   --quick     fewer and shorter rounds
@@ -18,7 +19,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, showMachine } from '../shared/machine.mjs'
 
-const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte', 'memory-bound', 'pressure']
+const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte', 'memory-bound', 'copies', 'pressure']
 
 function usage(problem) {
   process.stderr.write(

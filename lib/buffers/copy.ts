@@ -124,7 +124,10 @@ export class Copy {
     await this.#turnOf(this.#tally.expected)
     await this.#output.open()
     this.#assertGoing()
-    const chunks = this.#host.chunks.open(this.#tally.expected, COPY_DEPTH, this.#waysOf(input))
+    const size = this.#tally.expected
+    const ways = this.#host.chunks
+    const bytes = this.#fillsLent(input) ? ways.bytesToFill(size) : ways.bytesFor(size)
+    const chunks = ways.open(size, bytes, COPY_DEPTH, this.#waysOf(input))
     this.#chunks = chunks
     if (input.kind === 'fills') await this.#fill(input)
     else await this.#pass(input)
@@ -134,6 +137,11 @@ export class Copy {
     this.#assertGoing()
     if (this.#move.size === undefined && input.size === undefined) this.#host.chunks.saw(this.#tally.bytes)
     return chunks.strategy(this.#tally.bytes)
+  }
+
+  /** Whether the object is read into what the pool lends. */
+  #fillsLent(input: Input): boolean {
+    return input.kind === 'fills' && input.transfers !== true && this.#output.lending !== 'own'
   }
 
   #waysOf(input: Input): 'own' | 'pooled' {
@@ -188,10 +196,10 @@ export class Copy {
       const left = input.size === undefined ? size : Math.min(size, input.size - tally.bytes)
       if (left === 0) return
       if (!lends) {
-        const filled = await input.fill(Buffer.allocUnsafeSlow(left))
+        const { piece: filled, checksum } = await this.#filled(input, Buffer.allocUnsafeSlow(left))
         this.#assertGoing()
         if (filled.length === 0) return
-        tally.add(filled)
+        tally.add(filled, checksum)
         await output.write(filled)
         this.#assertGoing()
       } else {
@@ -201,10 +209,12 @@ export class Copy {
         try {
           this.#assertGoing()
           const { memory } = loan
-          filled = await input.fill(left < memory.length ? memory.subarray(0, left) : memory)
+          const part = left < memory.length ? memory.subarray(0, left) : memory
+          const { piece, checksum } = await this.#filled(input, part)
+          filled = piece
           if (input.transfers === true) loan.memory = wholeOf(filled, size)
           this.#assertGoing()
-          tally.add(filled)
+          tally.add(filled, checksum)
         } catch (error) {
           loans.back(loan)
           throw error
@@ -215,6 +225,14 @@ export class Copy {
       tally.passed()
       this.#turnOnTheWay()
     }
+  }
+
+  /** Checked while it is read where it is to be checked and the source can. */
+  async #filled(input: FillInput, memory: Uint8Array): Promise<{ piece: Uint8Array; checksum?: number }> {
+    const checked = this.#checksum ? input.fillChecked : undefined
+    return checked === undefined
+      ? { piece: await input.fill(memory) }
+      : await checked(memory, this.#tally.checksum)
   }
 
   /** From a source that gives pieces. */

@@ -8,7 +8,7 @@ import type { Deadline } from './deadline.js'
 import { Gather } from './gather.js'
 import type { Input } from './input.js'
 import { asError, type Output } from './output.js'
-import { iteration, nodeStream, type PieceSource, webStream } from './shapes.js'
+import { interruptible, iteration, nodeStream, type PieceSource, webStream } from './shapes.js'
 import { Tally } from './tally.js'
 
 /** What became of the sink of a tee. */
@@ -73,7 +73,7 @@ export class Tee implements AsyncIterable<Buffer> {
     const size = move.size ?? input.size
     const chunk = chunks.bytesFor(size)
     const depth = move.drops ? Math.max(DEPTH, Math.ceil(move.sinkBuffer / chunk)) : DEPTH
-    this.#chunks = chunks.open(size, depth, 'pooled')
+    this.#chunks = chunks.open(size, chunk, depth, 'pooled')
     this.#gather = output.lending === 'lent' ? this.#newGather() : undefined
     this.written = new Promise((resolve) => {
       this.#settle = resolve
@@ -96,7 +96,7 @@ export class Tee implements AsyncIterable<Buffer> {
 
   /** As an iteration. @throws `ERR_DREY_BODY_USED` */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return iteration(this.#pieces())
+    return iteration(interruptible(this.#pieces()))
   }
 
   /** The reader leaves, also where it never came. */
@@ -237,7 +237,7 @@ export class Tee implements AsyncIterable<Buffer> {
 
   #drop(): void {
     const error = new OverloadedError(
-      `tee.sinkBuffer: the sink is more than ${this.#move.sinkBuffer} bytes behind and was dropped; raise it, or let the reader wait: onSinkSlow: 'wait'`,
+      `tee.sinkBuffer: what waits for the sink takes more than ${this.#move.sinkBuffer} bytes of memory, and it was dropped; raise it, or let the reader wait: onSinkSlow: 'wait'`,
     )
     if (this.#move.failTogether) return this.#fail(error)
     this.#abortSink('dropped', error)

@@ -161,14 +161,46 @@ test('what was done is said, and counted', async () => {
   }
   expect(await copy('path', 'socket', 3000)).toBe('pooled')
   expect(await copy('path', 'socket', 200 * KiB)).toBe('chunked')
+  expect(await copy('path', 'socket', 400 * KiB)).toBe('pooled')
   expect(await copy('path', 'passThrough', 3000)).toBe('direct')
   expect(await copy('byob', 'socket', 3000)).toBe('direct')
   expect(await copy('path', 'path', 3000)).toBe('system')
   const { copies } = pool.stats()
   expect(copies).toMatchObject({
-    begun: 5,
-    whole: 5,
-    strategies: { pooled: 1, chunked: 1, direct: 2, system: 1 },
+    begun: 6,
+    whole: 6,
+    strategies: { pooled: 2, chunked: 1, direct: 2, system: 1 },
   })
-  expect(copies.bytes).toBe(4 * 3000 + 200 * KiB)
+  expect(copies.bytes).toBe(4 * 3000 + 600 * KiB)
+})
+
+describe('a checksum that is taken while a file is read', () => {
+  const step = 128 * KiB
+  test.each([1, 4095, 4096, step - 1, step, step + 1, 1024 * KiB - 1, 1024 * KiB + 1, 3 * step])(
+    'of %i bytes is that of the bytes, by path and by handle',
+    async (size) => {
+      const pool = newPool()
+      const bytes = patterned(size)
+      for (const kind of ['path', 'handle'] as const) {
+        const from = await SOURCES[kind]!([bytes], folder)
+        const to = await SINKS['socket']!(folder)
+        const result = await pool.copy(from.source, to.sink, { checksum: true })
+        expect(result).toMatchObject({ bytes: size, crc32c: crc32c(bytes) })
+        expect((await to.got())?.equals(bytes)).toBe(true)
+        await from.close()
+        await to.close()
+      }
+    },
+  )
+
+  test('what cannot be read fails as it does without', async () => {
+    const pool = newPool()
+    for (const checksum of [true, false]) {
+      const to = await SINKS['path']!(folder)
+      await expect(pool.copy({ path: folder }, to.sink, { checksum })).rejects.toMatchObject({
+        code: 'EISDIR',
+      })
+      expect(await to.got()).toBeUndefined()
+    }
+  })
 })
