@@ -1,9 +1,10 @@
+import { showValue } from '../config/validate.js'
 import { abortedBy, CompressionError, messageOf } from '../errors.js'
 import { createLimiter, type Limiter } from '../resilience/limiter/limiter.js'
 import type { Later } from '../store/store.js'
 import type { StoredChunk } from './chunk.js'
 import { knownCodecs } from './codecs.js'
-import { CODEC_IDS, type Compressor, MAX_CHUNK } from './compressor.js'
+import { CODEC_IDS, type Compressor, codecId, MAX_CHUNK } from './compressor.js'
 import type { ContentHint } from './content.js'
 import type { CompressionConfig } from './options.js'
 import { Probe } from './probe.js'
@@ -28,8 +29,11 @@ export interface ChunkCodec {
   readonly config: CompressionConfig
   /** For the chunks of one value. */
   encoder(hint?: ContentHint): ChunkEncoder
-  /** Why chunks of that codec cannot be read here: then they are as good as not there, and not damaged. Undefined when they can. */
-  absence(codec: number): string | undefined
+  /**
+   * Why chunks of that codec cannot be read here: then they are as good as not there, and not damaged. Undefined when they can.
+   * `name` is what a value says of the user's codec that made its chunks: to be asked before they are decoded.
+   */
+  absence(codec: number, name?: string): string | undefined
   /** What the codec with this id is called. */
   nameOf(codec: number): string
   /** Whether `decodeSync` reads chunks of that codec that have `size` bytes. */
@@ -64,7 +68,8 @@ class BoundedCodec implements ChunkCodec {
   constructor(config: CompressionConfig) {
     this.config = config
     this.#known = knownCodecs()
-    if (config.compressor !== undefined) this.#known.set(config.compressor.id, config.compressor)
+    const { compressor } = config
+    if (compressor !== undefined) this.#known.set(codecId(compressor.name), compressor)
     // Those that wait hold chunks, which are bounded by those who have them: none has to be refused.
     const { concurrency } = config
     this.#limiter = createLimiter({ name: 'compression', concurrency, queue: Number.MAX_SAFE_INTEGER })
@@ -95,10 +100,13 @@ class BoundedCodec implements ChunkCodec {
     }
   }
 
-  absence(codec: number): string | undefined {
+  absence(codec: number, name?: string): string | undefined {
     if (codec === CODEC_IDS.none) return undefined
     const known = this.#known.get(codec)
-    return known === undefined ? `there is no codec with the id ${codec}` : known.unavailable
+    if (known === undefined)
+      return `there is no ${name === undefined ? `codec with the id ${codec}` : showValue(name)}`
+    if (name === undefined || name === known.name) return known.unavailable
+    return `there is no ${showValue(name)}, but ${showValue(known.name)}`
   }
 
   nameOf(codec: number): string {
@@ -178,7 +186,7 @@ class BoundedCodec implements ChunkCodec {
     }
     this.#counters.compressed += 1
     this.#counters.stored(bytes.length, made!.length)
-    return { codec: compressor.id, size: bytes.length, bytes: made! }
+    return { codec: codecId(compressor.name), size: bytes.length, bytes: made! }
   }
 
   #raw(bytes: Uint8Array): StoredChunk {

@@ -1,4 +1,4 @@
-import type { Compressor } from './compressor.js'
+import { type Compressor, codecId } from './compressor.js'
 import { gzip } from './gzip.js'
 import { lz4 } from './lz4.js'
 import { zstd } from './zstd.js'
@@ -32,5 +32,5 @@ export function codecOf(name: CodecName, level = LEVELS[name]?.usual ?? 0): Comp
 /** Those that can read what drey's own codecs wrote, at whatever level, by id. */
 export function knownCodecs(): Map<number, Compressor> {
   const codecs = CODEC_NAMES.map((name) => codecOf(name)).filter((codec) => codec !== undefined)
-  return new Map(codecs.map((codec) => [codec.id, codec]))
+  return new Map(codecs.map((codec) => [codecId(codec.name), codec]))
 }

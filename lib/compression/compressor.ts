@@ -10,25 +10,28 @@
  *  C4  `decompress` believes nothing of what it reads: for any bytes it gives exactly `size` bytes or rejects, and
  *      has no more memory for it than in proportion to `size`.
  *  C5  What was compressed can be read without what `compress` was told: a level, say. Later versions read what earlier
- *      ones wrote, or have another id.
+ *      ones wrote, or have another name.
  *  C6  Any number of calls may be under way at once.
  */
 
 /** Largest chunk, in bytes: 1 MiB. A length beyond it is refused before a decompressor sees it. */
 export const MAX_CHUNK = 1024 * 1024
 
-/** Ids of the codecs that drey has. They are written to disk, and never change. */
-export const CODEC_IDS = { none: 0, lz4: 1, gzip: 2, zstd: 3 } as const
+/** What is written beside each chunk to know later who can read it; it never changes. All compressors of users have one. */
+export const CODEC_IDS = { none: 0, lz4: 1, gzip: 2, zstd: 3, own: 4 } as const
 
-/** Ids that a compressor of the user's own may have: smaller ones are drey's, 255 is nobody's. */
-export const OWN_IDS = { least: 128, most: 254 } as const
+/** The id of the codec with this name. */
+export function codecId(name: string): number {
+  return Object.hasOwn(CODEC_IDS, name) ? CODEC_IDS[name as keyof typeof CODEC_IDS] : CODEC_IDS.own
+}
 
 /** Makes chunks smaller, and whole again. */
 export interface Compressor {
-  /** Said in metadata, statistics and errors: 1 to 32 of a-z, 0-9, '.', '_' and '-'. */
+  /**
+   * Said in statistics and errors, and kept with each value to know later who can read it: another format, another name. 1 to 32 of
+   * a-z, 0-9, '.', '_' and '-'.
+   */
   readonly name: string
-  /** Written beside each chunk, to know later who can read it: 128 to 254 for one of your own, another for each format. */
-  readonly id: number
   /** Why it cannot be used in this process, in words for people. Undefined when it can. */
   readonly unavailable?: string | undefined
   /** The bytes made smaller, or at least not much larger; what does not get smaller is kept as it is by the caller. */

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { gunzip as gunzipOf, gunzipSync, gzip as gzipOf } from 'node:zlib'
-import { CODEC_IDS, type Compressor } from './compressor.js'
+import type { Compressor } from './compressor.js'
 import { roomFor } from './room.js'
 
 /*
@@ -18,7 +18,6 @@ const SYNC_BYTES = { decompress: 8 * 1024 }
 export function gzip(level: number): Compressor {
   return {
     name: 'gzip',
-    id: CODEC_IDS.gzip,
     compress: (bytes) => compress(bytes, { level, chunkSize: roomFor(bytes.length) }),
     decompress: (bytes, size) => decompress(bytes, { maxOutputLength: size, chunkSize: roomFor(size) }),
     decompressSync: (bytes, size) => gunzipSync(bytes, { maxOutputLength: size, chunkSize: roomFor(size) }),

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { CompressionError, messageOf } from '../errors.js'
-import { CODEC_IDS, type Compressor } from './compressor.js'
+import type { Compressor } from './compressor.js'
 
 /*
  * LZ4 blocks by lz4-napi, on the threads of libuv. What is stored is what it makes: the raw length in 4 bytes, little
@@ -24,7 +24,6 @@ export function lz4(): Compressor {
     }
     return {
       name: 'lz4',
-      id: CODEC_IDS.lz4,
       unavailable: found.reason,
       compress: async () => absent(),
       decompress: async () => absent(),
@@ -32,7 +31,6 @@ export function lz4(): Compressor {
   }
   return {
     name: 'lz4',
-    id: CODEC_IDS.lz4,
     compress: (bytes) => addon.compress(bytes),
     decompress: async (bytes, size) => {
       assertPrefix(bytes, size)

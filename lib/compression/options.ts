@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { showValue, validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
 import { CODEC_NAMES, type CodecName, codecOf, LEVELS } from './codecs.js'
-import { type Compressor, OWN_IDS } from './compressor.js'
+import type { Compressor } from './compressor.js'
 import { COMPRESSED_TYPES, isTypePattern, type Skips, skipsOf } from './content.js'
 
 /*
@@ -27,7 +27,7 @@ const compressionOptions = z.strictObject({
   /** Who makes chunks smaller: a name, or a `Compressor` of your own. */
   codec: z.custom<CodecName | Compressor>(
     (value) => isCodecName(value) || isCompressor(value),
-    `want one of ${NAMES}, or a Compressor: an object with name, id, compress and decompress`,
+    `want one of ${NAMES}, or a Compressor: an object with name, compress and decompress`,
   ),
   /** How much time to spend for how few bytes: `gzip` 1 to 9, default 6; `zstd` 1 to 19, default 3. Others have none. */
   level: z.custom<number>((value) => typeof value === 'number', 'want a whole number').optional(),
@@ -112,15 +112,11 @@ function compressorOf({ codec, level }: CompressionOptions, at: string): Compres
 }
 
 function assertOwn(own: Compressor, at: string): Compressor {
-  const { name, id } = own
+  const { name } = own
   if (typeof name !== 'string' || !NAME_FORM.test(name) || isCodecName(name)) {
     throw new ConfigError(
       `${at}.name: got ${showValue(name)}; want 1 to 32 of a-z, 0-9, '.', '_' and '-', and none of ${NAMES}`,
     )
-  }
-  const { least, most } = OWN_IDS
-  if (!Number.isSafeInteger(id) || id < least || id > most) {
-    throw new ConfigError(`${at}.id: got ${showValue(id)}; want a whole number from ${least} to ${most}`)
   }
   return own
 }

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
 import { CompressionError } from '../errors.js'
-import { CODEC_IDS, type Compressor } from './compressor.js'
+import type { Compressor } from './compressor.js'
 import { roomFor } from './room.js'
 
 /*
@@ -39,7 +39,6 @@ export function zstd(level: number, part = zlib as unknown as ZstdPart): Compres
   const decompress = promisify(zstdDecompress)
   return {
     name: 'zstd',
-    id: CODEC_IDS.zstd,
     compress: (bytes) =>
       compress(bytes, {
         chunkSize: roomFor(bytes.length),
@@ -70,5 +69,5 @@ function absent(): Compressor {
   const fail = async (): Promise<never> => {
     throw new CompressionError(`zstd: ${unavailable}`)
   }
-  return { name: 'zstd', id: CODEC_IDS.zstd, unavailable, compress: fail, decompress: fail }
+  return { name: 'zstd', unavailable, compress: fail, decompress: fail }
 }

@@ -33,9 +33,6 @@ export function compressorConformance(
     test('it is named, and can be used', () => {
       const compressor = make()
       expect(compressor.name).toMatch(/^[a-z0-9._-]{1,32}$/)
-      expect(Number.isInteger(compressor.id)).toBe(true)
-      expect(compressor.id).toBeGreaterThan(0)
-      expect(compressor.id).toBeLessThan(255)
       expect(compressor.unavailable).toBeUndefined()
     })
 
@@ -158,7 +155,7 @@ export function compressorConformance(
     test('C5: what was compressed otherwise is read', async () => {
       const compressor = make()
       for (const other of older) {
-        expect(other().id).toBe(compressor.id)
+        expect(other().name).toBe(compressor.name)
         for (const size of [1, 4096, 64 * KiB]) {
           for (const [kind, bytes] of contentsOf(size)) {
             expectSame(await compressor.decompress(await other().compress(bytes), size), bytes, kind)

@@ -6,7 +6,6 @@ import type { Compressor } from '../../lib/compression/compressor.js'
  */
 export class OwnCompressor implements Compressor {
   readonly name = 'own'
-  readonly id = 200
   readonly #remembered: Uint8Array[] = []
   /** How many calls are under way, and how many were at most. */
   underWay = 0

@@ -1,6 +1,7 @@
 import {
   type ChunkCodec,
   type CompressionOption,
+  codecId,
   createChunkCodec,
   readCompression,
 } from '../../compression/index.js'
@@ -8,7 +9,7 @@ import { ConfigError } from '../../errors.js'
 import type { Draft, Later, Metadata, Store, StoreContext, StoredEntry, StoreStats } from '../store.js'
 import { CompressedEntry, WrappedEntry } from './entry.js'
 import { GrowingDraft } from './growing-draft.js'
-import { above, beneath, type Layout, layoutOf } from './layout.js'
+import { above, beneath, layoutOf } from './layout.js'
 import { PassingDraft } from './passing-draft.js'
 
 /** Bytes of a chunk of what lies in memory: those of a piece that a body is handed out in. */
@@ -106,9 +107,9 @@ export class CompressedStore implements Store {
   #opened(key: string, entry: StoredEntry | undefined): StoredEntry | undefined {
     if (entry === undefined) return undefined
     const layout = layoutOf(entry.metadata)
-    const metadata = this.#above(entry.metadata, layout)
+    const metadata = above(entry.metadata, layout)
     if (layout === undefined) return metadata === entry.metadata ? entry : new WrappedEntry(entry, metadata)
-    if (this.#codec.absence(layout.codec) === undefined) {
+    if (this.#codec.absence(codecId(layout.codec), layout.codec) === undefined) {
       return new CompressedEntry(entry, metadata, layout, this.#codec, () => this.#drop(key))
     }
     // A miss, and nothing is destroyed: whoever has the codec can read it (I10).
@@ -139,16 +140,12 @@ export class CompressedStore implements Store {
   }
 
   *#entries(inner: Iterable<readonly [string, Metadata]>): Generator<readonly [string, Metadata]> {
-    for (const [key, metadata] of inner) yield [key, this.#above(metadata)]
+    for (const [key, metadata] of inner) yield [key, above(metadata, layoutOf(metadata))]
   }
 
   async *#entriesLater(
     inner: AsyncIterable<readonly [string, Metadata]>,
   ): AsyncGenerator<readonly [string, Metadata]> {
-    for await (const [key, metadata] of inner) yield [key, this.#above(metadata)]
-  }
-
-  #above(metadata: Metadata, layout: Layout | undefined = layoutOf(metadata)): Metadata {
-    return above(metadata, layout, (codec) => this.#codec.nameOf(codec))
+    for await (const [key, metadata] of inner) yield [key, above(metadata, layoutOf(metadata))]
   }
 }

@@ -1,5 +1,5 @@
 import type { ChunkCodec, StoredChunk } from '../../compression/index.js'
-import { CODEC_IDS } from '../../compression/index.js'
+import { CODEC_IDS, codecId } from '../../compression/index.js'
 import { CompressionError, messageOf } from '../../errors.js'
 import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store.js'
 import { chunkSize, chunksOf, type Layout, offsetsOf, tableBytes } from './layout.js'
@@ -36,6 +36,7 @@ export class CompressedEntry implements StoredEntry {
   readonly layout: Layout
   readonly own?: () => Buffer
   readonly #codec: ChunkCodec
+  readonly #id: number
   readonly #onUnreadable: () => void
   #offsets: Float64Array | undefined
   /** The chunk that was read last. */
@@ -57,8 +58,9 @@ export class CompressedEntry implements StoredEntry {
     this.metadata = metadata
     this.layout = layout
     this.#codec = codec
+    this.#id = codecId(layout.codec)
     this.#onUnreadable = onUnreadable
-    if (this.#atHand && inner.view !== undefined && codec.readsAtOnce(layout.codec, layout.size)) {
+    if (this.#atHand && inner.view !== undefined && codec.readsAtOnce(this.#id, layout.size)) {
       this.own = () => this.#whole()
     }
   }
@@ -85,9 +87,9 @@ export class CompressedEntry implements StoredEntry {
   }
 
   #whole(): Buffer {
-    const { codec, size } = this.layout
+    const { size } = this.layout
     const stored = this.#lent(this.inner.metadata.size)
-    const bytes = this.#guarded(() => this.#codec.decodeSync({ codec, size, bytes: stored }))!
+    const bytes = this.#guarded(() => this.#codec.decodeSync({ codec: this.#id, size, bytes: stored }))!
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
@@ -180,7 +182,7 @@ export class CompressedEntry implements StoredEntry {
 
   #chunk(index: number, bytes: Uint8Array): StoredChunk {
     const size = chunkSize(this.layout, index)
-    return { codec: bytes.length === size ? CODEC_IDS.none : this.layout.codec, size, bytes }
+    return { codec: bytes.length === size ? CODEC_IDS.none : this.#id, size, bytes }
   }
 
   #keep(index: number, bytes: Uint8Array): Uint8Array {

@@ -176,7 +176,7 @@ export class GrowingDraft implements Draft {
     try {
       const table = tableOf(this.#lengths)
       if (table.length > 0 && !(await packed.write(table))) return false
-      const codec = this.#codec.compressor!.id
+      const codec = this.#codec.compressor!.name
       const layout = { codec, size: this.#size, chunkBytes: this.#chunkBytes }
       const committed = await packed.commit(beneath(metadata, layout, stored))
       this.#committed = packed

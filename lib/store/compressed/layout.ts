@@ -8,7 +8,7 @@ import type { Metadata, StoredCompression } from '../store.js'
  *
  *  - A value that was kept as it is lies there as if there were no compression, with its metadata as it is; unless its `user` could be
  *    taken for what follows: then that is wrapped, with null for the layout.
- *  - Of one that was compressed, `user` is an object with two members: MARK, an array of the codec's id, the size of the
+ *  - Of one that was compressed, `user` is an object with two members: MARK, an array of the codec's name, the size of the
  *    value, and the size of its chunks but the last; and `user`, where the entry has one.
  */
 
@@ -17,7 +17,8 @@ export const TABLE_ENTRY_BYTES = 4
 
 /** Of a compressed value. */
 export interface Layout {
-  readonly codec: number
+  /** Who compressed it, by name. */
+  readonly codec: string
   /** Bytes of the value. */
   readonly size: number
   /** Bytes of each of its chunks but the last. */
@@ -45,17 +46,14 @@ export function layoutOf({ user, size: stored }: Metadata): Layout | undefined {
   const mark = (user as { readonly [MARK]: unknown })[MARK]
   if (!Array.isArray(mark)) return undefined
   const [codec, size, chunkBytes] = mark as unknown[]
-  const whole = [codec, size, chunkBytes].every((number) => Number.isSafeInteger(number))
+  const whole =
+    typeof codec === 'string' && [size, chunkBytes].every((number) => Number.isSafeInteger(number))
   if (!whole || (chunkBytes as number) < 1 || (size as number) < stored) return undefined
-  return { codec: codec as number, size: size as number, chunkBytes: chunkBytes as number }
+  return { codec, size: size as number, chunkBytes: chunkBytes as number }
 }
 
 /** Metadata for the cache, of what is `metadata` beneath. */
-export function above(
-  metadata: Metadata,
-  layout: Layout | undefined,
-  name: (codec: number) => string,
-): Metadata {
+export function above(metadata: Metadata, layout: Layout | undefined): Metadata {
   const { user, size: stored, ...rest } = metadata
   if (layout === undefined) {
     const wrapped = typeof user === 'object' && user !== null && MARK in user
@@ -65,7 +63,7 @@ export function above(
   }
   const { codec, size } = layout
   const compression: StoredCompression = Object.freeze({
-    codec: name(codec),
+    codec,
     storedSize: stored,
     ratio: size / stored,
   })

@@ -145,7 +145,7 @@ describe.each(KINDS)('a %s store that compresses', (kind, make) => {
       undefined,
       null,
       'text',
-      { 'drey:compressed': [1, 9, 9], user: 'mine' },
+      { 'drey:compressed': ['lz4', 9, 9], user: 'mine' },
       { 'drey:compressed': null },
       { 'drey:compressed': 'x', more: 1 },
       ['drey:compressed'],
@@ -158,7 +158,7 @@ describe.each(KINDS)('a %s store that compresses', (kind, make) => {
         expect(entry.metadata.user).toEqual(user)
         expect((await readAll(entry)).equals(buffer(text(size)))).toBe(true)
         expect(await scan(store)).toEqual([['k', metadata]])
-        const revised = metadataFor(size, { etag: '"2"', user: { 'drey:compressed': [2, 2, 2] } })
+        const revised = metadataFor(size, { etag: '"2"', user: { 'drey:compressed': ['own', 2, 2] } })
         expect(await store.revise('k', entry, revised)).toBe(true)
         entry.release()
         const again = await mustFind(store, 'k')
@@ -208,8 +208,11 @@ describe.each(KINDS)('a %s store that compresses', (kind, make) => {
     const { store } = await rig(new OwnCompressor(), inner)
     const value = buffer(text(5000))
     await mustPut(store, 'k', value)
-    const other = new CompressedStore(inner, createChunkCodec(readCompression('lz4')))
-    expect(await other.find('k')).toBeUndefined()
+    const stranger = { name: 'theirs', compress: async () => value, decompress: async () => value }
+    for (const option of ['lz4', stranger] as const) {
+      const other = new CompressedStore(inner, createChunkCodec(readCompression(option)))
+      expect(await other.find('k')).toBeUndefined()
+    }
     expect(inner.stats()).toMatchObject({ entries: 1, pinnedBytes: 0 })
     const entry = await mustFind(store, 'k')
     expect((await readAll(entry)).equals(value)).toBe(true)
