@@ -15,6 +15,7 @@ export type DreyErrorCode =
   | 'ERR_DREY_TRUNCATED'
   | 'ERR_DREY_TOO_LARGE'
   | 'ERR_DREY_NO_SPACE'
+  | 'ERR_DREY_COMPRESSION'
   | 'ERR_DREY_NATIVE'
   | 'ERR_DREY_ORIGIN'
   | 'ERR_DREY_RANGE'
@@ -78,6 +79,18 @@ export class TooLargeError extends DreyError {
 /** A value given to `set` or `writer` found no room: what the tier holds is all in use just now. */
 export class NoSpaceError extends DreyError {
   readonly code = 'ERR_DREY_NO_SPACE'
+}
+
+/** What was compressed cannot be decompressed: it is damaged, or its codec is not there. */
+export class CompressionError extends DreyError {
+  readonly code = 'ERR_DREY_COMPRESSION'
+  /** The codec is not there. The bytes may be good: another process may read them, and nothing is to be dropped. */
+  readonly absent: boolean
+
+  constructor(message: string, options: { readonly cause?: unknown; readonly absent?: boolean } = {}) {
+    super(message, options)
+    this.absent = options.absent ?? false
+  }
 }
 
 /** The addon was demanded (`DREY_NATIVE=1`), or what was asked for cannot be done without it, and it is not loaded; the message says why. */

@@ -29,6 +29,10 @@ export {
   notModified,
 } from './cache/fetcher.js'
 export type { CacheOptions } from './cache/options.js'
+export { CODEC_NAMES, type CodecName } from './compression/codecs.js'
+export { type Compressor, MAX_CHUNK } from './compression/compressor.js'
+export type { CompressionOption, CompressionOptions } from './compression/options.js'
+export type { CompressionStats } from './compression/stats.js'
 export type {
   FreshnessOptions,
   MemoryStoreOptions,
@@ -40,6 +44,7 @@ export {
   AbortedError,
   BodyUsedError,
   ClosedError,
+  CompressionError,
   ConfigError,
   DreyError,
   type DreyErrorCode,
@@ -68,6 +73,7 @@ export {
   type PressureState,
   type PressureStats,
 } from './resilience/pressure/index.js'
+export { compressed } from './store/compressed/compressed.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
 export type {
@@ -78,6 +84,7 @@ export type {
   Metadata,
   Store,
   StoreContext,
+  StoredCompression,
   StoredEntry,
   StoreStats,
 } from './store/store.js'

@@ -51,10 +51,11 @@ export class Spool {
     refused: NotStored | undefined,
     onProgress: () => void,
     flight?: SpoolFlight,
+    user?: unknown,
   ) {
     this.#tier = tier
     this.#flight = flight
-    const draft = refused ?? (flight === undefined ? tier.draft(key, declared) : flight.draft(declared))
+    const draft = refused ?? (flight === undefined ? tier.draft(key, declared, user) : flight.draft(declared))
     if (typeof draft === 'string') this.#setRefused(draft)
     else if (draft instanceof Promise || draft.growing === undefined) {
       this.#window = new Window(0)

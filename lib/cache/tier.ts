@@ -67,8 +67,8 @@ export class Tier {
   }
 
   /** A draft, or why there is none. Never rejects. */
-  draft(key: string, size: number | undefined): Later<Draft | 'no-room' | 'tier-down'> {
-    return this.begin(() => this.store.draft(key, size))
+  draft(key: string, size: number | undefined, user?: unknown): Later<Draft | 'no-room' | 'tier-down'> {
+    return this.begin(() => this.store.draft(key, size, user))
   }
 
   /** As `draft`, of what `begins` it. */

@@ -1,3 +1,5 @@
+import type { CompressionStats } from '../compression/stats.js'
+
 /*
  * The contract between the cache and what its tiers are made of.
  *
@@ -44,8 +46,20 @@ export interface Metadata<User = unknown> {
   readonly staleIfErrorUntil: number
   /** True for a remembered "there is no such thing". Its value is empty. */
   readonly negative: boolean
+  /** How the value is stored, where a store compressed it. Said by the store; what is given to one of it counts for nothing. */
+  readonly compression?: StoredCompression
   /** The user's own: JSON, at most 64 KiB. Frozen. */
   readonly user?: User
+}
+
+/** How a value is stored that has `size` bytes when it is read. */
+export interface StoredCompression {
+  /** Who compressed it. */
+  readonly codec: string
+  /** Bytes that are stored for it. */
+  readonly storedSize: number
+  /** How many times smaller that is. */
+  readonly ratio: number
 }
 
 /** An entry opened for reading. Unchanged until `release`, whatever happens to its key. */
@@ -103,6 +117,8 @@ export interface StoreStats {
   readonly policyFaults: number
   /** Drafts refused or given up for want of room or for size. */
   readonly refusals: number
+  /** Of a store that compresses: what came of it since it was opened. */
+  readonly compression?: CompressionStats
 }
 
 /** Why an entry left a store by the store's own doing: to make room, while it was of use or when it had expired. */
@@ -203,8 +219,11 @@ export interface Store {
   open(context: StoreContext): Later<void>
   /** Opens the entry of `key`, counting as a use of it for eviction unless `peek`. Expired entries are given too: the cache decides what is fresh. */
   find(key: string, peek?: boolean): Later<StoredEntry | undefined>
-  /** Begins an entry of `size` bytes, if known. Undefined when the store cannot hold it. */
-  draft(key: string, size: number | undefined): Later<Draft | undefined>
+  /**
+   * Begins an entry of `size` bytes, if known. Undefined when the store cannot hold it. `user` is what its metadata is going to say
+   * for `user`, where that is known by now: a store that compresses looks there for the type of the content.
+   */
+  draft(key: string, size: number | undefined, user?: unknown): Later<Draft | undefined>
   /**
    * As `draft`, `write` and `commit` in one call, for stores that do it at once and cheaper. The bytes are taken before it
    * returns. False when there is no room.

@@ -48,6 +48,16 @@ export const CHECKS = {
     build: [],
     ...vitest('js', 'test/differential/memory.model.test.ts'),
   },
+  compression: {
+    name: 'compression',
+    build: [],
+    ...vitest('js', 'test/unit/compression', 'test/unit/store/compressed.test.ts'),
+  },
+  compressors: {
+    name: 'what every compressor must do',
+    build: [],
+    ...vitest('js', 'test/conformance/compressor.test.ts'),
+  },
   jsEngine: { name: 'the js engine', build: [], ...vitest('js', 'test/unit/store') },
   // Some cases of it: all of them take minutes.
   core: {

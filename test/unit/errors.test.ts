@@ -20,6 +20,7 @@ const CODES = {
   TruncatedError: 'ERR_DREY_TRUNCATED',
   TooLargeError: 'ERR_DREY_TOO_LARGE',
   NoSpaceError: 'ERR_DREY_NO_SPACE',
+  CompressionError: 'ERR_DREY_COMPRESSION',
   NativeError: 'ERR_DREY_NATIVE',
   OriginError: 'ERR_DREY_ORIGIN',
   OutOfRangeError: 'ERR_DREY_RANGE',
