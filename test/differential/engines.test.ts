@@ -5,6 +5,7 @@ import type { Cache } from '../../lib/index.js'
 import { native } from '../../lib/native/loader.js'
 import type { MemoryStore } from '../../lib/store/memory/memory-store.js'
 import type { Metadata, StoreStats } from '../../lib/store/store.js'
+import { bufferPool } from '../helpers/buffer-pool.js'
 import { FakeClock } from '../helpers/clock.js'
 import { type Call, calls, type Seen } from './memory/calls.js'
 import { policies } from './memory/commands.js'
@@ -31,7 +32,7 @@ interface Side {
 async function sides(maxBytes: number, maxItemBytes: number, policy: Parameters<typeof pair>[0]['policy']) {
   const made = pair({ maxBytes, maxItemBytes, policy }).map(async (store): Promise<Side> => {
     const clock = new FakeClock(START)
-    const cache = await createCacheWith({ ...OPTIONS, tiers: [store] }, { clock })
+    const cache = await createCacheWith({ ...OPTIONS, bufferPool, tiers: [store] }, { clock })
     return { cache, clock, store, put: new Map() }
   })
   return Promise.all(made)

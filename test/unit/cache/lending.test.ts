@@ -137,7 +137,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
   flow.fail(new Error('reset'))
   reader.release()
   expect(store.stats().pinnedBytes).toBeGreaterThan(STEP)
-  reader.returned()
+  reader.returned(lent)
   expect(store.stats().pinnedBytes).toBe(0)
 })
 
