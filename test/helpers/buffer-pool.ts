@@ -5,7 +5,14 @@ import type { BufferPoolChoice, BufferPoolStats } from '../../lib/index.js'
  * fills what comes back, so that whoever still looks at it sees that.
  */
 
-const CHOICES: Readonly<Record<string, BufferPoolChoice>> = { on: true, off: false, debug: { debug: true } }
+/** It sets no timer, so that a test can count those of the cache. */
+const AGELESS = { maxIdle: Number.POSITIVE_INFINITY }
+
+const CHOICES: Readonly<Record<string, BufferPoolChoice>> = {
+  on: AGELESS,
+  off: false,
+  debug: { ...AGELESS, debug: true },
+}
 
 const asked = process.env['TEST_BUFFER_POOL'] ?? 'on'
 const choice = CHOICES[asked]

@@ -1,9 +1,9 @@
 /*
- * `npm run test:pool [-- VITEST ARGUMENTS]`: the tests that make caches, without a buffer pool and over one in debug mode.
+ * `npm run test:pool [-- VITEST ARGUMENTS]`: the tests of the cache and the proxy, without a buffer pool and over one in debug mode.
  */
 import { spawnSync } from 'node:child_process'
 
-const PLACES = ['test/unit/cache', 'test/unit/http', 'test/differential', 'test/threads']
+const PLACES = ['test/unit/cache', 'test/unit/http']
 const arguments_ = ['vitest', 'run', ...PLACES, ...process.argv.slice(2)]
 
 let status = 0

@@ -43,11 +43,13 @@ describe('the option', () => {
     })
   })
 
-  it.each([true, undefined, {}, { maxBytes: '8MiB' }] as const)(
+  it.each([{}, { bufferPool: undefined }, { bufferPool: true }, { bufferPool: { maxBytes: '8MiB' } }])(
     '%j makes a pool of its own',
-    async (bufferPool) => {
-      const made = await rig('distant', bufferPool === undefined ? {} : { bufferPool })
-      expect(made.cache.stats().pool).toMatchObject({ enabled: true, heldBytes: 0 })
+    async (options) => {
+      const clock = new FakeClock()
+      await using cache = await createCacheWith({ ...options, pressure: false } as never, { clock })
+      expect(cache.stats().pool).toMatchObject({ enabled: true, heldBytes: 0 })
+      expect(clock.pending).toBe(0)
     },
   )
 

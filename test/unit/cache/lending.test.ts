@@ -35,6 +35,7 @@ class SlowSocket extends Socket {
     setImmediate(() => {
       for (const callback of this.callbacks.splice(0)) callback(error ?? new Error('closed'))
       done(error)
+      this.emit('close', true)
     })
   }
 }
