@@ -38,9 +38,9 @@ async function sides(maxBytes: number, maxItemBytes: number, policy: Parameters<
   return Promise.all(made)
 }
 
-/** What both must count alike. Bytes are each engine's own. */
+/** What both must count alike. Bytes are each engine's own, and how often a pool is asked is a matter of who reads when. */
 function counted({ cache, store }: Side): unknown {
-  const { tiers, ...counts } = cache.stats()
+  const { tiers, pool: _, ...counts } = cache.stats()
   const { entries, evictions, expirations, policyFaults, refusals }: StoreStats = store.stats()
   return { ...counts, failures: tiers[0]!.failures, entries, evictions, expirations, policyFaults, refusals }
 }
