@@ -35,7 +35,7 @@ class SlowSocket extends Socket {
     setImmediate(() => {
       for (const callback of this.callbacks.splice(0)) callback(error ?? new Error('closed'))
       done(error)
-      this.emit('close', true)
+      setImmediate(() => this.emit('close', true))
     })
   }
 }
@@ -91,6 +91,20 @@ it('an entry stays open until the socket has called back, when the reading is st
   expect(socket.chunks.length).toBe(1)
   flow.stop(new Error('enough'))
   await expect(flow.done).rejects.toThrow('enough')
+  reader.release()
+  expect(released()).toBe(false)
+  await turns(3)
+  expect([socket.closed, released()]).toEqual([true, true])
+})
+
+it('a write that fails gives nothing back before the socket has closed', async () => {
+  const { reader, released } = entry()
+  const socket = new SlowSocket()
+  const flow = writeOut(new Cursor(reader, 'k', undefined), socket, () => undefined)
+  void flow.done.finally(() => reader.release()).catch(() => undefined)
+  // Told by a write that came later, say, while the one before is under way.
+  socket.callbacks.shift()!(new Error('reset'))
+  await expect(flow.done).rejects.toThrow('reset')
   reader.release()
   expect(released()).toBe(false)
   await turns(3)
