@@ -27,13 +27,6 @@ export const BUGS = [
     check: 'pooled',
   },
   {
-    name: 'pooled: a write that failed counts as done, though the socket is still open',
-    file: 'lib/cache/sink.ts',
-    replace: 'if (error !== undefined && error !== null) return',
-    by: '',
-    check: 'pooled',
-  },
-  {
     name: 'pooled: readers are given pooled memory for good',
     file: 'lib/cache/reader.ts',
     replace: 'piece = Buffer.allocUnsafeSlow(length)',

@@ -97,20 +97,6 @@ it('an entry stays open until the socket has called back, when the reading is st
   expect([socket.closed, released()]).toEqual([true, true])
 })
 
-it('a write that fails gives nothing back before the socket has closed', async () => {
-  const { reader, released } = entry()
-  const socket = new SlowSocket()
-  const flow = writeOut(new Cursor(reader, 'k', undefined), socket, () => undefined)
-  void flow.done.finally(() => reader.release()).catch(() => undefined)
-  // Told by a write that came later, say, while the one before is under way.
-  socket.callbacks.shift()!(new Error('reset'))
-  await expect(flow.done).rejects.toThrow('reset')
-  reader.release()
-  expect(released()).toBe(false)
-  await turns(3)
-  expect([socket.closed, released()]).toEqual([true, true])
-})
-
 it('a fill keeps its draft until what it lent came back, also when it failed and its readers left', async () => {
   const store = memoryStore({ maxBytes: 2 ** 20 })
   store.open({ now: () => 0, onEvict: () => undefined, hearsEvictions: () => true })
