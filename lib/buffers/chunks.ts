@@ -1,6 +1,5 @@
 import { type ChunkBounds, ChunkSizes } from './chunk-size.js'
 import type { CopyStrategy } from './copy.js'
-import type { Explanation } from './explain.js'
 import { Loans } from './loans.js'
 import type { StrategyName } from './strategy.js'
 
@@ -8,7 +7,8 @@ import type { StrategyName } from './strategy.js'
 export interface Memory {
   get(size: number): Buffer
   put(buffer: Buffer): boolean
-  explain(size: number): Explanation
+  /** Whether `get` would give a pooled one just now. */
+  lends(size: number): boolean
 }
 
 /** What they need to know of its options. */
@@ -52,9 +52,8 @@ export class ChunkWays {
     this.#closed = true
   }
 
-  /** At most `depth` chunks for an object; `'own'`: none of the pool's. */
-  open(size: number | undefined, depth: number, way: 'own' | 'pooled'): Chunks {
-    const bytes = this.bytesFor(size)
+  /** At most `depth` chunks of so many bytes for an object of `size`; `'own'`: none of the pool's. */
+  open(size: number | undefined, bytes: number, depth: number, way: 'own' | 'pooled'): Chunks {
     const asked = this.#strategyFor(size)
     const pools = way === 'pooled' && asked !== 'direct' && this.#config.enabled
     let pooled = 0
@@ -64,7 +63,7 @@ export class ChunkWays {
       {
         borrow: () => {
           if (!pools || this.#closed) return Buffer.allocUnsafeSlow(bytes)
-          if (this.#memory.explain(bytes).lends === 'pooled') pooled += 1
+          if (this.#memory.lends(bytes)) pooled += 1
           else this.fallbacks += 1
           const buffer = this.#memory.get(bytes)
           borrowed.add(buffer)
@@ -86,17 +85,37 @@ export class ChunkWays {
     }
   }
 
-  /** By the option, which is for large objects. */
-  #strategyFor(size: number | undefined): StrategyName {
-    const { largeObjectThreshold, largeObjectStrategy } = this.#config
-    return size !== undefined && size >= largeObjectThreshold ? largeObjectStrategy : 'adaptive'
+  #isLarge(size: number | undefined): size is number {
+    return size !== undefined && size >= this.#config.largeObjectThreshold
   }
 
-  /** How large its chunks would be. */
+  /** By the option, which is for large objects. */
+  #strategyFor(size: number | undefined): StrategyName {
+    return this.#isLarge(size) ? this.#config.largeObjectStrategy : 'adaptive'
+  }
+
+  /** How large the chunks of an object are that comes in pieces of its source's. */
   bytesFor(size: number | undefined): number {
-    const whole = this.#strategyFor(size) === 'pooled' && size! <= this.#config.maxBufferSize
-    if (!whole) return this.#sizes.of(size)
-    return this.#config.classes.find((bytes) => bytes >= size!) ?? this.#config.maxBufferSize
+    return this.#strategyFor(size) === 'pooled'
+      ? (this.#wholeOf(size!) ?? this.#sizes.of(size))
+      : this.#sizes.of(size)
+  }
+
+  /**
+   * How large they are for one that is read into them. A large one that a class can hold is read at once, which was measured to be
+   * faster than in parts (`npm run bench:micro -- strategies`); if the pool has no such Buffer to lend, in parts.
+   */
+  bytesToFill(size: number | undefined): number {
+    const whole =
+      this.#strategyFor(size) === 'adaptive' && this.#isLarge(size) ? this.#wholeOf(size) : undefined
+    return whole !== undefined && this.#memory.lends(whole) ? whole : this.bytesFor(size)
+  }
+
+  /** The class that holds an object whole. */
+  #wholeOf(size: number): number | undefined {
+    const { classes, maxBufferSize } = this.#config
+    if (size > maxBufferSize) return undefined
+    return classes.find((bytes) => bytes >= size) ?? maxBufferSize
   }
 }
 

@@ -33,7 +33,7 @@ export interface CopyOptions extends MoveOptions {
 export interface TeeOptions extends MoveOptions {
   /** `'wait'`: the reader waits for the sink. `'drop'`: a sink that is more than `sinkBuffer` behind is destroyed. Default `'wait'`. */
   readonly onSinkSlow?: 'wait' | 'drop' | undefined
-  /** With `'drop'`: how many bytes the sink may be behind. Default 1 MiB. */
+  /** With `'drop'`: how far the sink may be behind, as the bytes of memory that wait for it: where pieces are gathered, whole chunks. Default 1 MiB. */
   readonly sinkBuffer?: Size | undefined
   /** A sink that fails fails the reader. Default false. */
   readonly failTogether?: boolean | undefined

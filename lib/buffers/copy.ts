@@ -124,7 +124,10 @@ export class Copy {
     await this.#turnOf(this.#tally.expected)
     await this.#output.open()
     this.#assertGoing()
-    const chunks = this.#host.chunks.open(this.#tally.expected, COPY_DEPTH, this.#waysOf(input))
+    const size = this.#tally.expected
+    const ways = this.#host.chunks
+    const bytes = this.#fillsLent(input) ? ways.bytesToFill(size) : ways.bytesFor(size)
+    const chunks = ways.open(size, bytes, COPY_DEPTH, this.#waysOf(input))
     this.#chunks = chunks
     if (input.kind === 'fills') await this.#fill(input)
     else await this.#pass(input)
@@ -134,6 +137,11 @@ export class Copy {
     this.#assertGoing()
     if (this.#move.size === undefined && input.size === undefined) this.#host.chunks.saw(this.#tally.bytes)
     return chunks.strategy(this.#tally.bytes)
+  }
+
+  /** Whether the object is read into what the pool lends. */
+  #fillsLent(input: Input): boolean {
+    return input.kind === 'fills' && input.transfers !== true && this.#output.lending !== 'own'
   }
 
   #waysOf(input: Input): 'own' | 'pooled' {

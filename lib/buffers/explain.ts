@@ -1,6 +1,6 @@
 import { categoryOf } from './category.js'
 import type { PoolConfig } from './options.js'
-import { chooseStrategy, type Room, type SizeCategory, type Strategy } from './strategy.js'
+import { type Choice, chooseStrategy, type Room, type SizeCategory, type Strategy } from './strategy.js'
 
 /** How a pool would treat an object of some size. */
 export interface Explanation {
@@ -18,19 +18,36 @@ export interface Explanation {
   readonly chunkSize?: number
 }
 
-/** @param hasClass whether sizes up to this one are lent from classes */
-export function explain(config: PoolConfig, size: number, room: () => Room, hasClass: boolean): Explanation {
+/**
+ * @param lends whether `get` would give a pooled Buffer
+ * @param chunkBytes how large the pieces are that an object of that size is read in
+ */
+export function explain(
+  config: PoolConfig,
+  size: number,
+  room: () => Room,
+  lends: boolean,
+  chunkBytes: () => number,
+): Explanation {
   const category = categoryOf(config, size)
-  const { strategy, reason } = chooseStrategy(config, category, size, room)
-  const pooled = hasClass && size >= config.minBufferSize && room() === 'there'
+  const { strategy, reason } = moved(config, chooseStrategy(config, category, size, room), size, chunkBytes)
   const classBytes = config.classes.find((bytes) => bytes >= size)
   return {
     size,
     category,
     strategy,
     reason,
-    lends: pooled ? 'pooled' : 'direct',
-    ...(pooled && classBytes !== undefined ? { classBytes } : {}),
-    ...(strategy === 'chunked' ? { chunkSize: config.chunkSize } : {}),
+    lends: lends ? 'pooled' : 'direct',
+    ...(lends && classBytes !== undefined ? { classBytes } : {}),
+    ...(strategy === 'chunked' ? { chunkSize: chunkBytes() } : {}),
+  }
+}
+
+/** One Buffer could hold it, but smaller ones move it as fast. */
+function moved(config: PoolConfig, choice: Choice, size: number, chunkBytes: () => number): Choice {
+  if (choice.strategy !== 'pooled' || chunkBytes() >= size) return choice
+  return {
+    strategy: 'chunked',
+    reason: `it is larger than chunkSize, ${config.chunkSize} bytes, and smaller than largeObjectThreshold, from where one Buffer is faster`,
   }
 }

@@ -119,7 +119,12 @@ export class BufferPool {
       onForgotten: (slot) => this.#debug?.forgotten(slot),
       onWarm: () => this.#onWarm(),
     })
-    this.#copier = new Copier(config, this, this.#clock)
+    const memory = {
+      get: (size: number) => this.get(size),
+      put: (buffer: Buffer) => this.put(buffer),
+      lends: (size: number) => this.#lends(size),
+    }
+    this.#copier = new Copier(config, memory, this.#clock)
     this.#magazines = this.#stock.magazines
     this.#classes = new SizeClasses(config.classes)
     this.#least = config.minBufferSize
@@ -204,7 +209,13 @@ export class BufferPool {
    */
   explain(size: number): Explanation {
     checkSize(size)
-    return explain(this.#config, size, () => this.#stock.room(this.#magazineOf(size)), size <= this.#largest)
+    return explain(
+      this.#config,
+      size,
+      () => this.#stock.room(this.#magazineOf(size)),
+      this.#lends(size),
+      () => this.#copier.chunks.bytesToFill(size),
+    )
   }
 
   /** Numbers since the pool was made, and of now. */
@@ -392,6 +403,15 @@ export class BufferPool {
 
   #kindOf(buffer: unknown): 'foreign' | 'sliced' {
     return ArrayBuffer.isView(buffer) && this.#stock.owns(buffer.buffer) ? 'sliced' : 'foreign'
+  }
+
+  /** Whether `get` would give a pooled Buffer just now. */
+  #lends(size: number): boolean {
+    return (
+      size <= this.#largest &&
+      size >= this.#config.minBufferSize &&
+      this.#stock.room(this.#magazineOf(size)) === 'there'
+    )
   }
 
   #magazineOf(size: number): Magazine {

@@ -91,8 +91,10 @@ export interface BufferPoolStats {
   readonly active: Amount
   /** Pooled Buffers that are idle, now. */
   readonly idle: Amount
-  /** Bytes of the slabs, now: what `maxBytes` bounds. */
+  /** Bytes of the slabs, now: what `maxBytes` bounds, together with `lingeringBytes`. */
   readonly heldBytes: number
+  /** Bytes that were let go of and that the collector has not found yet, now: they serve again before anything new is taken. 0 with the native supply. */
+  readonly lingeringBytes: number
   readonly maxBytes: number
   /** Buffers lost by their holders, ever; and the bytes that are held and can be lent to nobody for that reason, now. */
   readonly leaked: Amount
@@ -176,6 +178,7 @@ export function statsOf({
     active,
     idle: amount(classes.map(({ idle }) => idle)),
     heldBytes: stock.held,
+    lingeringBytes: stock.lingeringBytes,
     maxBytes: config.maxBytes,
     leaked: { count: lost, bytes: stock.lostBytes },
     poisoned,

@@ -1,4 +1,5 @@
 import { markAsUntransferable } from 'node:worker_threads'
+import { Lingering } from './lingering.js'
 import { Magazine } from './magazine.js'
 import type { PoolConfig } from './options.js'
 import { CRITICAL_FACTOR, type PoolPressure } from './pressure.js'
@@ -36,8 +37,8 @@ interface Orphan {
 /**
  * The slabs of a pool: which class has how many, and what may be had.
  *
- * Invariants: `held` is the bytes of all warm slabs, and of those that were let go of while a part was lost and the collector has not found whole
- * (B4: at most `maxBytes`, always). Slabs of one size, warm and cold, are never more than `maxBytes` has room for, so what is cold takes
+ * Invariants: `held` is the bytes of all warm slabs, and of those that were let go of while a part was lost and the collector has not found whole;
+ * with what lingers it is at most `maxBytes`, always (B4). Slabs of one size, warm and cold, are never more than `maxBytes` has room for, so what is cold takes
  * addresses only.
  */
 export class Stock {
@@ -56,6 +57,8 @@ export class Stock {
     this.held -= bytes
     if (lost) this.#orphanBytes -= bytes
   })
+
+  readonly #lingering = new Lingering()
 
   /** All that was ever taken. */
   readonly #memories = new WeakSet<ArrayBufferLike>()
@@ -94,6 +97,11 @@ export class Stock {
     )
   }
 
+  /** What was let go of and the collector has not found yet. */
+  get lingeringBytes(): number {
+    return this.#lingering.bytes
+  }
+
   /** Warm and cold slabs that the pool holds on to. */
   get slabs(): number {
     return this.magazines.reduce((sum, { slabs, cold }) => sum + slabs.length + cold.length, 0)
@@ -113,8 +121,8 @@ export class Stock {
   room(magazine: Magazine): Room {
     if (magazine.count > 0 || magazine.open !== undefined) return 'there'
     const bytes = this.slabBytesOf(magazine)
+    if (this.#fits(bytes)) return 'there'
     const missing = this.held + bytes - this.#bound()
-    if (missing <= 0) return 'there'
     let idle = 0
     for (const other of this.magazines) {
       if (other === magazine || other.idleSlabs === 0) continue
@@ -122,7 +130,7 @@ export class Stock {
       if (this.slabBytesOf(other) === bytes) return 'there'
       idle += other.idleSlabs * this.slabBytesOf(other)
     }
-    if (idle >= missing) return 'there'
+    if (this.#supply.returns && idle >= missing) return 'there'
     return this.held + bytes <= this.#maxBytes ? 'pressure' : 'full'
   }
 
@@ -197,16 +205,24 @@ export class Stock {
     return factor <= CRITICAL_FACTOR ? 0 : Math.floor(this.#maxBytes * factor)
   }
 
+  /** Whether a slab of so many bytes may be had without another going. */
+  #fits(bytes: number): boolean {
+    if (this.held + bytes > this.#bound()) return false
+    const lingering = this.#lingering.bytes
+    return lingering === 0 || this.held + lingering + bytes <= this.#maxBytes || this.#lingering.has(bytes)
+  }
+
   #obtain(magazine: Magazine): Slab | Exclude<Refill, 'done'> {
     const room = this.room(magazine)
     if (room !== 'there') return room
     const bytes = this.slabBytesOf(magazine)
-    const bound = this.#bound()
-    while (this.held + bytes > bound) {
+    while (!this.#fits(bytes)) {
       const donor = this.#donor(magazine, bytes)
       if (donor === undefined) return 'full'
       const slab = donor.slabs.find(({ out }) => out === 0)!
       if (slab.bytes !== bytes) {
+        // Its memory would linger, and nothing be won.
+        if (!this.#supply.returns) return 'full'
         this.release(donor, [slab])
         continue
       }
@@ -251,6 +267,8 @@ export class Stock {
   }
 
   #take(bytes: number): ArrayBuffer | undefined {
+    const lingering = this.#lingering.take(bytes)
+    if (lingering !== undefined) return lingering
     const memory = this.#supply.take(bytes)
     // A transfer to another thread would take it from the holders of all its slots.
     if (memory !== undefined) {
@@ -286,7 +304,9 @@ export class Stock {
       for (const slot of slab.kept) this.#hooks.onForgotten(slot)
       slab.magazine.cold.push(slab)
     } else {
-      this.#retire(slab)
+      const memory = this.#retire(slab)
+      // After `close` nobody asks any more.
+      if (!this.#closed) this.#lingering.add(memory)
     }
   }
 

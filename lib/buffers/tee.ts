@@ -73,7 +73,7 @@ export class Tee implements AsyncIterable<Buffer> {
     const size = move.size ?? input.size
     const chunk = chunks.bytesFor(size)
     const depth = move.drops ? Math.max(DEPTH, Math.ceil(move.sinkBuffer / chunk)) : DEPTH
-    this.#chunks = chunks.open(size, depth, 'pooled')
+    this.#chunks = chunks.open(size, chunk, depth, 'pooled')
     this.#gather = output.lending === 'lent' ? this.#newGather() : undefined
     this.written = new Promise((resolve) => {
       this.#settle = resolve
@@ -237,7 +237,7 @@ export class Tee implements AsyncIterable<Buffer> {
 
   #drop(): void {
     const error = new OverloadedError(
-      `tee.sinkBuffer: the sink is more than ${this.#move.sinkBuffer} bytes behind and was dropped; raise it, or let the reader wait: onSinkSlow: 'wait'`,
+      `tee.sinkBuffer: what waits for the sink takes more than ${this.#move.sinkBuffer} bytes of memory, and it was dropped; raise it, or let the reader wait: onSinkSlow: 'wait'`,
     )
     if (this.#move.failTogether) return this.#fail(error)
     this.#abortSink('dropped', error)

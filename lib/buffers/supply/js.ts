@@ -13,4 +13,5 @@ export const jsSupply: SlabSupply = {
     }
   },
   giveBack: () => false,
+  returns: false,
 }

@@ -7,5 +7,6 @@ export function nativeSupply(addon: Addon): SlabSupply {
     kind: 'native',
     take: (bytes) => addon.slabTake(bytes),
     giveBack: (slab) => addon.slabGiveBack(slab),
+    returns: true,
   }
 }

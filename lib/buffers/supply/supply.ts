@@ -8,4 +8,6 @@ export interface SlabSupply {
    * be done here: the caller lets go of the object instead.
    */
   giveBack(slab: ArrayBuffer): boolean
+  /** Whether `giveBack` can be done here at all. */
+  readonly returns: boolean
 }

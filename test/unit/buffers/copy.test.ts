@@ -161,14 +161,15 @@ test('what was done is said, and counted', async () => {
   }
   expect(await copy('path', 'socket', 3000)).toBe('pooled')
   expect(await copy('path', 'socket', 200 * KiB)).toBe('chunked')
+  expect(await copy('path', 'socket', 400 * KiB)).toBe('pooled')
   expect(await copy('path', 'passThrough', 3000)).toBe('direct')
   expect(await copy('byob', 'socket', 3000)).toBe('direct')
   expect(await copy('path', 'path', 3000)).toBe('system')
   const { copies } = pool.stats()
   expect(copies).toMatchObject({
-    begun: 5,
-    whole: 5,
-    strategies: { pooled: 1, chunked: 1, direct: 2, system: 1 },
+    begun: 6,
+    whole: 6,
+    strategies: { pooled: 2, chunked: 1, direct: 2, system: 1 },
   })
-  expect(copies.bytes).toBe(4 * 3000 + 200 * KiB)
+  expect(copies.bytes).toBe(4 * 3000 + 600 * KiB)
 })

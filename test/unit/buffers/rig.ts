@@ -21,6 +21,7 @@ export const SUPPLIES: ReadonlyArray<readonly [string, () => SlabSupply]> = [
 /** A supply that counts, and refuses while it is told to. */
 export class WatchedSupply implements SlabSupply {
   readonly kind: 'native' | 'js'
+  readonly returns: boolean
   readonly #inner: SlabSupply
   refuses = false
   /** Bytes of all that was ever taken. */
@@ -30,6 +31,7 @@ export class WatchedSupply implements SlabSupply {
 
   constructor(inner: SlabSupply) {
     this.kind = inner.kind
+    this.returns = inner.returns
     this.#inner = inner
   }
 

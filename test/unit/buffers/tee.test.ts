@@ -95,13 +95,21 @@ test('random pieces, ends and options: what reaches a side is whole, or known no
         })
         let seen = 0
         let left = false
-        for await (const piece of tee) {
-          expect(piece.equals(bytes.subarray(seen, seen + piece.length))).toBe(true)
-          seen += piece.length
-          left = leaveAfter !== null && seen > leaveAfter * 10_000
-          if (left) break
+        let dropped = false
+        try {
+          for await (const piece of tee) {
+            expect(piece.equals(bytes.subarray(seen, seen + piece.length))).toBe(true)
+            seen += piece.length
+            left = leaveAfter !== null && seen > leaveAfter * 10_000
+            if (left) break
+          }
+        } catch (error) {
+          // The only way in which this reader may fail: with a sink that was too slow.
+          expect(error).toMatchObject({ code: 'ERR_DREY_OVERLOADED' })
+          expect(options).toMatchObject({ failTogether: true, onSinkSlow: 'drop' })
+          dropped = true
         }
-        if (!left) expect(seen).toBe(size)
+        if (!left && !dropped) expect(seen).toBe(size)
         const { status } = await tee.written
         const got = await to.got()
         if (status === 'whole') expect(got?.equals(bytes)).toBe(true)
