@@ -13,7 +13,11 @@ import {
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Addon } from '../native/addon.js'
+import { crc32c } from '../native/crc32c.js'
+import { native } from '../native/loader.js'
 import type { Later } from '../store/store.js'
+import type { CheckedPiece } from './input.js'
 import type { Output } from './output.js'
 
 /** A file by its path. */
@@ -72,6 +76,26 @@ export class FileInput {
     return this.#during(
       handle.read(memory, 0, memory.length, null).then(({ bytesRead }) => memory.subarray(0, bytesRead)),
     )
+  }
+
+  /** Undefined where there is no addon; nor of a handle, which somebody else may close meanwhile, and its number be another file's. */
+  get fillChecked(): ((memory: Uint8Array, seed: number) => Promise<CheckedPiece>) | undefined {
+    const addon = this.#given === undefined ? native() : undefined
+    return addon === undefined
+      ? undefined
+      : (memory, seed) => this.#during(this.#readChecked(addon, memory, seed))
+  }
+
+  async #readChecked(addon: Addon, memory: Uint8Array, seed: number): Promise<CheckedPiece> {
+    const handle = this.#handle!
+    const [bytes, checksum] = await new Promise<[number, number]>((resolve) =>
+      addon.readChecked(handle.fd, memory, seed, (...result) => resolve(result)),
+    )
+    if (bytes >= 0) return { piece: memory.subarray(0, bytes), checksum }
+    // Node words what went wrong.
+    const { bytesRead } = await handle.read(memory, 0, memory.length, null)
+    const piece = memory.subarray(0, bytesRead)
+    return { piece, checksum: crc32c(piece, seed) }
   }
 
   cancel(): void {

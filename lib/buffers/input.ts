@@ -40,6 +40,14 @@ export interface FillInput extends AnyInput {
   readonly transfers?: boolean
   /** Gives the part that was filled, empty at the end. */
   fill(memory: Uint8Array): Promise<Uint8Array>
+  /** The same, with the CRC32C of what was filled, on from `seed`, taken in the same pass. Where that is to be had. */
+  readonly fillChecked?: ((memory: Uint8Array, seed: number) => Promise<CheckedPiece>) | undefined
+}
+
+/** Bytes, and the CRC32C of all up to their end. */
+export interface CheckedPiece {
+  readonly piece: Uint8Array
+  readonly checksum: number
 }
 
 export type Input = PieceInput | FillInput
@@ -208,11 +216,14 @@ class NodeInput implements PieceInput {
     })
   }
 
-  cancel(): void {
+  cancel(error: Error): void {
     const stream = this.#stream
     stream.on('error', nobodyCares)
     this.release()
     stream.destroy()
+    this.#failure ??= error
+    this.#waiting?.reject(error)
+    this.#waiting = undefined
   }
 
   release(): void {

@@ -72,6 +72,26 @@ export function webStream(from: PieceSource): ReadableStream<Uint8Array> {
   )
 }
 
+/** The same pieces, of which one that is waited for fails at once when the reading is ended from outside. */
+export function interruptible(from: PieceSource): PieceSource {
+  let failure: Error | undefined
+  let waiting: ((error: Error) => void) | undefined
+  from.onInterrupt((error) => {
+    failure = error
+    waiting?.(error)
+  })
+  return {
+    next: () =>
+      new Promise((resolve, reject) => {
+        if (failure !== undefined) return reject(failure)
+        waiting = reject
+        from.next().then(resolve, reject)
+      }),
+    release: () => from.release(),
+    onInterrupt: (interrupt) => from.onInterrupt(interrupt),
+  }
+}
+
 /**
  * An iteration that gives its place up also when it is left before its first step, or in the middle of one. By hand,
  * because a generator would keep the last piece reachable until the next one comes.

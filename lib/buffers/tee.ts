@@ -8,7 +8,7 @@ import type { Deadline } from './deadline.js'
 import { Gather } from './gather.js'
 import type { Input } from './input.js'
 import { asError, type Output } from './output.js'
-import { iteration, nodeStream, type PieceSource, webStream } from './shapes.js'
+import { interruptible, iteration, nodeStream, type PieceSource, webStream } from './shapes.js'
 import { Tally } from './tally.js'
 
 /** What became of the sink of a tee. */
@@ -96,7 +96,7 @@ export class Tee implements AsyncIterable<Buffer> {
 
   /** As an iteration. @throws `ERR_DREY_BODY_USED` */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return iteration(this.#pieces())
+    return iteration(interruptible(this.#pieces()))
   }
 
   /** The reader leaves, also where it never came. */

@@ -125,6 +125,52 @@ test('random pieces, ends and options: what reaches a side is whole, or known no
   )
 })
 
+test.each(Object.keys(SOURCES))(
+  '%s: ended from outside at any moment, a reader of any shape is told',
+  async (source) => {
+    for (const [shape, read] of Object.entries(SHAPES)) {
+      for (const wait of [0, 1, 2, 3, 5]) {
+        for (const end of ['abort', 'close'] as const) {
+          const pool = newPool()
+          const bytes = patterned(200 * KiB)
+          const from = await SOURCES[source]!(cut(bytes, [3000, 20_000]), folder)
+          const { sink, open } = stuck()
+          const controller = new AbortController()
+          const tee = pool.tee(from.source, sink, { signal: controller.signal })
+          const reading = readAll(read(tee)).then(
+            (got) => got.length,
+            (error) => error.code,
+          )
+          await turns(wait)
+          if (end === 'abort') controller.abort()
+          else tee.close()
+          expect([shape, wait, end, await reading]).toEqual([shape, wait, end, 'ERR_DREY_ABORTED'])
+          expect((await tee.written).status).not.toBe('whole')
+          open()
+          await from.close()
+          await settled(pool)
+        }
+      }
+    }
+  },
+)
+
+test.each(Object.entries(SHAPES))(
+  'a source that stands still, read as %s, is no reason to wait',
+  async (_shape, read) => {
+    const pool = newPool()
+    const iterable = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }) }
+    for (const source of [new Readable({ read: () => undefined }), iterable]) {
+      const controller = new AbortController()
+      const tee = pool.tee(source, stuck().sink, { signal: controller.signal })
+      const reading = readAll(read(tee))
+      await turns()
+      controller.abort()
+      await expect(reading).rejects.toMatchObject({ code: 'ERR_DREY_ABORTED' })
+    }
+  },
+)
+
 describe('a slow sink (T2)', () => {
   test('slows the reader, and memory is bounded', async () => {
     const pool = newPool()
