@@ -56,9 +56,10 @@ export class EntryWriter {
     })
   }
 
-  /** Whether the store is near, so that bytes given to `write` may change as soon as it has returned. */
+  /** Whether the store is near, or takes nothing, so that bytes given to `write` may change as soon as it has returned. */
   get takesAtOnce(): boolean {
-    return !(this.#draft instanceof Promise) && this.#draft?.growing !== undefined
+    const draft = this.#draft
+    return !(draft instanceof Promise) && (draft === undefined || draft.growing !== undefined)
   }
 
   /** Commits; answers with the metadata. A value that a newer delete fenced counts as written and removed again. */

@@ -166,12 +166,14 @@ export class Flow implements FillView, Provenance {
     this.#onRoom?.()
   }
 
-  onLend(): void {
+  onLend(position: number): void {
     this.#loans += 1
+    this.spool.hold(position)
   }
 
-  onReturn(): void {
+  onReturn(position: number): void {
     this.#loans -= 1
+    this.spool.letGo(position)
     this.onAdvance()
     this.#releaseIfDone()
   }

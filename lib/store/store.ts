@@ -19,8 +19,9 @@ import type { CompressionStats } from '../compression/stats.js'
  *      after `abort`. A store that fences by itself lets no draft commit that began before a delete of its key.
  *  S2  A commit replaces what the key had before in one step: `find` gives the old entry or the new one.
  *  S3  An open entry stays readable, unchanged, until `release`, whatever happens to its key meanwhile.
- *  S4  `read` copies into the caller's memory. Only `view` lends the store's own, until `release`.
- *  S5  Bytes given to `Draft.write` are taken before its promise settles; where the draft offers `growing`, before it returns.
+ *  S4  `read` copies into the caller's memory, and does not touch it once it has answered. Only `view` lends the store's own, until `release`.
+ *  S5  Bytes given to `Draft.write` are taken before its promise settles, and not looked at after; where the draft offers `growing`, before it
+ *      returns. Both kinds of memory are used again for other values.
  *  S6  The store never holds more than its bound, drafts and open entries included; it refuses instead.
  *  S7  An entry of at most IN_HAND bytes holds nothing: forgetting to release it leaks nothing, and what `view` lent of it
  *      stays as it is without a release.

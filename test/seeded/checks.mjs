@@ -59,6 +59,16 @@ export const CHECKS = {
     ...vitest('js', 'test/conformance/compressor.test.ts'),
   },
   jsEngine: { name: 'the js engine', build: [], ...vitest('js', 'test/unit/store') },
+  pooled: {
+    name: 'the cache over a pool',
+    build: [],
+    ...vitest(
+      'js',
+      'test/unit/cache/buffer-pool.test.ts',
+      'test/unit/cache/buffer-pool.property.test.ts',
+      'test/unit/cache/lending.test.ts',
+    ),
+  },
   // Some cases of it: all of them take minutes.
   core: {
     name: 'the memory store in C++, under ASAN and UBSAN',
