@@ -49,6 +49,26 @@ export const CHECKS = {
     build: [],
     ...vitest('js', 'test/differential/memory.model.test.ts'),
   },
+  compression: {
+    name: 'compression',
+    build: [],
+    ...vitest('js', 'test/unit/compression', 'test/unit/store/compressed.test.ts'),
+  },
+  compressors: {
+    name: 'what every compressor must do',
+    build: [],
+    ...vitest('js', 'test/conformance/compressor.test.ts'),
+  },
+  pooled: {
+    name: 'the cache over a pool',
+    build: [],
+    ...vitest(
+      'js',
+      'test/unit/cache/buffer-pool.test.ts',
+      'test/unit/cache/buffer-pool.property.test.ts',
+      'test/unit/cache/lending.test.ts',
+    ),
+  },
   jsEngine: { name: 'the js engine', build: [], ...vitest('js', 'test/unit/store/js-') },
   fileModel: file('the file store against a map', 'model'),
   fileCorrupt: file('the file store in damaged directories', 'corrupt'),

@@ -1,4 +1,4 @@
-import type { ChunkEncoder, StoredChunk } from '../chunks.js'
+import type { ChunkEncoder, ContentHint, StoredChunk } from '../../../compression/index.js'
 import { codeOf, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, syncFolder, writeFully } from '../env.js'
 import { CHUNK_ENTRY, CODEC, chunkCount, encodeChunk } from '../format/chunk.js'
 import { partitionName } from '../format/names.js'
@@ -48,12 +48,12 @@ export class BlobWriter {
   #busy: Promise<unknown> = Promise.resolve()
   #gone: Promise<void> = Promise.resolve()
 
-  constructor(core: Core, blobs: Blobs, reclaimer: Reclaimer, id: KeyId) {
+  constructor(core: Core, blobs: Blobs, reclaimer: Reclaimer, id: KeyId, hint: ContentHint) {
     this.#core = core
     this.#blobs = blobs
     this.#reclaimer = reclaimer
     this.#id = id
-    this.#encoder = core.config.codec.encoder()
+    this.#encoder = core.config.codec.encoder(hint)
     this.#stage = Buffer.allocUnsafeSlow(Math.max(STAGE, core.config.chunkBytes))
     this.sequence = core.nextSequence
     core.nextSequence += 1

@@ -4,7 +4,7 @@ import { crc32c } from '../../../native/crc32c.js'
 import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../../store.js'
 import { codeOf, readInto } from '../env.js'
 import { failure } from '../failure.js'
-import { CODEC } from '../format/chunk.js'
+import { CHUNK_ENTRY, CODEC } from '../format/chunk.js'
 import { decodeMetadata } from '../format/metadata.js'
 import { pad8 } from '../format/numbers.js'
 import {
@@ -41,6 +41,8 @@ interface ReadRecord {
   readonly head: RecordHead
   readonly bytes: Buffer
   readonly metadata: Metadata
+  /** Of the user's compressor. */
+  readonly codecName: string | undefined
 }
 
 /** A bounded number of reads at a time. */
@@ -114,7 +116,8 @@ export async function openEntry(
     const chunks = packedChunks(bytes, 0, head)
     if (chunks === undefined) return 'corrupt'
     const value = await decompressed(() => unpack(chunks, head.size, host.core.config.codec))
-    return typeof value === 'string' ? value : packedEntry(metadata, value, head, bytes)
+    if (typeof value === 'string') return value
+    return packedEntry(compressedBy(host.core, record, metadata, codecAmong(chunks)), value, head, bytes)
   }
   return openBlob(host, key, id, entry, { ...record, metadata }, peek)
 }
@@ -132,7 +135,35 @@ export async function readMetadata(
   const { head, bytes } = record
   const { key } = partsOf(head)
   const text = bytes.toString('utf8', key, key + head.keyBytes)
-  return [text, doubted(record.metadata, entry.sequence, host.core.doubt)]
+  const metadata = doubted(record.metadata, entry.sequence, host.core.doubt)
+  return [text, compressedBy(host.core, record, metadata, codecInHead(head, bytes))]
+}
+
+/** Metadata that say how the value is stored, where a codec made it smaller. */
+function compressedBy(
+  { config }: Core,
+  { head, codecName }: Pick<ReadRecord, 'head' | 'codecName'>,
+  metadata: Metadata,
+  codec: number,
+): Metadata {
+  if (codec === CODEC.none || head.storedBytes === head.size) return metadata
+  const { size, storedBytes } = head
+  const name = codec === CODEC.own && codecName !== undefined ? codecName : config.codec.nameOf(codec)
+  return { ...metadata, compression: { codec: name, storedSize: storedBytes, ratio: size / storedBytes } }
+}
+
+/** The codec of the first chunk that has one. */
+function codecAmong(chunks: ReadonlyArray<{ readonly codec: number }>): number {
+  return chunks.find(({ codec }) => codec !== CODEC.none)?.codec ?? CODEC.none
+}
+
+/** The same of a packed value, by its head. Of a blob only its file knows. */
+function codecInHead(head: RecordHead, bytes: Buffer): number {
+  if (isBlob(head)) return CODEC.none
+  const codecs = []
+  for (let at = partsOf(head).table; at < head.headBytes; at += CHUNK_ENTRY)
+    codecs.push({ codec: bytes[at + 12]! })
+  return codecAmong(codecs)
 }
 
 async function readRecord(
@@ -164,10 +195,12 @@ async function readRecord(
   if (id !== undefined && !bytes.subarray(key, metadata).equals(id.bytes)) return 'absent'
   const stored = decodeMetadata(bytes.subarray(metadata, table), head.size)
   if (stored === undefined) return 'corrupt'
-  const { ownName } = core.config.codec
+  const { codecName } = stored
+  const { codec } = core.config
   // Chunks of somebody's own compressor, and ours is another or none.
-  if (stored.codecName !== undefined && stored.codecName !== ownName && id !== undefined) return 'absent'
-  return { head, bytes, metadata: stored.metadata }
+  if (codecName !== undefined && codec.absence(CODEC.own, codecName) !== undefined && id !== undefined)
+    return 'absent'
+  return { head, bytes, metadata: stored.metadata, codecName }
 }
 
 /** An entry in doubt can be revalidated with its origin, and nothing else. */
@@ -236,7 +269,7 @@ async function openBlob(
   peek: boolean,
 ): Promise<OpenedEntry | NoEntry> {
   const { core, blobs } = host
-  const { head, bytes, metadata } = record
+  const { head, bytes } = record
   const sequence = blobSequenceOf(bytes, 0)
   const shape: BlobShape = {
     size: head.size,
@@ -265,6 +298,8 @@ async function openBlob(
       blob.release()
       return first
     }
+    const codec = head.storedBytes === head.size ? CODEC.none : await blob.codec()
+    const metadata = compressedBy(core, record, record.metadata, codec)
     const { key: keyAt, metadata: metadataAt } = partsOf(head)
     const begin = Buffer.from(bytes.subarray(FIXED_HEAD, metadataAt))
     const revision = {
@@ -352,6 +387,11 @@ class BlobReader {
   /** Sees to the first chunk. */
   async check(): Promise<void> {
     await this.#chunk(0)
+  }
+
+  /** Of its first chunks, as far as they have one. */
+  async codec(): Promise<number> {
+    return codecAmong((await this.#page(0)).chunks)
   }
 
   read(target: Uint8Array, position: number): Later<number> {

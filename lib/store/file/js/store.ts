@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../../clock.js'
+import type { ContentHint } from '../../../compression/index.js'
 import { ClosedError, ConfigError } from '../../../errors.js'
 import type { Draft, Later, Metadata, StoreContext, StoredEntry } from '../../store.js'
 import { codeOf, type Env, systemEnv } from '../env.js'
@@ -109,7 +110,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     return this.core.index.has(id.lo, id.hi) ? this.#find(key, id, peek) : undefined
   }
 
-  draft(key: string, size: number | undefined): Draft | undefined {
+  draft(key: string, size: number | undefined, user?: unknown): Draft | undefined {
     if (this.closed) return undefined
     const { ledger, config } = this.core
     const room = config.maxBytes - ledger.pinned - 2 * config.segmentBytes
@@ -118,7 +119,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       return undefined
     }
     const id = this.#idOf(key)
-    const draft = new FileDraft(this, id, size)
+    const draft = new FileDraft(this, id, size, user)
     const identity = identityOf(id)
     const there = this.#drafts.get(identity)
     if (there === undefined) this.#drafts.set(identity, new Set([draft]))
@@ -197,6 +198,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       reclaimed,
       writeAmplification: givenBytes === 0 ? 0 : writtenBytes / givenBytes,
       recovery: this.#opened?.summary,
+      ...(this.#config.codec.compressor === undefined ? {} : { compression: this.#config.codec.stats() }),
     }
   }
 
@@ -229,8 +231,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     return this.#closing
   }
 
-  newBlob(id: KeyId): BlobWriter {
-    return new BlobWriter(this.core, this.blobs, this.#open.reclaimer, id)
+  newBlob(id: KeyId, hint: ContentHint): BlobWriter {
+    return new BlobWriter(this.core, this.blobs, this.#open.reclaimer, id, hint)
   }
 
   async commit(draft: FileDraft, prepared: Prepared): Promise<boolean> {

@@ -15,8 +15,8 @@ describe('reclaiming', () => {
     const dir = emptyDir()
     const more = { maxBytes: 1024 * KiB, segmentBytes: 64 * KiB, packLimit: 32 * KiB, maxItemBytes: 32 * KiB }
     const store = (await opened(fileStoreOf({ ...more, dir }))) as unknown as JsFileStore
-    // The oldest segment stays as it is, and has what is deleted later on.
-    for (let index = 0; index < 12; index += 1) await mustPut(store, `old ${index}`, bytesOf(5000, index))
+    // The oldest segment stays as it is, and has what is deleted in the next.
+    for (let index = 0; index < 13; index += 1) await mustPut(store, `old ${index}`, bytesOf(5000, index))
     for (let index = 0; index < 6; index += 1) expect(await store.delete(`old ${index}`)).toBe(true)
     await mustPut(store, 'live', bytesOf(100, 'live'))
     // Segments that are all dead but for that: they go before the oldest.
@@ -30,7 +30,7 @@ describe('reclaiming', () => {
     await store.close()
     const again = await opened(fileStoreOf({ ...more, dir: left }))
     for (let index = 0; index < 6; index += 1) expect(await again.find(`old ${index}`)).toBeUndefined()
-    for (let index = 6; index < 12; index += 1) {
+    for (let index = 6; index < 13; index += 1) {
       expectBytes(await readValue(again, `old ${index}`), bytesOf(5000, index))
     }
     expectBytes(await readValue(again, 'live'), bytesOf(100, 'live'))
