@@ -13,9 +13,12 @@ const PAGE = 4096
 
 /**
  * The system with a power cord that can be pulled: it knows what was synced. `lost` says what a disk may have then: of what
- * was not synced, any pages, and any names.
+ * was not synced, any pages, and any names. `onChange` is called when something was written and not synced.
  */
-export function powerEnv(beneath: Env = systemEnv): {
+export function powerEnv(
+  onChange: () => void = () => undefined,
+  beneath: Env = systemEnv,
+): {
   readonly env: Env
   readonly lost: (keep: () => boolean) => Map<string, Buffer>
 } {
@@ -46,6 +49,7 @@ export function powerEnv(beneath: Env = systemEnv): {
     write: async (fd, bytes, offset, length, position) => {
       const copy = Buffer.from(bytes.subarray(offset, offset + length))
       files.get(open.get(fd) ?? '')?.pending.push({ at: position, bytes: copy })
+      onChange()
       return beneath.write(fd, bytes, offset, length, position)
     },
     truncate: async (fd, length) => {

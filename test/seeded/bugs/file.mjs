@@ -44,7 +44,7 @@ export const BUGS = [
     file: js('blob-writer'),
     replace: 'const more = wanted - this.#charged',
     by: 'const more = 0 * wanted',
-    check: 'fileModel',
+    check: 'fileReclaim',
   },
   {
     name: 'file: a torn tail stays, and is no tail at the open after the next',

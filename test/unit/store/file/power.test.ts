@@ -5,6 +5,7 @@ import type { FileStore } from '../../../../lib/store/file/file-store.js'
 import type { Durability } from '../../../../lib/store/file/options.js'
 import { bytesOf, metadataFor, readAll } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
+import { killed } from '../../../helpers/file-model.js'
 import { emptyDir, fileStoreOf, opened } from '../../../helpers/file-rig.js'
 import { powerEnv } from '../../../helpers/power-env.js'
 
@@ -15,7 +16,7 @@ import { powerEnv } from '../../../helpers/power-env.js'
  */
 
 const KiB = 1024
-const ROUNDS = Math.ceil(Number(process.env['DREY_ROUNDS'] ?? 40) / 2)
+const ROUNDS = Math.ceil(Number(process.env['DREY_ROUNDS'] ?? 80) / 2)
 const KEYS = 10
 
 interface Version {
@@ -46,7 +47,7 @@ class Load {
 
   change(): Promise<unknown> {
     const key = `key ${Math.floor(this.#random() * KEYS)}`
-    const size = Math.floor(this.#random() ** 3 * 60 * KiB)
+    const size = Math.floor(this.#random() ** 2 * 40 * KiB)
     const deletes = this.#random() < 0.2
     const next = (this.#last.get(key) ?? Promise.resolve()).then(() =>
       deletes ? this.#delete(key) : this.#put(key, size),
@@ -94,7 +95,20 @@ function allowed(versions: readonly Version[], strict: boolean): Array<Buffer | 
 async function round(durability: Durability, seed: number): Promise<void> {
   const random = randomOf(seed)
   const dir = emptyDir()
-  const { env, lost } = powerEnv()
+  // Where most is under way: right behind a write.
+  const goes = 5 + Math.floor(random() * 60)
+  const keeping = random()
+  let written = 0
+  let left: Map<string, Buffer> | undefined
+  let history = new Map<string, Version[]>()
+  const pull = (): void => {
+    left ??= lost(() => random() < keeping)
+    history = new Map([...load.history].map(([key, versions]) => [key, [...versions]]))
+  }
+  const { env, lost } = powerEnv(() => {
+    written += 1
+    if (written === goes) pull()
+  })
   const more = {
     maxBytes: 32 * 1024 * KiB,
     packLimit: 20 * KiB,
@@ -105,16 +119,13 @@ async function round(durability: Durability, seed: number): Promise<void> {
   const store = await opened(fileStoreOf({ ...more, dir }, { env }))
   const load = new Load(store, random)
   const changes: Array<Promise<unknown>> = []
-  const count = 10 + Math.floor(random() * 80)
-  for (let index = 0; index < count; index += 1) {
-    changes.push(load.change())
-    if (random() < 0.5) await Promise.race([...changes.slice(-3)])
+  while (written < goes) {
+    for (let index = 0; index < 6; index += 1) changes.push(load.change())
+    await Promise.race(changes.slice(-3))
   }
-  const keeping = random()
-  const left = lost(() => random() < keeping)
-  const history = new Map([...load.history].map(([key, versions]) => [key, [...versions]]))
   await Promise.all(changes)
   await store.close()
+  if (left === undefined) throw new Error('the power did not go')
 
   const after = emptyDir()
   for (const [path, bytes] of left) {
@@ -126,8 +137,9 @@ async function round(durability: Durability, seed: number): Promise<void> {
   started.bootId = async () => Buffer.alloc(16, 9)
   // Twice: what was dropped must not come back.
   const seen = new Map<string, string>()
+  let place = after
   for (const time of [0, 1]) {
-    const again = await opened(fileStoreOf({ ...more, dir: after }, { env: started }))
+    const again = await opened(fileStoreOf({ ...more, dir: place }, { env: started }))
     for (const [key, versions] of history) {
       const entry = await again.find(key)
       const value = entry === undefined ? undefined : await readAll(entry)
@@ -145,6 +157,8 @@ async function round(durability: Durability, seed: number): Promise<void> {
       if (time === 1) expect(is === seen.get(key), `${key} is the same at both opens`).toBe(true)
       seen.set(key, is)
     }
+    // Without a word, so that the log is read again.
+    place = killed(place)
     await again.close()
   }
 }

@@ -41,7 +41,13 @@ describe('reclaiming', () => {
     for (const size of [3000, 70_000]) {
       const dir = emptyDir()
       const more = { dir, maxBytes: 1536 * KiB, segmentBytes: 128 * KiB, policy: 'sieve' as const }
-      const store = await opened(fileStoreOf(more))
+      const env = new FaultEnv()
+      // Reads take their time, and what is copied forward is replaced meanwhile.
+      env.onCall = ({ name }) =>
+        name === 'read'
+          ? new Promise<void>((go) => setImmediate(() => setImmediate(() => setImmediate(go))))
+          : undefined
+      const store = await opened(fileStoreOf(more, { env }))
       const last = new Map<string, number>()
       for (let round = 0; round < 60; round += 1) {
         // All at once: copies forward and puts of the same keys are on their way together.
