@@ -200,6 +200,8 @@ async function replayLog(
     doubts.heal(header.nextSequence)
     if (number < (image?.segment ?? 0)) continue
     const from = number === image?.segment ? image.offset : SEGMENT_HEADER
+    // It was cut behind the image's back: nobody knows what there was.
+    if (segment.fileBytes < from) doubts.hurt()
     const read = await readOne(core, segment, from, segment === last)
     ended = read.ended
     tornBytes += read.tornBytes
