@@ -146,7 +146,11 @@ export class BlobWriter {
     const wanted = blobAllotment(unitsOf(size + tableBytes(chunkCount(size, config.chunkBytes))))
     const more = wanted - this.#charged
     if (more <= 0) return true
-    if (!(await this.#reclaimer.take(more))) return false
+    const name = this.#charged === 0 ? this.#blobs.nameBytes() : 0
+    if (!(await this.#reclaimer.take(more + name))) {
+      if (this.#charged === 0) this.#blobs.refuseName(name)
+      return false
+    }
     this.#charged = wanted
     if (this.#over) return true
     ledger.pin(wanted - this.#pinned)
@@ -210,7 +214,10 @@ export class BlobWriter {
     // What was written is thrown away: whether the system liked it says nothing any more.
     if (fd !== -1) await env.close(fd).catch(() => undefined)
     if (this.#made) await this.#blobs.remove(this.#id, this.sequence, this.#charged)
-    else ledger.release(this.#charged)
+    else {
+      ledger.release(this.#charged)
+      if (this.#charged > 0) this.#blobs.refuseName(0)
+    }
     this.#blobs.settle(this.#id, this.sequence)
   }
 }

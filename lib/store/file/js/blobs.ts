@@ -9,7 +9,7 @@ import {
   partsOf,
   peekRecord,
 } from '../format/record.js'
-import { blobAllotment, unitsOf } from '../space.js'
+import { blobAllotment, namesAllotment, unitsOf } from '../space.js'
 import { type Core, headContext, type KeyId, keyIdOf, segmentPath } from './core.js'
 import type { IndexEntry } from './table.js'
 
@@ -26,6 +26,9 @@ const MOST_UNSYNCED = 4096
  */
 export class Blobs {
   readonly #core: Core
+  /** Blobs that there are, and the most that there were: folders do not get smaller. */
+  #count: number
+  #names: number
   /** Names of those that have no record yet. */
   readonly #drafts = new Set<string>()
   readonly #tasks = new Set<Promise<void>>()
@@ -36,6 +39,22 @@ export class Blobs {
 
   constructor(core: Core) {
     this.#core = core
+    this.#count = core.segments.blobs
+    this.#names = this.#count
+  }
+
+  /** Bytes that folders may take more for one more blob: to be reserved with its own. Once for each. */
+  nameBytes(): number {
+    this.#count += 1
+    const before = namesAllotment(this.#names)
+    this.#names = Math.max(this.#names, this.#count)
+    return namesAllotment(this.#names) - before
+  }
+
+  /** What `nameBytes` gave could not be had. */
+  refuseName(bytes: number): void {
+    this.#count -= 1
+    if (bytes > 0) this.#names -= 1
   }
 
   path(id: Pick<KeyId, 'hash'>, sequence: number): string {
@@ -166,7 +185,7 @@ export class Blobs {
   ): Promise<void> {
     const { env, dir, tally } = this.#core
     const folder = `${dir}/${partitionName(partition)}`
-    for (const { name, kind } of await this.#names(folder)) {
+    for (const { name, kind } of await this.#list(folder)) {
       const found = kind === 'file' && !this.#drafts.has(name) ? blobOf(name) : undefined
       if (found === undefined || !gone(found)) continue
       try {
@@ -181,7 +200,7 @@ export class Blobs {
     }
   }
 
-  async #names(folder: string): Promise<Awaited<ReturnType<Env['list']>>> {
+  async #list(folder: string): Promise<Awaited<ReturnType<Env['list']>>> {
     const { env, tally } = this.#core
     try {
       return await env.list(folder)
@@ -199,7 +218,10 @@ export class Blobs {
     if (this.#going.has(path)) return
     this.#going.add(path)
     try {
-      await files.remove(path, () => ledger.release(charged))
+      await files.remove(path, () => {
+        this.#count -= 1
+        ledger.release(charged)
+      })
     } catch {
       // Counted, and charged until the next open finds it.
       tally.diskErrors += 1

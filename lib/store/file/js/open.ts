@@ -36,8 +36,6 @@ export interface Opened {
   image(state: ImageState): Promise<void>
   /** Closes files and gives the directory up. */
   end(): Promise<void>
-  /** The same, whatever is still under way. */
-  abandon(): Promise<void>
 }
 
 /** @throws `ERR_DREY_*` with the path and the cause */
@@ -126,7 +124,6 @@ export async function openDirectoryStore(
           image = (await writeImage(core, writer, before, state)) ?? image
         }),
       end,
-      abandon: end,
     }
   } catch (error) {
     await cleanUp?.()

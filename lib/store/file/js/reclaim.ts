@@ -41,6 +41,8 @@ interface Marker {
 const COPIES = 16
 /** A segment of which less than this is current goes early. */
 const DEAD_SHARE = 1 / 8
+/** More are put together. */
+const MANY_SEGMENTS = 192
 /** How often it is looked for such. */
 const NUDGES = 64
 /** Segments that one call of `makeRoom` reclaims at most. */
@@ -200,12 +202,15 @@ export class Reclaimer {
   /** A segment that is worth going early. The oldest goes as such. */
   #mostlyDead(): Segment | undefined {
     const { segments, ledger, config } = this.#core
-    // Nobody is short of room: what is dead does no harm.
-    if (ledger.total < config.maxBytes / 2) return undefined
+    // Where nobody is short of room, what is dead does no harm; many small segments, one for each open, do.
+    const short = ledger.total >= config.maxBytes / 2
+    const many = segments.size > MANY_SEGMENTS
+    if (!short && !many) return undefined
     const oldest = segments.oldestSealed()
     for (const segment of segments.all()) {
       if (segment === segments.active || segment === oldest || segment.stuck) continue
-      if (segment.liveBytes < segment.end * DEAD_SHARE) return segment
+      if (short && segment.liveBytes < segment.end * DEAD_SHARE) return segment
+      if (many && segment.end < config.segmentBytes * DEAD_SHARE) return segment
     }
     return undefined
   }

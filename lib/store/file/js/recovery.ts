@@ -5,7 +5,7 @@ import { blobOf, imageName, imageOf, LOG_FOLDER, partitionName, segmentOf } from
 import { isZero } from '../format/numbers.js'
 import { blobSequenceOf, decodeRecord, FLAG, KIND } from '../format/record.js'
 import { DURABILITY, decodeSegment, SEGMENT_HEADER, type SegmentHeader } from '../format/segment.js'
-import { allotment, folderAllotment, UNIT, unitsOf } from '../space.js'
+import { allotment, folderAllotment, namesAllotment, UNIT, unitsOf } from '../space.js'
 import { type Core, headContext, identityOf, logFolder, segmentPath } from './core.js'
 import { assertKind } from './directory.js'
 import { type ImageFile, loadImage, removeImage } from './image.js'
@@ -89,7 +89,7 @@ export async function recover(
     (image !== undefined && (image.flags & IMAGE_FLAG.clean) !== 0 && replay.nothingFollows) || replay.ended
   const clean = closed && broken.length === 0
   const swept = clean ? { orphans: 0, lost: [] } : await sweepBlobs(core, replay.blobs)
-  ledger.charge(segments.blobBytes)
+  ledger.charge(segments.blobBytes + namesAllotment(segments.blobs))
   tally.orphans = 0
   return {
     image: imageFile,

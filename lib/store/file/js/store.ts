@@ -519,11 +519,20 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     })
     try {
       const late = await Promise.race([timer, this.#finish(opened).catch(() => undefined)])
-      if (late === 'late') await opened.abandon()
+      if (late === 'late') this.#tellLate()
     } finally {
       this.#cancelClose()
       this.#closed = true
     }
+  }
+
+  /** What hangs keeps what it has, the lock too: somebody else may not write while it may yet. */
+  #tellLate(): void {
+    const { dir } = this.#config
+    process.emitWarning(
+      `the file store ${dir} did not close within ${this.#seams.closeWithin} ms: its disk does not answer. It goes on closing, and is locked until then`,
+      { code: 'DREY_CLOSE' },
+    )
   }
 
   #cancelClose = (): void => undefined

@@ -7,8 +7,11 @@ import { describe, expect, test } from 'vitest'
 import { LockedError } from '../../../../lib/errors.js'
 import { systemEnv } from '../../../../lib/store/file/env.js'
 import { takeLock } from '../../../../lib/store/file/lock.js'
+import { begin, bytesOf, metadataFor, mustFind, mustPut } from '../../../conformance/store-kit.js'
+import { FakeClock } from '../../../helpers/clock.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { emptyDir, fileStoreOf, NOW, opened } from '../../../helpers/file-rig.js'
+import { gate, until } from '../../../helpers/gate.js'
 
 /* One process owns a directory, and one copy of drey in it. */
 
@@ -122,5 +125,53 @@ describe('the lock of a directory', () => {
     expect(store.stats().recovery).toMatchObject({ clean: false, doubt: false })
     await store.close()
     expect(names(dir)).toEqual([])
+  })
+})
+
+describe('close', () => {
+  test('does not wait for a disk that hangs, and keeps others out until it is over', async () => {
+    const dir = emptyDir()
+    const env = new FaultEnv()
+    const clock = new FakeClock()
+    const store = await opened(fileStoreOf({ dir }, { env, clock }))
+    const draft = await begin(store, 'k', 10)
+    expect(await draft.write(bytesOf(10, 'k'))).toBe(true)
+    const held = gate()
+    env.onCall = ({ name }) => (name === 'write' ? held.opened.then(() => undefined) : undefined)
+    const committed = Promise.resolve(draft.commit(metadataFor(10)))
+    await new Promise((resolve) => setImmediate(resolve))
+    const warnings: unknown[] = []
+    const onWarning = (warning: Error): void => void warnings.push((warning as { code?: string }).code)
+    process.on('warning', onWarning)
+    const closed = Promise.resolve(store.close())
+    await new Promise((resolve) => setImmediate(resolve))
+    clock.advance(10_000)
+    await closed
+    await expect(opened(fileStoreOf({ dir }))).rejects.toMatchObject({ code: 'ERR_DREY_LOCKED' })
+    expect(warnings).toContain('DREY_CLOSE')
+    process.off('warning', onWarning)
+    held.open()
+    await committed
+    await until(() => names(dir).length === 0, 'the lock is given up')
+    const again = await opened(fileStoreOf({ dir }))
+    expect(again.stats()).toMatchObject({ entries: 1, diskErrors: 0 })
+    await again.close()
+  })
+
+  test('leaves no timer, no file and no lock', async () => {
+    const dir = emptyDir()
+    const clock = new FakeClock()
+    const open = readdirSync('/proc/self/fd').length
+    const store = await opened(fileStoreOf({ dir, durability: 'none' }, { clock }))
+    await mustPut(store, 'k', bytesOf(100_000, 'k'))
+    await mustPut(store, 'small', bytesOf(100, 'k'))
+    const held = await mustFind(store, 'k')
+    await store.close()
+    await store.close()
+    expect(clock.pending).toBe(0)
+    expect(readdirSync('/proc/self/fd').length).toBe(open)
+    expect(names(dir)).toEqual([])
+    expect(() => held.read(Buffer.alloc(1), 0)).toThrow('closed')
+    held.release()
   })
 })
