@@ -6,6 +6,7 @@ import { bytesOf, expectBytes, metadataFor, mustPut, put, readValue } from '../.
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { blocksOf, filesOf, killed } from '../../../helpers/file-model.js'
 import { emptyDir, fileStoreOf, NOW, opened } from '../../../helpers/file-rig.js'
+import { gate, until } from '../../../helpers/gate.js'
 
 /* Room, and who makes it. */
 
@@ -72,12 +73,53 @@ describe('reclaiming', () => {
         }
       }
       await check(store)
+      expect(store.stats()).toMatchObject({ corrupt: 0, diskErrors: 0 })
       const left = killed(dir)
       await store.close()
       const again = await opened(fileStoreOf({ ...more, dir: left }))
       await check(again)
       await again.close()
     }
+  })
+
+  test('does not bring back what is replaced or deleted while it is being copied forward', async () => {
+    const dir = emptyDir()
+    const more = {
+      ...{ dir, maxBytes: 1024 * KiB, segmentBytes: 64 * KiB, packLimit: 32 * KiB },
+      ...{ maxItemBytes: 32 * KiB, policy: 'sieve' as const },
+    }
+    const env = new FaultEnv()
+    const store = await opened(fileStoreOf(more, { env }))
+    const keys = Array.from({ length: 10 }, (_, index) => `k${index}`)
+    for (const key of keys) await mustPut(store, key, bytesOf(2000, key))
+    for (const key of keys) (await store.find(key))?.release()
+    // The first read finds out what there is; those behind it are of what is to be copied.
+    const held = gate()
+    let reads = 0
+    env.onCall = ({ name }) => {
+      if (name !== 'read') return undefined
+      reads += 1
+      return reads > 1 ? held.opened.then(() => undefined) : undefined
+    }
+    for (let index = 0; reads < 2; index += 1) await mustPut(store, `filler ${index}`, bytesOf(3000, index))
+    for (const key of keys.slice(0, 4)) await mustPut(store, key, bytesOf(500, `${key} new`))
+    for (const key of keys.slice(4, 7)) await store.delete(key)
+    held.open()
+    await until(() => store.stats().reclaimed > 0, 'the segment is reclaimed')
+    const check = async (of: typeof store): Promise<void> => {
+      for (const key of keys.slice(0, 4)) expectBytes(await readValue(of, key), bytesOf(500, `${key} new`))
+      for (const key of keys.slice(4, 7)) expect(await of.find(key)).toBeUndefined()
+      for (const key of keys.slice(7)) expectBytes(await readValue(of, key), bytesOf(2000, key))
+      expect(of.stats().corrupt).toBe(0)
+    }
+    await check(store)
+    expect(store.stats().diskErrors).toBe(0)
+    const left = killed(dir)
+    for (const file of filesOf(left)) if (file.endsWith('.img')) rmSync(file)
+    await store.close()
+    const again = await opened(fileStoreOf({ ...more, dir: left }))
+    await check(again)
+    await again.close()
   })
 
   test.each(FILE_POLICY_NAMES)('%s keeps what is read, unless it is fifo', async (policy) => {
