@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { JsFileStore } from '../../../../lib/store/file/js/store.js'
 import { FILE_POLICY_NAMES } from '../../../../lib/store/file/options.js'
+import { allotment } from '../../../../lib/store/file/space.js'
 import { bytesOf, expectBytes, metadataFor, mustPut, put, readValue } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { blocksOf, filesOf, killed } from '../../../helpers/file-model.js'
@@ -101,7 +102,11 @@ describe('reclaiming', () => {
       reads += 1
       return reads > 1 ? held.opened.then(() => undefined) : undefined
     }
-    for (let index = 0; reads < 2; index += 1) await mustPut(store, `filler ${index}`, bytesOf(3000, index))
+    const highMark = more.maxBytes - 2 * allotment(more.segmentBytes)
+    for (let index = 0; store.stats().bytes <= highMark; index += 1) {
+      await mustPut(store, `filler ${index}`, bytesOf(3000, index))
+    }
+    await until(() => reads > 1, 'records are copied forward')
     for (const key of keys.slice(0, 4)) await mustPut(store, key, bytesOf(500, `${key} new`))
     for (const key of keys.slice(4, 7)) await store.delete(key)
     held.open()
