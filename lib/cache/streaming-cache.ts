@@ -97,6 +97,7 @@ export class StreamingCache implements DirectCache {
       now: () => this.#clock.now(),
       systemTime: this.#clock === systemClock,
       onEvict: (key, reason) => this.#events.emit('evict', { key, tier: store.name, reason }),
+      onCorrupt: (key) => this.#events.emit('corrupt', { key, tier: store.name }),
       hearsEvictions: () => this.#events.has('evict'),
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)

@@ -133,6 +133,8 @@ export interface StoreContext {
   readonly systemTime?: boolean
   /** To be called for each entry that leaves by the store's own doing, after the change that it made room for. Must not throw; may call the store. */
   onEvict(key: string, reason: EvictReason): void
+  /** To be called for each entry that was dropped because what the disk gave is not what was written. Must not throw; may call the store. */
+  onCorrupt?(key: string): void
   /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
   hearsEvictions(): boolean
 }
