@@ -286,6 +286,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   uint64_t next_image_ = 1;
   uint64_t synced_before_ = 0;
 
+  // Closed, or about to: nothing is found any more.
+  std::atomic<bool> closed_{false};
   std::atomic<bool> reclaiming_{false};
   std::atomic<bool> imaging_{false};
   // What had been written to the log when the last image was begun.
@@ -301,8 +303,11 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::atomic<uint64_t> reclaimed_{0};
 };
 
-// A value that comes in pieces, and that nobody finds until it is committed. One call at a time:
-// the next when the one before has said that it is done.
+// A value that comes in pieces, and that nobody finds until it is committed. One Write or Commit at
+// a time: the next when the one before has said that it is done. Abort may come at any time.
+//
+// Invariants: `busy_` belongs to the one call under way, and all that has no other guard to it;
+// once `over_`, nothing more is begun.
 class FileDraft final : public std::enable_shared_from_this<FileDraft> {
  public:
   FileDraft(std::shared_ptr<FileStore> store, Slice key);
@@ -313,26 +318,34 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   // A chunk: of the chunk size, but for the last. kFailed and kTooLarge end the draft.
   void Write(const StoredChunk& chunk, WriteDone done);
   void Commit(Slice metadata, WriteDone done);
+  // After Commit it does nothing.
   void Abort();
 
-  uint64_t size() const noexcept { return size_; }
-
  private:
+  bool Begin(bool last);
+  void End();
+  void GiveUp();
   WriteOutcome Take(const ChunkEntry& chunk, Slice stored);
   WriteOutcome Spill();
-  void CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, WriteDone done);
-  void CommitPacked(Slice metadata, WriteDone done);
+  void CommitBlob(Slice metadata, uint32_t expires, WriteDone done);
+  void CommitPacked(Slice metadata, uint32_t expires, WriteDone done);
 
   const std::shared_ptr<FileStore> store_;
   const std::vector<uint8_t> key_;
   const Hash128 hash_;
-  std::shared_ptr<Fence> fence_;
+  const std::shared_ptr<Fence> fence_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_, down to abort_wanted_.
+  bool over_ = false;
+  bool busy_ = false;
+  bool abort_wanted_ = false;
+
   std::vector<ChunkEntry> chunks_;
   std::vector<uint8_t> data_;
   std::unique_ptr<BlobWriter> blob_;
   uint64_t size_ = 0;
   bool short_chunk_ = false;
-  bool over_ = false;
 };
 
 }  // namespace drey::file
