@@ -19,6 +19,7 @@ export type DreyErrorCode =
   | 'ERR_DREY_IO'
   | 'ERR_DREY_FORMAT'
   | 'ERR_DREY_CORRUPT'
+  | 'ERR_DREY_COMPRESSION'
   | 'ERR_DREY_NATIVE'
   | 'ERR_DREY_ORIGIN'
   | 'ERR_DREY_RANGE'
@@ -102,6 +103,18 @@ export class FormatError extends DreyError {
 /** What came from the disk is not what was written there. Nothing of it was given out; of a body, what was read before is right. */
 export class CorruptError extends DreyError {
   readonly code = 'ERR_DREY_CORRUPT'
+}
+
+/** What was compressed cannot be decompressed: it is damaged, or its codec is not there. */
+export class CompressionError extends DreyError {
+  readonly code = 'ERR_DREY_COMPRESSION'
+  /** The codec is not there. The bytes may be good: another process may read them, and nothing is to be dropped. */
+  readonly absent: boolean
+
+  constructor(message: string, options: { readonly cause?: unknown; readonly absent?: boolean } = {}) {
+    super(message, options)
+    this.absent = options.absent ?? false
+  }
 }
 
 /** The addon was demanded (`DREY_NATIVE=1`), or what was asked for cannot be done without it, and it is not loaded; the message says why. */

@@ -227,7 +227,10 @@ export interface Addon {
   /** The draft is not used any more; `abort` unless it was committed. */
   readonly fileDraftEnd: (draft: number, abort: boolean) => void
   /** Pairs: a draft and its metadata, or a key to be deleted and undefined. One of WRITTEN. */
-  readonly fileCommitAll: (store: number, changes: ReadonlyArray<number | string | Uint8Array | undefined>) => number
+  readonly fileCommitAll: (
+    store: number,
+    changes: ReadonlyArray<number | string | Uint8Array | undefined>,
+  ) => number
   readonly fileScan: (store: number) => number
   /** To be asked for by `filePage`; second: whether there is more. One at a time. */
   readonly fileScanNext: (scan: number) => number

@@ -21,11 +21,47 @@ FileDraft::FileDraft(std::shared_ptr<FileStore> store, Slice key)
 
 FileDraft::~FileDraft() { Abort(); }
 
+bool FileDraft::Begin(bool last) {
+  const std::lock_guard lock(mutex_);
+  if (over_ || busy_) return false;
+  over_ = last;
+  busy_ = true;
+  return true;
+}
+
+void FileDraft::End() {
+  bool abort = false;
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = false;
+    abort = std::exchange(abort_wanted_, false);
+  }
+  if (abort) Abort();
+}
+
 void FileDraft::Abort() {
-  if (std::exchange(over_, true)) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (over_) return;
+    abort_wanted_ = busy_;
+    // Whoever is at it does it, when he has done.
+    if (busy_) return;
+    over_ = true;
+  }
+  GiveUp();
+}
+
+void FileDraft::GiveUp() {
   store_->writer_->EndDraft(fence_);
-  blob_.reset();
   data_ = {};
+  if (blob_ == nullptr) return;
+  // Its file has to go: not on a caller's thread, which may be an event loop.
+  store_->Began();
+  store_->RunOn(Executor::kWrite,
+                [store = store_, blob = std::shared_ptr<BlobWriter>(std::move(blob_))]() mutable {
+                  blob.reset();
+                  store->Ended();
+                });
 }
 
 // Opens the blob that a value becomes once it is too large for the log.
@@ -70,17 +106,21 @@ WriteOutcome FileDraft::Take(const ChunkEntry& chunk, Slice stored) {
 void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
   if (store_->Refused(done)) return;
   const uint64_t full = uint64_t{1} << store_->options_.chunk_power;
-  const bool right = !over_ && !short_chunk_ && chunk.raw > 0 && chunk.raw <= full &&
-                     chunk.codec <= ChunkEntry::kMostCodec && !chunk.stored.empty() &&
-                     chunk.stored.size() <= chunk.raw &&
+  const bool right = chunk.raw > 0 && chunk.raw <= full && chunk.codec <= ChunkEntry::kMostCodec &&
+                     !chunk.stored.empty() && chunk.stored.size() <= chunk.raw &&
                      (chunk.codec != 0 || chunk.stored.size() == chunk.raw);
-  if (!right || size_ + chunk.raw > store_->options_.max_item_bytes) {
-    if (right) store_->refusals_ += 1;
-    done({.kind = right ? WriteOutcome::Kind::kTooLarge : WriteOutcome::Kind::kFailed,
-          .status = right ? Status()
-                          : Status::InvalidArgument(
-                                "fileStore: the draft is over, or this is no chunk of a value")});
-    Abort();
+  const bool begun = right && Begin(false);
+  const bool large = begun && size_ + chunk.raw > store_->options_.max_item_bytes;
+  if (!begun || short_chunk_ || large) {
+    if (large) store_->refusals_ += 1;
+    if (begun) {
+      Abort();
+      End();
+    }
+    done({.kind = large ? WriteOutcome::Kind::kTooLarge : WriteOutcome::Kind::kFailed,
+          .status = large ? Status()
+                          : Status::InvalidArgument("fileStore: the draft is over or busy, or this "
+                                                    "is no chunk of a value")});
     return store_->Ended();
   }
   short_chunk_ = chunk.raw < full;
@@ -88,67 +128,85 @@ void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
                          .stored = static_cast<uint32_t>(chunk.stored.size()),
                          .raw = chunk.raw,
                          .codec = chunk.codec};
+  const auto finish = [self = shared_from_this()](WriteOutcome outcome, const WriteDone& to) {
+    if (outcome.kind != WriteOutcome::Kind::kDone) {
+      if (outcome.status.code() == Status::Code::kNoSpace) self->store_->refusals_ += 1;
+      self->Abort();
+    }
+    self->End();
+    to(std::move(outcome));
+    self->store_->Ended();
+  };
+  // Into memory there is nothing to wait for.
   if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
-    // Into memory: nothing to wait for.
-    done(Take(entry, chunk.stored));
-    return store_->Ended();
+    return finish(Take(entry, chunk.stored), done);
   }
   store_->RunOn(Executor::kWrite,
-                [self = shared_from_this(), entry,
+                [self = shared_from_this(), entry, finish,
                  stored = std::vector<uint8_t>(chunk.stored.begin(), chunk.stored.end()),
-                 done = std::move(done)] {
-                  WriteOutcome outcome = self->Take(entry, stored);
-                  if (outcome.kind != WriteOutcome::Kind::kDone) {
-                    if (outcome.status.code() == Status::Code::kNoSpace) {
-                      self->store_->refusals_ += 1;
-                    }
-                    self->Abort();
-                  }
-                  done(std::move(outcome));
-                  self->store_->Ended();
-                });
+                 done = std::move(done)] { finish(self->Take(entry, stored), done); });
 }
 
 void FileDraft::Commit(Slice given, WriteDone done) {
   if (store_->Refused(done)) return;
   Metadata metadata;
-  if (over_ || !Parse(given, &metadata) || key_.size() > kMostKey) {
-    done({.kind = WriteOutcome::Kind::kFailed,
-          .status = Status::InvalidArgument(
-              "fileStore: the draft is over, or key or metadata are not as the format says")});
+  const bool right = Parse(given, &metadata) && key_.size() <= kMostKey;
+  if (!right || !Begin(true)) {
     Abort();
+    done({.kind = WriteOutcome::Kind::kFailed,
+          .status = Status::InvalidArgument("fileStore: the draft is over or busy, or key or "
+                                            "metadata are not as the format says")});
     return store_->Ended();
   }
-  if (blob_ == nullptr) return CommitPacked(given, std::move(done));
+  if (blob_ == nullptr) return CommitPacked(given, ExpiresOf(metadata), std::move(done));
   store_->RunOn(Executor::kWrite, [self = shared_from_this(), expires = ExpiresOf(metadata),
                                    copied = std::vector<uint8_t>(given.begin(), given.end()),
                                    done = std::move(done)]() mutable {
-    self->CommitBlob(std::move(copied), expires, std::move(done));
+    self->CommitBlob(copied, expires, std::move(done));
   });
 }
 
+<<<<<<< HEAD
 LogItem FileDraft::PackedItem(Slice given) {
   Metadata metadata;
   static_cast<void>(Parse(given, &metadata));
   LogItem item;
+=======
+void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
+  auto request = std::make_unique<LogRequest>();
+  LogItem& item = request->items.emplace_back();
+>>>>>>> 96eb7ef87c4814654f2f8ba8083135335c9cec86
   item.kind = LogItem::Kind::kPut;
   item.identity = hash_.low;
   item.bytes = MakePut({.key = key_,
-                        .metadata = given,
+                        .metadata = metadata,
                         .size = size_,
                         .chunk_power = store_->options_.chunk_power,
                         .chunks = chunks_});
   item.bytes.insert(item.bytes.end(), data_.begin(), data_.end());
   item.bytes.resize(Padded(item.bytes.size()));
-  item.expires = ExpiresOf(metadata);
+  item.expires = expires;
   item.policy = store_->turns_.Begin(store_->clock_ >> 10);
   store_->given_ += key_.size() + size_;
   data_ = {};
   return item;
 }
 
+<<<<<<< HEAD
 LogItem FileDraft::BlobItem(Slice metadata, uint32_t expires) {
   LogItem item;
+=======
+void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
+  // It must be whole before its record says so.
+  const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
+  if (!finished.ok()) {
+    GiveUp();
+    done(FailedBy(finished));
+    return store_->Ended();
+  }
+  auto request = std::make_unique<LogRequest>();
+  LogItem& item = request->items.emplace_back();
+>>>>>>> 96eb7ef87c4814654f2f8ba8083135335c9cec86
   item.kind = LogItem::Kind::kPut;
   item.identity = hash_.low;
   item.bytes = MakePut({.key = key_,
@@ -188,8 +246,8 @@ void FileDraft::CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, Writ
   request->fence = fence_;
   store_->Append(std::move(request),
                  [self = shared_from_this(), done = std::move(done)](WriteOutcome outcome) {
-                   // Unless it is the log's, the file goes.
                    if (outcome.kind == WriteOutcome::Kind::kDone) self->blob_->Keep();
+                   // Unless it is the log's, the file goes.
                    self->blob_.reset();
                    done(std::move(outcome));
                  });

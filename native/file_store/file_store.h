@@ -324,6 +324,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   uint64_t next_image_ = 1;
   uint64_t synced_before_ = 0;
 
+  // Closed, or about to: nothing is found any more.
+  std::atomic<bool> closed_{false};
   std::atomic<bool> reclaiming_{false};
   std::atomic<bool> imaging_{false};
   // What had been written to the log when the last image was begun.
@@ -340,8 +342,11 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::atomic<uint64_t> given_{0};
 };
 
-// A value that comes in pieces, and that nobody finds until it is committed. One call at a time:
-// the next when the one before has said that it is done.
+// A value that comes in pieces, and that nobody finds until it is committed. One Write or Commit at
+// a time: the next when the one before has said that it is done. Abort may come at any time.
+//
+// Invariants: `busy_` belongs to the one call under way, and all that has no other guard to it;
+// once `over_`, nothing more is begun.
 class FileDraft final : public std::enable_shared_from_this<FileDraft> {
  public:
   FileDraft(std::shared_ptr<FileStore> store, Slice key);
@@ -352,8 +357,10 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   // A chunk: of the chunk size, but for the last. kFailed and kTooLarge end the draft.
   void Write(const StoredChunk& chunk, WriteDone done);
   void Commit(Slice metadata, WriteDone done);
+  // After Commit it does nothing.
   void Abort();
 
+<<<<<<< HEAD
   uint64_t size() const noexcept { return size_; }
   const std::shared_ptr<FileStore>& store() const noexcept { return store_; }
   // What it has of the disk.
@@ -368,17 +375,33 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   void CommitPacked(Slice metadata, WriteDone done);
   LogItem PackedItem(Slice metadata);
   LogItem BlobItem(Slice metadata, uint32_t expires);
+=======
+ private:
+  bool Begin(bool last);
+  void End();
+  void GiveUp();
+  WriteOutcome Take(const ChunkEntry& chunk, Slice stored);
+  WriteOutcome Spill();
+  void CommitBlob(Slice metadata, uint32_t expires, WriteDone done);
+  void CommitPacked(Slice metadata, uint32_t expires, WriteDone done);
+>>>>>>> 96eb7ef87c4814654f2f8ba8083135335c9cec86
 
   const std::shared_ptr<FileStore> store_;
   const std::vector<uint8_t> key_;
   const Hash128 hash_;
-  std::shared_ptr<Fence> fence_;
+  const std::shared_ptr<Fence> fence_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_, down to abort_wanted_.
+  bool over_ = false;
+  bool busy_ = false;
+  bool abort_wanted_ = false;
+
   std::vector<ChunkEntry> chunks_;
   std::vector<uint8_t> data_;
   std::unique_ptr<BlobWriter> blob_;
   uint64_t size_ = 0;
   bool short_chunk_ = false;
-  bool over_ = false;
 };
 
 }  // namespace drey::file

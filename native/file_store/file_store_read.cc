@@ -45,7 +45,7 @@ void FileStore::FindLater(Slice key, bool peek, std::span<uint8_t> into, FindDon
 
 Find FileStore::TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* opened,
                         bool may_wait) {
-  if (key.size() > kMostKey) return Find::kMiss;
+  if (closed_ || key.size() > kMostKey) return Find::kMiss;
   const Hash128 hash = HashOf(key);
   const uint64_t clock = peek ? 0 : clock_.fetch_add(1, std::memory_order_relaxed) >> 10;
   for (int moves = 0; moves < kMostMoves; moves++) {

@@ -6,10 +6,11 @@ import { emptyDir } from './file-rig.js'
 
 /** What `du` would say of the directory: the blocks of all that is in it, and its own. */
 export function blocksOf(path: string): number {
-  const { blocks } = lstatSync(path)
-  if (!lstatSync(path).isDirectory()) return blocks * 512
-  let bytes = blocks * 512
-  for (const name of readdirSync(path)) bytes += blocksOf(join(path, name))
+  // What is removed while it is looked at takes nothing.
+  const status = lstatSync(path, { throwIfNoEntry: false })
+  if (status === undefined) return 0
+  let bytes = status.blocks * 512
+  if (status.isDirectory()) for (const name of readdirSync(path)) bytes += blocksOf(join(path, name))
   return bytes
 }
 
@@ -31,7 +32,7 @@ export function killed(dir: string): string {
 }
 
 /** A value that says which key and version it is of. */
-export function valueOf(key: string, version: number, size: number): Buffer {
+export function versionOf(key: string, version: number, size: number): Buffer {
   return bytesOf(size, `${key} ${version}`)
 }
 
@@ -49,7 +50,7 @@ export class FileModel {
   /** A version to put under the key. */
   next(key: string, size: number): Version {
     this.#versions += 1
-    const value = valueOf(key, this.#versions, size)
+    const value = versionOf(key, this.#versions, size)
     return { value, metadata: metadataFor(size, { etag: `"${this.#versions}"` }) }
   }
 

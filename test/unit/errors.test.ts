@@ -24,6 +24,7 @@ const CODES = {
   IoError: 'ERR_DREY_IO',
   FormatError: 'ERR_DREY_FORMAT',
   CorruptError: 'ERR_DREY_CORRUPT',
+  CompressionError: 'ERR_DREY_COMPRESSION',
   NativeError: 'ERR_DREY_NATIVE',
   OriginError: 'ERR_DREY_ORIGIN',
   OutOfRangeError: 'ERR_DREY_RANGE',

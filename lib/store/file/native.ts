@@ -1,3 +1,4 @@
+import type { ChunkCodec } from '../../compression/index.js'
 import { ClosedError, ConfigError, DreyError } from '../../errors.js'
 import type { Addon } from '../../native/addon.js'
 import {
@@ -13,8 +14,14 @@ import {
   STORE_PACK_LIMIT,
   WRITTEN,
 } from '../../native/file-numbers.js'
-import { type Draft, IN_HAND, type Later, type Metadata, type StoreContext, type StoredEntry } from '../store.js'
-import type { ChunkCodec } from './chunks.js'
+import {
+  type Draft,
+  IN_HAND,
+  type Later,
+  type Metadata,
+  type StoreContext,
+  type StoredEntry,
+} from '../store.js'
 import { failure, openFailure } from './failure.js'
 import type { Change, FileStore, FileStoreStats, RecoverySummary } from './file-store.js'
 import { decodeMetadata, encodeMetadata } from './format/metadata.js'
@@ -23,7 +30,7 @@ import { type NativeDraftHost, NativeFileDraft } from './native/draft.js'
 import type { NativeEntry } from './native/found.js'
 import type { Ended } from './native/operations.js'
 import { readBlob, readPacked } from './native/reading.js'
-import { NO_STATS, type NativeStats, readStats, recoveryOf } from './native/stats.js'
+import { type NativeStats, NO_STATS, readStats, recoveryOf } from './native/stats.js'
 import { type FileThread, fileThreadOf } from './native/thread.js'
 import { DURABILITIES, FILE_POLICY_NAMES, type FileConfig } from './options.js'
 import { tell } from './told.js'
@@ -138,7 +145,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     return this.#find(key, peek)
   }
 
-  draft(key: string, size: number | undefined): Draft | undefined {
+  draft(key: string, size: number | undefined, user?: unknown): Draft | undefined {
     if (this.closed) return undefined
     const { maxBytes, maxItemBytes } = this.#limits
     const room = maxBytes - this.#pinnedBytes - 2 * this.#config.segmentBytes
@@ -146,7 +153,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       this.onRefusal()
       return undefined
     }
-    const draft = new NativeFileDraft(this, key, this.thread.addon.fileDraftBegin(this.#store, key))
+    const handle = this.thread.addon.fileDraftBegin(this.#store, key)
+    const draft = new NativeFileDraft(this, key, handle, user)
     this.#drafts.add(draft)
     return draft
   }
@@ -224,6 +232,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       reclaimed: stats.reclaimed,
       writeAmplification: stats.givenBytes === 0 ? 0 : stats.writtenBytes / stats.givenBytes,
       recovery: this.#recovery,
+      ...(this.codec.compressor === undefined ? {} : { compression: this.codec.stats() }),
     }
   }
 
@@ -243,7 +252,9 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
         }
       }
       if (this.closed) return false
-      const written = await this.#write('writing a batch', () => this.#addon.fileCommitAll(this.#store, given))
+      const written = await this.#write('writing a batch', () =>
+        this.#addon.fileCommitAll(this.#store, given),
+      )
       outcome = written.outcome
       return outcome === WRITTEN.done
     } finally {

@@ -1,11 +1,16 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import {
+  type ChunkCodec,
+  compressionOption,
+  createChunkCodec,
+  readCompression,
+} from '../../compression/index.js'
 import { sizeOption } from '../../config/schema.js'
 import { parseSize, showSize } from '../../config/units.js'
 import { showValue, validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import { isLogger, type Logger } from '../../logger.js'
-import { type ChunkCodec, noCompression } from './chunks.js'
 import { isPartitions } from './format/directory.js'
 import { MAX_PACKED, MAX_SEGMENT, MAX_VALUE } from './format/numbers.js'
 
@@ -54,8 +59,8 @@ const fileStoreOptions = z.strictObject({
   segmentBytes: sizeOption.optional(),
   /** What is read and checked at once: a power of two from 4 KiB to 1 MiB. Default 64 KiB. */
   chunkBytes: sizeOption.optional(),
-  /** Only `'none'`. */
-  compression: z.literal('none').optional(),
+  /** Who makes chunks smaller: a codec's name, more than that, or a `Compressor` of your own. Default `'none'`. */
+  compression: compressionOption.optional(),
   /** When a write is acknowledged. Default `'process'`: when it survives the end of the process. */
   durability: z.enum(DURABILITIES).optional(),
   /** Reads of the disk at once: 1 to 128. Default 4. */
@@ -128,7 +133,7 @@ export function readFileOptions(options: FileStoreOptions): FileConfig {
     packLimit,
     segmentBytes: segmentBytes - (segmentBytes % 8),
     chunkBytes,
-    codec: noCompression,
+    codec: createChunkCodec(readCompression(given.compression ?? 'none', 'fileStore.compression')),
     durability: given.durability ?? 'process',
     readConcurrency: given.readConcurrency ?? 4,
     openFiles: given.openFiles ?? 256,

@@ -34,6 +34,11 @@ export function unitsOf(bytes: number): number {
   return Math.ceil(bytes / UNIT)
 }
 
+/** The most that the folders of blobs take beyond their first blocks when there are, or were, so many blobs. */
+export function namesAllotment(blobs: number): number {
+  return UNIT * Math.ceil(blobs / ENTRIES_PER_BLOCK)
+}
+
 /** The most that a folder takes which has, or had, so many entries. */
 export function folderAllotment(entries: number): number {
   if (entries <= FIRST_ENTRIES) return UNIT

@@ -1,89 +1,129 @@
 /*
- * Bugs of the file store's core.
+ * Bugs of the file store, in the js engine. The six that every file store could have are first.
  */
+const js = (file) => `lib/store/file/js/${file}.ts`
 
-/** `replace` is in `file` exactly once, and becomes `by`; `check` must then fail. */
 export const BUGS = [
-  // -- What is read (I2).
   {
-    name: 'skipped CRC: the data of a record is taken as it is',
-    file: 'native/file_store/format/record.cc',
-    replace: 'if (Checksum(data.first(chunk.stored)) != chunk.checksum) return false;',
+    name: 'file: skipped CRC: a chunk of a blob is taken as it comes',
+    file: js('blob-reader'),
+    replace: 'crc32c(bytes) !== chunk.checksum',
+    by: 'bytes.length < 0',
+    check: 'fileCorrupt',
+  },
+  {
+    name: 'file: unlogged delete: it is gone from the index alone',
+    file: js('store'),
+    replace: 'if (!had && pending === undefined && !this.#unwritten.has(identity)) return false',
+    by: 'if (pending === undefined) return had',
+    check: 'fileModel',
+  },
+  {
+    name: 'file: tombstone dropped early: deletes do not outlive a segment that goes before the oldest',
+    file: js('reclaim'),
+    replace: 'if (!copied || !(await this.#outlive(found.markers))) return false',
+    by: 'if (!copied) return false',
+    check: 'fileReclaim',
+  },
+  {
+    name: 'file: commit before write: an entry is there before its record is',
+    file: js('writer'),
+    replace: '    placed.encode(context)\n    try {\n      await writeFully',
+    by: '    placed.encode(context)\n    placed.apply()\n    try {\n      await writeFully',
+    check: 'filePower',
+  },
+  {
+    name: 'file: an image older than the log is trusted',
+    file: js('recovery'),
+    replace: 'if (number < (image?.segment ?? 0)) continue',
+    by: 'if (image !== undefined) continue',
+    check: 'fileModel',
+  },
+  {
+    name: 'file: ledger not charged: a blob takes nothing',
+    file: js('blob-writer'),
+    replace: 'const more = wanted - this.#charged',
+    by: 'const more = 0 * wanted',
+    check: 'fileReclaim',
+  },
+  {
+    name: 'file: a torn tail stays, and is no tail at the open after the next',
+    file: js('recovery'),
+    replace: 'await env.truncate(fd, end)',
     by: '',
-    check: 'fileCore',
+    check: 'filePower',
   },
   {
-    name: 'skipped CRC: a chunk of a blob is taken as it is',
-    file: 'native/file_store/blobs.cc',
-    replace: 'if (Checksum(bytes) == chunk->checksum) return {};',
-    by: 'return {};',
-    check: 'fileCore',
-  },
-  // -- What was removed or replaced (I5).
-  {
-    name: 'unlogged delete: the log hears of another key',
-    file: 'native/file_store/file_store_write.cc',
-    replace: 'item->bytes = MakeDelete(BytesOf(hash));',
-    by: 'item->bytes = MakeDelete(Bytes16{});',
-    check: 'fileCore',
-  },
-  {
-    name: 'tombstone dropped early: a segment that is not the oldest goes, and its deletes with it',
-    file: 'native/file_store/file_store_reclaim.cc',
-    replace: 'wanted = !index_->Find(item.identity).has_value();',
-    by: 'wanted = false;',
-    check: 'fileCore',
-  },
-  {
-    name: 'image older than the log trusted: what came after it is not replayed',
-    file: 'native/file_store/recovery.cc',
-    replace: 'if (each.number < image_.position.segment) continue;\n    const bool last',
-    by: 'if (image_.number != 0) continue;\n    const bool last',
-    check: 'fileCore',
-  },
-  {
-    name: 'fence ignored: a draft is committed over a delete',
-    file: 'native/file_store/log_writer.cc',
-    replace: 'if (!closed && (request->fence == nullptr || !request->fence->fenced())) {',
-    by: 'if (!closed) {',
-    check: 'fileCore',
-  },
-  {
-    name: 'half a batch counts',
-    file: 'native/file_store/recovery.cc',
-    replace: 'if (head.member() && (head.flags & kFlagCopied) == 0) {',
-    by: 'if (false) {',
-    check: 'fileCore',
-  },
-  // -- What was promised (I7).
-  {
-    name: 'commit before write: it is said to be done when it has its place',
-    file: 'native/file_store/log_writer.cc',
-    replace: 'if (settings_.durability == Durability::kNone) Promise(run);',
-    by: 'Promise(run);',
-    check: 'fileCore',
-  },
-  {
-    name: 'no doubt after a loss of power',
-    file: 'native/file_store/recovery.cc',
-    replace: 'if (lost && each.header.durability != Durability::kPower) Doubt(result_.next_sequence);',
-    by: '',
-    check: 'fileCore',
-  },
-  // -- The bound (I4).
-  {
-    name: 'ledger not charged: a blob grows for nothing',
-    file: 'native/file_store/blobs.cc',
-    replace: '  charge_ += more;\n',
-    by: '  charge_ += more;\n  ledger.Give(more);\n',
-    check: 'fileCore',
-  },
-  {
-    name: 'ledger not charged: what is unlinked and open is given back at once',
-    file: 'native/file_store/open_files.cc',
+    name: 'file: of a torn tail only the last record is looked at',
+    file: js('replay'),
     replace:
-      'if (lease != nullptr) lease->charge_ += charge;\n  }\n  if (lease == nullptr) ledger_.Give(charge);',
-    by: '}\n  ledger_.Give(charge);',
-    check: 'fileCore',
+      'durability === DURABILITY.power ? await firstUnsynced(source, found) : await firstTorn(source, found)',
+    by: 'await firstTorn(source, found)',
+    check: 'filePower',
+  },
+  {
+    name: 'file: nothing is in doubt after the loss of power',
+    file: js('recovery'),
+    replace: '!header.bootId.equals(bootId)) this.#all = true',
+    by: '!header.bootId.equals(bootId)) this.#all = false',
+    check: 'filePower',
+  },
+  {
+    name: 'file: a blob is not synced before its record is',
+    file: js('blob-writer'),
+    replace: "      if (config.durability === 'power') {\n        await env.datasync(this.#fd)",
+    by: "      if (config.durability === 'power') {",
+    check: 'filePower',
+  },
+  {
+    name: 'file: a segment is not synced before it is acknowledged',
+    file: js('writer'),
+    replace:
+      "      if (config.durability === 'power') await env.datasync(this.#fd)\n    } catch (error) {\n      tally",
+    by: '    } catch (error) {\n      tally',
+    check: 'filePower',
+  },
+  {
+    name: 'file: a put that was asked for before a delete comes in after it',
+    file: js('store'),
+    replace: 'const taken = Math.max(deletedAt, this.#clearedAt) > order',
+    by: 'const taken = false',
+    check: 'fileOrder',
+  },
+  {
+    name: 'file: a copy forward overtakes what replaced it',
+    file: js('reclaim'),
+    replace:
+      'wanted: (changed) => isCurrent() && !changed.has(entry.lo),\n      apply: (place) => {\n        if (!isCurrent()) return',
+    by: 'wanted: () => true,\n      apply: (place) => {',
+    check: 'fileReclaim',
+  },
+  {
+    name: 'file: members of a batch without its end count',
+    file: js('recovery'),
+    replace: '    if ((record.flags & FLAG.member) !== 0 && !valid.has(at)) continue\n',
+    by: '',
+    check: 'fileOrder',
+  },
+  {
+    name: 'file: skipped key compare: whoever has the identity is answered',
+    file: js('reader'),
+    replace: "if (id !== undefined && !bytes.subarray(key, metadata).equals(id.bytes)) return 'absent'",
+    by: '',
+    check: 'fileOrder',
+  },
+  {
+    name: 'file: bytes are given back before the system has them',
+    file: js('files'),
+    replace: 'if (slot === undefined) return gone()',
+    by: 'gone()\n    if (slot === undefined) return',
+    check: 'fileModel',
+  },
+  {
+    name: 'file: damage puts nothing in doubt',
+    file: js('recovery'),
+    replace: "    if (record.kind === 'damage') {\n      doubts.hurt()",
+    by: "    if (record.kind === 'damage') {",
+    check: 'fileOrder',
   },
 ]

@@ -1,4 +1,4 @@
-import type { ChunkEncoder, StoredChunk } from '../chunks.js'
+import type { ChunkEncoder, ContentHint, StoredChunk } from '../../../compression/index.js'
 import { codeOf, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, syncFolder, writeFully } from '../env.js'
 import { CHUNK_ENTRY, CODEC, chunkCount, encodeChunk } from '../format/chunk.js'
 import { partitionName } from '../format/names.js'
@@ -48,12 +48,12 @@ export class BlobWriter {
   #busy: Promise<unknown> = Promise.resolve()
   #gone: Promise<void> = Promise.resolve()
 
-  constructor(core: Core, blobs: Blobs, reclaimer: Reclaimer, id: KeyId) {
+  constructor(core: Core, blobs: Blobs, reclaimer: Reclaimer, id: KeyId, hint: ContentHint) {
     this.#core = core
     this.#blobs = blobs
     this.#reclaimer = reclaimer
     this.#id = id
-    this.#encoder = core.config.codec.encoder()
+    this.#encoder = core.config.codec.encoder(hint)
     this.#stage = Buffer.allocUnsafeSlow(Math.max(STAGE, core.config.chunkBytes))
     this.sequence = core.nextSequence
     core.nextSequence += 1
@@ -108,7 +108,7 @@ export class BlobWriter {
     this.#over = true
     this.#core.ledger.unpin(this.#pinned)
     this.#pinned = 0
-    this.#blobs.settle(this.#id, this.sequence)
+    this.#blobs.publish(this.#id, this.sequence)
   }
 
   /** Removes what was written. Its bytes are to be had at once, and are had when the file is gone. */
@@ -146,7 +146,11 @@ export class BlobWriter {
     const wanted = blobAllotment(unitsOf(size + tableBytes(chunkCount(size, config.chunkBytes))))
     const more = wanted - this.#charged
     if (more <= 0) return true
-    if (!(await this.#reclaimer.take(more))) return false
+    const name = this.#charged === 0 ? this.#blobs.nameBytes() : 0
+    if (!(await this.#reclaimer.take(more + name))) {
+      if (this.#charged === 0) this.#blobs.refuseName(name)
+      return false
+    }
     this.#charged = wanted
     if (this.#over) return true
     ledger.pin(wanted - this.#pinned)
@@ -210,7 +214,10 @@ export class BlobWriter {
     // What was written is thrown away: whether the system liked it says nothing any more.
     if (fd !== -1) await env.close(fd).catch(() => undefined)
     if (this.#made) await this.#blobs.remove(this.#id, this.sequence, this.#charged)
-    else ledger.release(this.#charged)
+    else {
+      ledger.release(this.#charged)
+      if (this.#charged > 0) this.#blobs.refuseName(0)
+    }
     this.#blobs.settle(this.#id, this.sequence)
   }
 }

@@ -1,4 +1,4 @@
-import { codeOf, type Env, readInto } from '../env.js'
+import { codeOf, type Env, O_NOFOLLOW, O_RDONLY, readInto, syncFolder } from '../env.js'
 import { blobName, blobOf, blobPath, partitionName } from '../format/names.js'
 import {
   blobSequenceOf,
@@ -9,9 +9,12 @@ import {
   partsOf,
   peekRecord,
 } from '../format/record.js'
-import { blobAllotment, unitsOf } from '../space.js'
+import { blobAllotment, namesAllotment, unitsOf } from '../space.js'
 import { type Core, headContext, type KeyId, keyIdOf, segmentPath } from './core.js'
 import type { IndexEntry } from './table.js'
+
+/** More are not worth it: an open after the loss of power revalidates. */
+const MOST_UNSYNCED = 4096
 
 /**
  * Removing blobs whose records are current no more.
@@ -23,14 +26,35 @@ import type { IndexEntry } from './table.js'
  */
 export class Blobs {
   readonly #core: Core
+  /** Blobs that there are, and the most that there were: folders do not get smaller. */
+  #count: number
+  #names: number
   /** Names of those that have no record yet. */
   readonly #drafts = new Set<string>()
   readonly #tasks = new Set<Promise<void>>()
   /** Paths that are being removed: their bytes are given back once. */
   readonly #going = new Set<string>()
+  /** Those that the system may not have written out. */
+  readonly #unsynced = new Set<string>()
 
   constructor(core: Core) {
     this.#core = core
+    this.#count = core.segments.blobs
+    this.#names = this.#count
+  }
+
+  /** Bytes that folders may take more for one more blob: to be reserved with its own. Once for each. */
+  nameBytes(): number {
+    this.#count += 1
+    const before = namesAllotment(this.#names)
+    this.#names = Math.max(this.#names, this.#count)
+    return namesAllotment(this.#names) - before
+  }
+
+  /** What `nameBytes` gave could not be had. */
+  refuseName(bytes: number): void {
+    this.#count -= 1
+    if (bytes > 0) this.#names -= 1
   }
 
   path(id: Pick<KeyId, 'hash'>, sequence: number): string {
@@ -44,6 +68,36 @@ export class Blobs {
 
   settle(id: Pick<KeyId, 'hash'>, sequence: number): void {
     this.#drafts.delete(blobName(id.hash, sequence))
+  }
+
+  /** A record refers to the blob now. */
+  publish(id: Pick<KeyId, 'hash'>, sequence: number): void {
+    this.settle(id, sequence)
+    if (this.#core.config.durability === 'power' || this.#unsynced.size > MOST_UNSYNCED) return
+    this.#unsynced.add(this.path(id, sequence))
+  }
+
+  /** Has the system write out what was published; says whether that is all there is. */
+  async sync(): Promise<boolean> {
+    const { env, dir, header } = this.#core
+    if (this.#unsynced.size > MOST_UNSYNCED) return false
+    for (const path of this.#unsynced) {
+      try {
+        const fd = await env.open(path, O_RDONLY | O_NOFOLLOW)
+        await env.datasync(fd).finally(() => env.close(fd))
+      } catch (error) {
+        // Removed since.
+        if (codeOf(error) !== 'ENOENT') throw error
+      }
+    }
+    if (this.#unsynced.size === 0) return true
+    await syncFolder(env, dir)
+    for (let partition = 0; partition < header.partitions; partition += 1) {
+      await syncFolder(env, `${dir}/${partitionName(partition)}`).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error
+      })
+    }
+    return true
   }
 
   /** Removes the blob of an entry that has left the index. Does nothing for a packed value. */
@@ -131,7 +185,7 @@ export class Blobs {
   ): Promise<void> {
     const { env, dir, tally } = this.#core
     const folder = `${dir}/${partitionName(partition)}`
-    for (const { name, kind } of await this.#names(folder)) {
+    for (const { name, kind } of await this.#list(folder)) {
       const found = kind === 'file' && !this.#drafts.has(name) ? blobOf(name) : undefined
       if (found === undefined || !gone(found)) continue
       try {
@@ -146,7 +200,7 @@ export class Blobs {
     }
   }
 
-  async #names(folder: string): Promise<Awaited<ReturnType<Env['list']>>> {
+  async #list(folder: string): Promise<Awaited<ReturnType<Env['list']>>> {
     const { env, tally } = this.#core
     try {
       return await env.list(folder)
@@ -164,7 +218,10 @@ export class Blobs {
     if (this.#going.has(path)) return
     this.#going.add(path)
     try {
-      await files.remove(path, () => ledger.release(charged))
+      await files.remove(path, () => {
+        this.#count -= 1
+        ledger.release(charged)
+      })
     } catch {
       // Counted, and charged until the next open finds it.
       tally.diskErrors += 1

@@ -1,5 +1,5 @@
+import { CODEC_IDS, type ContentHint, codecId, hintOf, type StoredChunk } from '../../../compression/index.js'
 import type { Draft, Metadata } from '../../store.js'
-import type { StoredChunk } from '../chunks.js'
 import { CODEC } from '../format/chunk.js'
 import { encodeMetadata } from '../format/metadata.js'
 import { FLAG, KIND, putBody, type RecordParts } from '../format/record.js'
@@ -21,7 +21,7 @@ export interface DraftHost {
   readonly core: Core
   readonly closed: boolean
   readonly maxItemBytes: number
-  newBlob(id: KeyId): BlobWriter
+  newBlob(id: KeyId, hint: ContentHint): BlobWriter
   /** Puts the record into the log. @throws what the system says */
   commit(draft: FileDraft, prepared: Prepared): Promise<boolean>
   /** The draft is over. */
@@ -40,6 +40,7 @@ export interface DraftHost {
 export class FileDraft implements Draft {
   readonly id: KeyId
   readonly #host: DraftHost
+  readonly #hint: ContentHint
   #pieces: Buffer[] = []
   #size = 0
   #blob: BlobWriter | undefined
@@ -47,10 +48,11 @@ export class FileDraft implements Draft {
   #refused = false
   #fenced = false
 
-  constructor(host: DraftHost, id: KeyId, size: number | undefined) {
+  constructor(host: DraftHost, id: KeyId, size: number | undefined, user: unknown) {
     this.#host = host
     this.id = id
-    if (size !== undefined && size > host.core.config.packLimit) this.#blob = host.newBlob(id)
+    this.#hint = hintOf(user)
+    if (size !== undefined && size > host.core.config.packLimit) this.#blob = host.newBlob(id, this.#hint)
   }
 
   /** A delete of the key, or a clear, came. */
@@ -130,7 +132,7 @@ export class FileDraft implements Draft {
 
   async #toBlob(chunk: Uint8Array): Promise<boolean> {
     try {
-      const blob = this.#blob ?? this.#host.newBlob(this.id)
+      const blob = this.#blob ?? this.#host.newBlob(this.id, this.#hint)
       const first = this.#blob === undefined
       this.#blob = blob
       if (first) {
@@ -150,7 +152,7 @@ export class FileDraft implements Draft {
   async #pack(metadata: Metadata): Promise<Prepared | undefined> {
     const { config } = this.#host.core
     const value = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces)
-    const encoder = config.codec.encoder()
+    const encoder = config.codec.encoder(this.#hint)
     const chunks: StoredChunk[] = []
     for (let at = 0; at < value.length; at += config.chunkBytes) {
       chunks.push(await encoder.encode(value.subarray(at, at + config.chunkBytes)))
@@ -192,7 +194,8 @@ export class FileDraft implements Draft {
   }
 
   #codecName(own: boolean): string | undefined {
-    return own ? this.#host.core.config.codec.ownName : undefined
+    const { compressor } = this.#host.core.config.codec
+    return own && codecId(compressor!.name) === CODEC_IDS.own ? compressor!.name : undefined
   }
 
   #refuse(): false {

@@ -29,12 +29,12 @@ export interface Opened {
   readonly summary: RecoverySummary
   /** Entries that were dropped, and would come back without a delete. */
   readonly lost: readonly IndexEntry[]
+  /** Every blob that was there was written out. */
+  readonly blobsSynced: boolean
   /** Writes an image in place of the one before. */
   image(state: ImageState): Promise<void>
   /** Closes files and gives the directory up. */
   end(): Promise<void>
-  /** The same, whatever is still under way. */
-  abandon(): Promise<void>
 }
 
 /** @throws `ERR_DREY_*` with the path and the cause */
@@ -115,6 +115,7 @@ export async function openDirectoryStore(
       reclaimer,
       writer,
       summary,
+      blobsSynced: recovered.blobsSynced,
       lost: recovered.lost,
       image: (state) =>
         reclaimer.exclusively(async () => {
@@ -122,7 +123,6 @@ export async function openDirectoryStore(
           image = (await writeImage(core, writer, before, state)) ?? image
         }),
       end,
-      abandon: end,
     }
   } catch (error) {
     await cleanUp?.()

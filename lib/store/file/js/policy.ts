@@ -56,7 +56,7 @@ function lru(size: () => number): TurnPolicy {
   let clock = 1
   let steps = 0
   let median = 0
-  const age = (policy: number): number => (clock - policy + TICKS) % TICKS
+  const age = (policy: number): number => (clock - (policy % TICKS) + TICKS) % TICKS
   const now = (): number => {
     steps += 1
     if (steps >= Math.max(16, size() / 256)) {

@@ -11,13 +11,14 @@ import {
 } from '../format/record.js'
 import { SEGMENT_HEADER } from '../format/segment.js'
 import { allotment, blobAllotment } from '../space.js'
+import { type Append, bare, type Place } from './append.js'
 import type { Blobs } from './blobs.js'
 import { type Core, headContext, keyIdOf, logFolder, segmentPath } from './core.js'
 import { type Segment, weightOf } from './segments.js'
 import { ENTRY_BYTES, type IndexEntry } from './table.js'
 import { partsFrom } from './value.js'
 import { walk } from './walk.js'
-import { type Append, bare, type Place, type Writer } from './writer.js'
+import type { Writer } from './writer.js'
 
 /** A current record of the segment that is reclaimed. */
 interface Live {
@@ -41,6 +42,8 @@ interface Marker {
 const COPIES = 16
 /** A segment of which less than this is current goes early. */
 const DEAD_SHARE = 1 / 8
+/** More are put together. */
+const MANY_SEGMENTS = 192
 /** How often it is looked for such. */
 const NUDGES = 64
 /** Segments that one call of `makeRoom` reclaims at most. */
@@ -93,14 +96,13 @@ export class Reclaimer {
     })
   }
 
-  /** Waits, where a record would find the log or the index full, until there is room as the policy says. */
+  /** Waits, where the next segment of the log would find no room, or the index is full, until there is some as the policy says. */
   async admit(): Promise<void> {
-    const { ledger, config, segments } = this.#core
+    const { ledger, config } = this.#core
     const full = (): boolean =>
-      this.#indexFull ||
-      (segments.active === undefined && ledger.total + allotment(config.segmentBytes) > ledger.maxBytes)
+      this.#indexFull || ledger.total + allotment(config.segmentBytes) > ledger.maxBytes
     for (let count = 0; count < MOST_SEGMENTS && full(); count += 1) {
-      const went = await this.exclusively(async () => !full() || (await this.#oldest(true)))
+      const went = await this.exclusively(async () => !full() || (await this.#step()))
       if (!went) return
     }
   }
@@ -114,7 +116,7 @@ export class Reclaimer {
     const { ledger } = this.#core
     const fits = (): boolean => ledger.total + bytes <= ledger.maxBytes - spare
     for (let count = 0; count < MOST_SEGMENTS && !fits(); count += 1) {
-      const went = await this.exclusively(async () => fits() || (await this.#oldest(true)))
+      const went = await this.exclusively(async () => fits() || (await this.#step()))
       if (went) continue
       // What was let go of may be on its way out.
       await this.#core.files.settled()
@@ -139,7 +141,7 @@ export class Reclaimer {
   async #leavesFree(bytes: number): Promise<boolean> {
     const { free } = this.#core
     if (await free.allows(bytes)) return true
-    await this.exclusively(() => this.#oldest(true))
+    await this.exclusively(() => this.#step())
     return free.allows(bytes, true)
   }
 
@@ -180,11 +182,7 @@ export class Reclaimer {
     while (!this.#closed && this.#due) {
       const went = await this.exclusively(async () => {
         if (this.#closed) return false
-        const dead = this.#mostlyDead()
-        if (dead === undefined) return this.#oldest(true)
-        // Tried once: it goes when it is the oldest.
-        dead.stuck = !(await this.#reclaim(dead, true, false))
-        return true
+        return this.#step()
       }).catch(() => {
         this.#core.tally.diskErrors += 1
         return false
@@ -193,15 +191,27 @@ export class Reclaimer {
     }
   }
 
+  /** Reclaims what costs least; says whether that may have helped. */
+  async #step(): Promise<boolean> {
+    const dead = this.#mostlyDead()
+    if (dead === undefined) return this.#oldest(true)
+    // Tried once: then it goes when it is the oldest.
+    dead.stuck = !(await this.#reclaim(dead, true, false))
+    return true
+  }
+
   /** A segment that is worth going early. The oldest goes as such. */
   #mostlyDead(): Segment | undefined {
     const { segments, ledger, config } = this.#core
-    // Nobody is short of room: what is dead does no harm.
-    if (ledger.total < config.maxBytes / 2) return undefined
+    // Where nobody is short of room, what is dead does no harm; many small segments, one for each open, do.
+    const short = ledger.total >= config.maxBytes / 2
+    const many = segments.size > MANY_SEGMENTS
+    if (!short && !many) return undefined
     const oldest = segments.oldestSealed()
     for (const segment of segments.all()) {
       if (segment === segments.active || segment === oldest || segment.stuck) continue
-      if (segment.liveBytes < segment.end * DEAD_SHARE) return segment
+      if (short && segment.liveBytes < segment.end * DEAD_SHARE) return segment
+      if (many && segment.end < config.segmentBytes * DEAD_SHARE) return segment
     }
     return undefined
   }

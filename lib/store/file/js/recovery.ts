@@ -1,11 +1,13 @@
+import { CorruptError } from '../../../errors.js'
 import { codeOf, O_NOFOLLOW, O_RDONLY, O_RDWR, readFully } from '../env.js'
 import type { RecoverySummary } from '../file-store.js'
 import { IMAGE_FLAG, type ImageHeader } from '../format/image.js'
 import { blobOf, imageName, imageOf, LOG_FOLDER, partitionName, segmentOf } from '../format/names.js'
 import { isZero } from '../format/numbers.js'
-import { blobSequenceOf, decodeRecord, FLAG, KIND } from '../format/record.js'
+import { blobSequenceOf, decodeRecord, FLAG, isBlob, KIND } from '../format/record.js'
 import { DURABILITY, decodeSegment, SEGMENT_HEADER, type SegmentHeader } from '../format/segment.js'
-import { allotment, folderAllotment, UNIT, unitsOf } from '../space.js'
+import { blobBytes } from '../format/table.js'
+import { allotment, folderAllotment, namesAllotment, UNIT, unitsOf } from '../space.js'
 import { type Core, headContext, identityOf, logFolder, segmentPath } from './core.js'
 import { assertKind } from './directory.js'
 import { type ImageFile, loadImage, removeImage } from './image.js'
@@ -23,12 +25,16 @@ interface FoundSegment {
 /** What an open has to do, once it can write. */
 export interface Recovered {
   readonly image: ImageFile | undefined
+  /** Every blob there is was written out. */
+  readonly blobsSynced: boolean
   /** Entries that were dropped, and would come back without a delete. */
   readonly lost: readonly IndexEntry[]
   /** Segments that were not whole: to be removed once what is in doubt is in the log. */
   readonly broken: ReadonlyArray<{ readonly number: number; readonly charged: number }>
   readonly summary: Omit<RecoverySummary, 'milliseconds'>
 }
+
+const MOST_NUMBER = 0xffffffff
 
 /** Blocks of the folder of the log, which has a few hundred names at most. */
 const LOG_FOLDER_BYTES = 4 * UNIT
@@ -45,6 +51,12 @@ export async function listLog(
     const image = imageOf(name)
     if (segment === undefined && image === undefined) continue
     assertKind(`${folder}/${name}`, kind, 'file')
+    // Not reached in the life of a directory; the index counts in 32 bits.
+    if (Math.max(segment ?? 0, image ?? 0) > MOST_NUMBER) {
+      throw new CorruptError(
+        `${folder}/${name} is no name that drey gives; remove it, or use another directory`,
+      )
+    }
     if (segment !== undefined) segments.push(segment)
     if (image !== undefined) images.push(image)
   }
@@ -87,10 +99,13 @@ export async function recover(
     (image !== undefined && (image.flags & IMAGE_FLAG.clean) !== 0 && replay.nothingFollows) || replay.ended
   const clean = closed && broken.length === 0
   const swept = clean ? { orphans: 0, lost: [] } : await sweepBlobs(core, replay.blobs)
-  ledger.charge(segments.blobBytes)
+  ledger.charge(segments.blobBytes + namesAllotment(segments.blobs))
   tally.orphans = 0
   return {
     image: imageFile,
+    blobsSynced:
+      segments.blobs === 0 ||
+      (clean && image !== undefined && (image.flags & IMAGE_FLAG.synced) !== 0 && replay.nothingFollows),
     lost: swept.lost,
     broken: broken.map((number) => ({
       number,
@@ -195,6 +210,8 @@ async function replayLog(
     doubts.heal(header.nextSequence)
     if (number < (image?.segment ?? 0)) continue
     const from = number === image?.segment ? image.offset : SEGMENT_HEADER
+    // It was cut behind the image's back: nobody knows what there was.
+    if (segment.fileBytes < from) doubts.hurt()
     const read = await readOne(core, segment, from, segment === last)
     ended = read.ended
     tornBytes += read.tornBytes
@@ -391,19 +408,25 @@ async function isBlobOf(
 ): Promise<boolean> {
   if (entry.blobUnits === 0) return false
   const { size } = await core.env.status(path)
-  if (unitsOf(size) !== entry.blobUnits) return false
-  return (known.get(identityOf(entry)) ?? (await readBlobSequence(core, entry))) === sequence
+  const replayed = known.get(identityOf(entry))
+  if (replayed !== undefined) return replayed === sequence && unitsOf(size) === entry.blobUnits
+  const record = await readBlobRecord(core, entry)
+  return record?.sequence === sequence && record.fileBytes === size
 }
 
-async function readBlobSequence(
+/** What the record of an entry says of its blob. */
+async function readBlobRecord(
   { env, dir, contexts }: Core,
   entry: IndexEntry,
-): Promise<number | undefined> {
+): Promise<{ readonly sequence: number; readonly fileBytes: number } | undefined> {
   const fd = await env.open(segmentPath(dir, entry.segment), O_RDONLY | O_NOFOLLOW)
   try {
     const bytes = await readFully(env, fd, entry.length, entry.offset)
     const head = decodeRecord(bytes, 0, entry.offset, headContext(contexts, entry.segment))
-    return head === undefined ? undefined : blobSequenceOf(bytes, 0)
+    if (head === undefined || !isBlob(head)) return undefined
+    const { size, storedBytes, chunkPower } = head
+    const fileBytes = blobBytes({ size, storedBytes, chunkBytes: 2 ** chunkPower })
+    return { sequence: blobSequenceOf(bytes, 0), fileBytes }
   } finally {
     await env.close(fd)
   }

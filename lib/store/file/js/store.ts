@@ -1,22 +1,26 @@
 import { type Clock, systemClock } from '../../../clock.js'
+import type { ContentHint } from '../../../compression/index.js'
 import { ClosedError, ConfigError } from '../../../errors.js'
 import type { Draft, Later, Metadata, StoreContext, StoredEntry } from '../../store.js'
 import { codeOf, type Env, systemEnv } from '../env.js'
 import { failure } from '../failure.js'
 import type { Change, FileStore, FileStoreStats } from '../file-store.js'
+import { imageBytes } from '../format/image.js'
 import { encodeMetadata } from '../format/metadata.js'
 import { KIND } from '../format/record.js'
 import type { FileConfig } from '../options.js'
-import { UNIT } from '../space.js'
+import { allotment, UNIT } from '../space.js'
+import { type Append, bare, type Outcome } from './append.js'
+import type { ReaderHost } from './blob-reader.js'
 import { BlobWriter } from './blob-writer.js'
 import { type Core, expiryOf, identityOf, type KeyId, keyIdOf, newTally, type Tally } from './core.js'
 import { type DraftHost, FileDraft, type Prepared } from './draft.js'
+import { ReadLane } from './lane.js'
 import { type Opened, openDirectoryStore } from './open.js'
-import { type OpenedEntry, openEntry, type ReaderHost, ReadLane } from './reader.js'
+import { type OpenedEntry, openEntry } from './reader.js'
 import { deletion } from './reclaim.js'
 import { scan } from './scan.js'
 import { type IndexEntry, NEVER } from './table.js'
-import { type Append, bare, type Outcome } from './writer.js'
 
 /** What a test may replace. */
 export interface FileSeams {
@@ -109,7 +113,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     return this.core.index.has(id.lo, id.hi) ? this.#find(key, id, peek) : undefined
   }
 
-  draft(key: string, size: number | undefined): Draft | undefined {
+  draft(key: string, size: number | undefined, user?: unknown): Draft | undefined {
     if (this.closed) return undefined
     const { ledger, config } = this.core
     const room = config.maxBytes - ledger.pinned - 2 * config.segmentBytes
@@ -118,7 +122,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       return undefined
     }
     const id = this.#idOf(key)
-    const draft = new FileDraft(this, id, size)
+    const draft = new FileDraft(this, id, size, user)
     const identity = identityOf(id)
     const there = this.#drafts.get(identity)
     if (there === undefined) this.#drafts.set(identity, new Set([draft]))
@@ -197,6 +201,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       reclaimed,
       writeAmplification: givenBytes === 0 ? 0 : writtenBytes / givenBytes,
       recovery: this.#opened?.summary,
+      ...(this.#config.codec.compressor === undefined ? {} : { compression: this.#config.codec.stats() }),
     }
   }
 
@@ -229,8 +234,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     return this.#closing
   }
 
-  newBlob(id: KeyId): BlobWriter {
-    return new BlobWriter(this.core, this.blobs, this.#open.reclaimer, id)
+  newBlob(id: KeyId, hint: ContentHint): BlobWriter {
+    return new BlobWriter(this.core, this.blobs, this.#open.reclaimer, id, hint)
   }
 
   async commit(draft: FileDraft, prepared: Prepared): Promise<boolean> {
@@ -517,11 +522,20 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     })
     try {
       const late = await Promise.race([timer, this.#finish(opened).catch(() => undefined)])
-      if (late === 'late') await opened.abandon()
+      if (late === 'late') this.#tellLate()
     } finally {
       this.#cancelClose()
       this.#closed = true
     }
+  }
+
+  /** What hangs keeps what it has, the lock too: somebody else may not write while it may yet. */
+  #tellLate(): void {
+    const { dir } = this.#config
+    process.emitWarning(
+      `the file store ${dir} did not close within ${this.#seams.closeWithin} ms: its disk does not answer. It goes on closing, and is locked until then`,
+      { code: 'DREY_CLOSE' },
+    )
   }
 
   #cancelClose = (): void => undefined
@@ -534,11 +548,14 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     await writer.flush().catch(() => undefined)
     while (this.#background.size > 0) await Promise.all(this.#background)
     await reclaimer.close()
+    // An image costs an entry or two, and spares the next open the reading of the log.
+    await reclaimer.makeRoom(allotment(imageBytes(core.index.size)), 0)
     await blobs.settled()
     await core.files.settled()
     await this.lane.quiet()
     const ended = await writer.close(this.#tally.orphans === 0)
-    if (ended) await opened.image({ clean: true, blobsSynced: this.#config.durability === 'power' })
+    const blobsSynced = opened.blobsSynced && (await blobs.sync().catch(() => false))
+    if (ended) await opened.image({ clean: true, blobsSynced })
     await opened.end()
   }
 }

@@ -1,5 +1,5 @@
+import type { ChunkCodec, StoredChunk } from '../../../compression/index.js'
 import { crc32c } from '../../../native/crc32c.js'
-import type { ChunkCodec, StoredChunk } from '../chunks.js'
 import {
   CHUNK_ENTRY,
   type ChunkEntry,

@@ -1,7 +1,7 @@
+import type { ChunkCodec } from '../../../compression/index.js'
 import { ClosedError } from '../../../errors.js'
 import { showKey } from '../../../keys.js'
 import type { Later, Metadata } from '../../store.js'
-import type { ChunkCodec } from '../chunks.js'
 import { CODEC } from '../format/chunk.js'
 import type { NativeEntry } from './found.js'
 import type { FileThread } from './thread.js'
@@ -84,7 +84,8 @@ export class BlobEntry implements NativeEntry {
       this.#ahead(there)
       return copyFrom(there, target, position)
     }
-    if (position % chunkBytes === 0 && target.length >= 2 * chunkBytes) return this.#readInto(target, position)
+    if (position % chunkBytes === 0 && target.length >= 2 * chunkBytes)
+      return this.#readInto(target, position)
     return this.#fetchAt(position).then((window) => {
       this.#ahead(window)
       return copyFrom(window, target, position)

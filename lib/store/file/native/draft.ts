@@ -1,6 +1,14 @@
-import type { Draft, Metadata } from '../../store.js'
+import {
+  type ChunkCodec,
+  type ChunkEncoder,
+  CODEC_IDS,
+  type ContentHint,
+  codecId,
+  hintOf,
+  type StoredChunk,
+} from '../../../compression/index.js'
 import { WRITTEN } from '../../../native/file-numbers.js'
-import type { ChunkCodec, ChunkEncoder, StoredChunk } from '../chunks.js'
+import type { Draft, Metadata } from '../../store.js'
 import { CODEC } from '../format/chunk.js'
 import { encodeMetadata } from '../format/metadata.js'
 import type { FileThread } from './thread.js'
@@ -47,6 +55,7 @@ export class NativeFileDraft implements Draft {
   readonly key: string
   readonly #host: NativeDraftHost
   readonly #handle: number
+  readonly #hint: ContentHint
   #encoder: ChunkEncoder | undefined
   #pieces: Buffer[] = []
   #stage: Buffer | undefined
@@ -65,8 +74,9 @@ export class NativeFileDraft implements Draft {
   #full = false
   #fenced = false
 
-  constructor(host: NativeDraftHost, key: string, handle: number) {
+  constructor(host: NativeDraftHost, key: string, handle: number, user: unknown) {
     this.#host = host
+    this.#hint = hintOf(user)
     this.key = key
     this.#handle = handle
   }
@@ -172,7 +182,7 @@ export class NativeFileDraft implements Draft {
 
   #encodedMetadata(metadata: Metadata, last: Encoded): Uint8Array | undefined {
     const own = this.#ownCodec || last.own
-    return encodeMetadata(metadata, own ? this.#host.codec.ownName : undefined)
+    return encodeMetadata(metadata, own ? ownName(this.#host.codec) : undefined)
   }
 
   #next(work: () => Promise<boolean>): Promise<boolean> {
@@ -245,7 +255,7 @@ export class NativeFileDraft implements Draft {
 
   async #encode(bytes: Buffer): Promise<Encoded> {
     const { chunkBytes, codec } = this.#host
-    this.#encoder ??= codec.encoder()
+    this.#encoder ??= codec.encoder(this.#hint)
     const count = Math.ceil(bytes.length / chunkBytes)
     const chunks: StoredChunk[] = []
     for (let at = 0; at < bytes.length; at += chunkBytes) {
@@ -306,4 +316,9 @@ export class NativeFileDraft implements Draft {
     this.#host.onEnd(this)
     if (!this.#host.closed) this.#host.thread.addon.fileDraftEnd(this.#handle, abort)
   }
+}
+
+/** What a reader has to know of who made chunks of codec 4. */
+function ownName({ compressor }: ChunkCodec): string | undefined {
+  return compressor !== undefined && codecId(compressor.name) === CODEC_IDS.own ? compressor.name : undefined
 }

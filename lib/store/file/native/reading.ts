@@ -1,3 +1,4 @@
+import type { ChunkCodec } from '../../../compression/index.js'
 import {
   BLOB,
   BLOB_CHARGE,
@@ -12,7 +13,6 @@ import {
   VALUE_BYTES,
 } from '../../../native/file-numbers.js'
 import { IN_HAND, type Later, type StoredEntry } from '../../store.js'
-import type { ChunkCodec } from '../chunks.js'
 import { CHUNK_ENTRY, CODEC, chunkCount, decodeChunk, rawBytesOf } from '../format/chunk.js'
 import { type PackedChunk, unpack } from '../js/value.js'
 import { BlobEntry, type BlobHost } from './blob-entry.js'
@@ -56,11 +56,7 @@ export function readBlob(
   const metadata = foundMetadata(numbers, memory)
   const first = memory.subarray(numbers[VALUE_AT]!, numbers[VALUE_AT]! + numbers[VALUE_BYTES]!)
   const codec = numbers[CODEC_ID]!
-  if (
-    metadata === undefined ||
-    isForeign(host.codec, numbers, memory) ||
-    host.codec.absence(codec) !== undefined
-  ) {
+  if (metadata === undefined || isForeign(host.codec, numbers, memory)) {
     host.thread.addon.blobClose(handle)
     return Promise.resolve(undefined)
   }
@@ -85,10 +81,12 @@ export function readBlob(
   return size <= IN_HAND ? whole(entry) : entry
 }
 
-/** Chunks of somebody's own compressor, and ours is another or none. */
+/** Chunks of a codec that is not here, or of somebody's own compressor, and ours is another or none. */
 function isForeign(codec: ChunkCodec, numbers: Float64Array, memory: Buffer): boolean {
+  const id = numbers[CODEC_ID]!
   const name = foundCodecName(numbers, memory)
-  return name !== undefined && name !== codec.ownName
+  if (name !== undefined && codec.absence(CODEC.own, name) !== undefined) return true
+  return id !== CODEC.none && codec.absence(id, name) !== undefined
 }
 
 /** Reads a small value to its end. */
