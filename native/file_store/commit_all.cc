@@ -7,8 +7,8 @@
 
 namespace drey::file {
 
-// Drafts and deletes in one batch of the log. Files of blobs are made whole first: until the batch is
-// in the log, nothing refers to them.
+// Drafts and deletes in one batch of the log. Files of blobs are made whole first: until the batch
+// is in the log, nothing refers to them.
 void FileStore::CommitAll(std::span<const Change> changes, WriteDone done) {
   struct Part {
     std::shared_ptr<FileDraft> draft;

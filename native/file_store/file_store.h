@@ -185,8 +185,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::vector<IndexEntry> Scan(size_t shard) const { return index_->Collect(shard); }
   // What is at such a place, if it is there still. Waits for the disk.
   Find ReadAt(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened);
-  // Its head alone, whose slices point into `buffer`. False when it is not there any more. Waits for
-  // the disk.
+  // Its head alone, whose slices point into `buffer`. False when it is not there any more. Waits
+  // for the disk.
   bool ReadHeadAt(const IndexEntry& entry, std::vector<uint8_t>& buffer, RecordHead* head);
   // Entries below it are in doubt; 0 for none.
   uint64_t doubt() const noexcept { return recovered_.doubt; }
@@ -376,6 +376,7 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   LogItem PackedItem(Slice metadata);
   LogItem BlobItem(Slice metadata, uint32_t expires);
 =======
+
  private:
   bool Begin(bool last);
   void End();

@@ -155,7 +155,8 @@ bool FileStore::ReadHeadAt(const IndexEntry& entry, std::vector<uint8_t>& buffer
   constexpr uint32_t kUsual = 4096;
   if (!file.ok()) return false;
   const File& from = file.value()->file;
-  Status read = ReadHead(from, context_, now->position, std::min(now->length, kUsual), buffer, head);
+  Status read =
+      ReadHead(from, context_, now->position, std::min(now->length, kUsual), buffer, head);
   if (!read.ok() && now->length > kUsual) {
     read = ReadHead(from, context_, now->position, now->length, buffer, head);
   }

@@ -8,8 +8,8 @@
 namespace drey::file {
 namespace {
 
-// The store bounds what is under way by what its callers may begin; nothing is refused here, because
-// what is refused would be done by the caller, who may be an event loop.
+// The store bounds what is under way by what its callers may begin; nothing is refused here,
+// because what is refused would be done by the caller, who may be an event loop.
 constexpr uint32_t kQueue = uint32_t{1} << 30;
 
 }  // namespace

@@ -65,11 +65,12 @@ class OpenDirectory final : public FileStoreListener {
 };
 
 // The directories that this process has open: whoever opens one that is open already, from whatever
-// thread, gets the same store. Which directory it is says the folder's device and inode, not its path.
+// thread, gets the same store. Which directory it is says the folder's device and inode, not its
+// path.
 //
 // Invariants:
-//  - A directory is open from the first Attach to the last Detach; who comes while it is being opened
-//  or closed waits for that.
+//  - A directory is open from the first Attach to the last Detach; who comes while it is being
+//  opened or closed waits for that.
 //  - No lock is held while another directory opens or closes.
 class FileRegistry {
  public:

@@ -23,8 +23,8 @@ inline napi_value OperationValue(napi_env env, int64_t id) noexcept {
 
 // The ending of an operation that writes.
 file::WriteDone WriteEnd(Files& files, uint32_t id, const Files::Operation& operation);
-// Has the store do it, which is told as the end of the operation; or ends it at once, when the store is
-// closed.
+// Has the store do it, which is told as the end of the operation; or ends it at once, when the
+// store is closed.
 void RunOrRefuse(Files& files, uint32_t id, file::FileStore& store, Executor::LaneName lane,
                  const Files::Operation& operation, std::function<Files::Ending()> work);
 // Does it where what is given up may wait for a disk; here, when the store is closed.

@@ -62,8 +62,8 @@ napi_value FileDraftBegin(napi_env env, napi_callback_info info) {
   if (open == nullptr) return nullptr;
   const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
   if (!key.ok()) return Throw(env, key.status());
-  return Double(env, files.drafts.Add(
-                         open->attached.directory->store().BeginDraft(SliceOf(key.value()))));
+  return Double(
+      env, files.drafts.Add(open->attached.directory->store().BeginDraft(SliceOf(key.value()))));
 }
 
 napi_value FileDraftWrite(napi_env env, napi_callback_info info) {
@@ -89,8 +89,8 @@ napi_value FileDraftWrite(napi_env env, napi_callback_info info) {
     metadata = given.value();
   }
   std::vector<file::StoredChunk> chunks;
-  if (Status whole = ChunksOf(table.value().first(count.value() * kWordsOfChunk), data.value(),
-                              &chunks);
+  if (Status whole =
+          ChunksOf(table.value().first(count.value() * kWordsOfChunk), data.value(), &chunks);
       !whole.ok()) {
     return Throw(env, whole);
   }

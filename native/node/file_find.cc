@@ -57,8 +57,8 @@ void WritePacked(Files& files, const file::Opened& opened, const uint8_t* memory
   files.Number(kFileValueBytes) = static_cast<double>(opened.data.size());
 }
 
-// Chunks of the blob from `at` on, one behind the other, as long as they are as they were written; one
-// that was compressed comes alone. Says how many, and their bytes and codec.
+// Chunks of the blob from `at` on, one behind the other, as long as they are as they were written;
+// one that was compressed comes alone. Says how many, and their bytes and codec.
 struct ChunksRead {
   Status status;
   uint64_t chunks = 0;
@@ -89,8 +89,8 @@ ChunksRead ReadChunks(FileBlob& blob, uint64_t at, uint64_t most, std::span<uint
   return read;
 }
 
-// The end of a find on a thread of the store: of a blob, the first chunks are looked at now, so that
-// what is wrong with them is a miss.
+// The end of a find on a thread of the store: of a blob, the first chunks are looked at now, so
+// that what is wrong with them is a miss.
 int32_t Settle(const std::shared_ptr<file::FileStore>& store, Slice key, bool peek,
                FileOperation& operation, file::Find found, file::Opened opened) {
   if (found == file::Find::kTooSmall) {
@@ -189,17 +189,16 @@ napi_value FileFindLater(napi_env env, napi_callback_info info) {
   if (id < 0) return OperationValue(env, id);
   const std::shared_ptr<file::FileStore>& store = open->attached.directory->share();
   const Slice found_by = SliceOf(key.value());
-  store->FindLater(
-      found_by, peek, operation->bytes,
-      [store, peek, copied = std::vector<uint8_t>(found_by.begin(), found_by.end()), operation,
-       end = files.EndOf(static_cast<uint32_t>(id), operation)](file::Find found,
-                                                               file::Opened opened) {
-        const int32_t outcome =
-            Settle(store, copied, peek, *operation, found, std::move(opened));
-        end({.outcome = outcome,
-             .first = operation->opened.needed,
-             .second = operation->opened.needs_blob ? uint64_t{1} : 0});
-      });
+  store->FindLater(found_by, peek, operation->bytes,
+                   [store, peek, copied = std::vector<uint8_t>(found_by.begin(), found_by.end()),
+                    operation, end = files.EndOf(static_cast<uint32_t>(id), operation)](
+                       file::Find found, file::Opened opened) {
+                     const int32_t outcome =
+                         Settle(store, copied, peek, *operation, found, std::move(opened));
+                     end({.outcome = outcome,
+                          .first = operation->opened.needed,
+                          .second = operation->opened.needs_blob ? uint64_t{1} : 0});
+                   });
   return OperationValue(env, id);
 }
 
@@ -235,8 +234,7 @@ napi_value BlobRead(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
   Files& files = arguments.environment().files;
   const Result<uint32_t> number = Uint32Argument(env, arguments[0], "blob");
-  std::shared_ptr<FileBlob>* const blob =
-      number.ok() ? files.blobs.Get(number.value()) : nullptr;
+  std::shared_ptr<FileBlob>* const blob = number.ok() ? files.blobs.Get(number.value()) : nullptr;
   if (blob == nullptr) return Throw(env, Status::InvalidArgument("blob must be one that is open"));
   const Result<uint64_t> chunk = CountArgument(env, arguments[1], "chunk");
   if (!chunk.ok()) return Throw(env, chunk.status());
@@ -267,8 +265,7 @@ napi_value BlobClose(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   Files& files = arguments.environment().files;
   const Result<uint32_t> number = Uint32Argument(env, arguments[0], "blob");
-  std::shared_ptr<FileBlob>* const blob =
-      number.ok() ? files.blobs.Get(number.value()) : nullptr;
+  std::shared_ptr<FileBlob>* const blob = number.ok() ? files.blobs.Get(number.value()) : nullptr;
   if (blob == nullptr) return nullptr;
   std::shared_ptr<FileBlob> gone = std::move(*blob);
   const std::shared_ptr<file::FileStore> store = gone->store;

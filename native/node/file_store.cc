@@ -75,8 +75,8 @@ file::FileStoreOptions OptionsOf(std::string dir, std::span<const double> number
   constexpr file::TurnKind kPolicies[] = {file::TurnKind::kFifo, file::TurnKind::kLru,
                                           file::TurnKind::kLfu, file::TurnKind::kSieve,
                                           file::TurnKind::kS3Fifo};
-  constexpr file::Durability kDurabilities[] = {
-      file::Durability::kNone, file::Durability::kProcess, file::Durability::kPower};
+  constexpr file::Durability kDurabilities[] = {file::Durability::kNone, file::Durability::kProcess,
+                                                file::Durability::kPower};
   file::FileStoreOptions options;
   options.dir = std::move(dir);
   options.max_bytes = Whole(numbers[kOpenMaxBytes]);
@@ -172,8 +172,7 @@ napi_value FileAttach(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   Files& files = arguments.environment().files;
   napi_value numbers[2] = {};
-  if (files.is_open() ||
-      files.Open(env, arguments[0], &numbers[0], &numbers[1]) != napi_ok) {
+  if (files.is_open() || files.Open(env, arguments[0], &numbers[0], &numbers[1]) != napi_ok) {
     return Throw(env, Status::InvalidArgument("receive must be a function, given once"));
   }
   // After the thread-safe function was made, so that it runs before that is taken apart.
@@ -198,20 +197,19 @@ napi_value FileOpen(napi_env env, napi_callback_info info) {
   const int64_t id = files.Begin(nullptr, {}, &operation);
   if (id < 0) return OperationValue(env, id);
   const auto threads = static_cast<uint32_t>(Whole(numbers.value()[kOpenReadThreads]));
-  return RunOnThread(
-      env, files, static_cast<uint32_t>(id), operation,
-      [operation, threads, end = files.EndOf(static_cast<uint32_t>(id), operation),
-       options = OptionsOf(std::string(dir.value()), numbers.value())] {
-        Result<file::FileRegistry::Attachment> attached =
-            file::OpenDirectories().Attach(options, std::max<uint32_t>(threads, 1));
-        if (attached.ok()) {
-          operation->attached = attached.Take();
-          operation->kept = true;
-        } else {
-          operation->failure = attached.TakeStatus();
-        }
-        end({});
-      });
+  return RunOnThread(env, files, static_cast<uint32_t>(id), operation,
+                     [operation, threads, end = files.EndOf(static_cast<uint32_t>(id), operation),
+                      options = OptionsOf(std::string(dir.value()), numbers.value())] {
+                       Result<file::FileRegistry::Attachment> attached =
+                           file::OpenDirectories().Attach(options, std::max<uint32_t>(threads, 1));
+                       if (attached.ok()) {
+                         operation->attached = attached.Take();
+                         operation->kept = true;
+                       } else {
+                         operation->failure = attached.TakeStatus();
+                       }
+                       end({});
+                     });
 }
 
 napi_value FileOpened(napi_env env, napi_callback_info info) {
@@ -244,15 +242,14 @@ napi_value FileClose(napi_env env, napi_callback_info info) {
   files.StopListening(*open);
   files.ForgetAllOf(open->attached.directory->store());
   // Until the thread has it, it is the operation's, and an end of the environment gives it back.
-  const auto attached =
-      std::make_shared<file::FileRegistry::Attachment>(std::move(open->attached));
+  const auto attached = std::make_shared<file::FileRegistry::Attachment>(std::move(open->attached));
   files.stores.Remove(Uint32Argument(env, arguments[0], "store").value());
-  return RunOnThread(env, files, static_cast<uint32_t>(id), operation,
-                     [operation, attached, end = files.EndOf(static_cast<uint32_t>(id), operation)] {
-                       operation->failure =
-                           file::OpenDirectories().Detach(std::move(*attached));
-                       end({});
-                     });
+  return RunOnThread(
+      env, files, static_cast<uint32_t>(id), operation,
+      [operation, attached, end = files.EndOf(static_cast<uint32_t>(id), operation)] {
+        operation->failure = file::OpenDirectories().Detach(std::move(*attached));
+        end({});
+      });
 }
 
 napi_value FileFailure(napi_env env, napi_callback_info info) {
@@ -412,9 +409,9 @@ napi_value FileRevise(napi_env env, napi_callback_info info) {
   Files::Operation operation;
   const int64_t id = files.Begin(nullptr, {}, &operation);
   if (id < 0) return OperationValue(env, id);
-  open->attached.directory->store().Revise(
-      SliceOf(key.value()), {segment.value(), offset.value()}, metadata.value(),
-      WriteEnd(files, static_cast<uint32_t>(id), operation));
+  open->attached.directory->store().Revise(SliceOf(key.value()), {segment.value(), offset.value()},
+                                           metadata.value(),
+                                           WriteEnd(files, static_cast<uint32_t>(id), operation));
   return OperationValue(env, id);
 }
 

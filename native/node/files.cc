@@ -55,8 +55,8 @@ napi_status Files::Open(napi_env env, napi_value receive, napi_value* numbers,
   if (status != napi_ok) return status;
   status = MakeNumbers(env, kFileNumbers, &numbers_, numbers, &numbers_reference_);
   if (status != napi_ok) return status;
-  status = MakeNumbers(env, kBatch * kDoneNumbers, &completions_, completions,
-                       &completions_reference_);
+  status =
+      MakeNumbers(env, kBatch * kDoneNumbers, &completions_, completions, &completions_reference_);
   if (status != napi_ok) return status;
   // A queue of one: the completion queue wakes once for all that it has.
   status = napi_create_threadsafe_function(env, receive, nullptr, name, 1, 1, nullptr, nullptr,
@@ -143,12 +143,10 @@ std::function<void(Files::Ending)> Files::EndOf(uint32_t id, const Operation& op
       ending.outcome = -1;
       operation->kept = true;
     }
-    // Told before it counts as done: an end of the environment closes the queue first, and then waits
-    // for those that are not done.
-    desk->queue.Push({.id = id,
-                      .detail = ending.outcome,
-                      .first = ending.first,
-                      .second = ending.second});
+    // Told before it counts as done: an end of the environment closes the queue first, and then
+    // waits for those that are not done.
+    desk->queue.Push(
+        {.id = id, .detail = ending.outcome, .first = ending.first, .second = ending.second});
     const std::lock_guard lock(desk->mutex);
     desk->busy -= 1;
     if (desk->busy == 0) desk->quiet.notify_all();

@@ -79,8 +79,8 @@ struct FileOperation {
 
 // What the threads of stores and the loop of one environment share, whichever ends first.
 //
-// Invariant: `busy` operations may still touch memory of the environment, or its stores; an end of the
-// environment waits for them, so after it none does.
+// Invariant: `busy` operations may still touch memory of the environment, or its stores; an end of
+// the environment waits for them, so after it none does.
 struct FileDesk {
   FileDesk(uint32_t capacity, CompletionQueue::Wake wake, void* context) noexcept
       : queue(capacity, wake, context) {}
@@ -125,11 +125,11 @@ struct OpenFileStore {
 // What one environment has of file stores. When it ends, Close gives all of it back.
 //
 // Invariants:
-//  - An operation has a completion reserved from Begin on, and is told of once, unless the environment
-//  ends first.
-//  - Once Close has returned no thread touches the thread-safe function, nor memory of JavaScript. It is
-//  called by a cleanup hook that is added after that function was made, and thus runs before Node takes
-//  it apart.
+//  - An operation has a completion reserved from Begin on, and is told of once, unless the
+//  environment ends first.
+//  - Once Close has returned no thread touches the thread-safe function, nor memory of JavaScript.
+//  It is called by a cleanup hook that is added after that function was made, and thus runs before
+//  Node takes it apart.
 //  - The loop is kept alive exactly while operations are under way.
 class Files {
  public:
@@ -156,8 +156,8 @@ class Files {
   // Besides, so many that stand.
   static constexpr uint32_t kMostStanding = 256;
 
-  // Begins an operation, which `memory`, unless null, is kept for. Its handle, or -1 when there are too
-  // many or the environment ends: nothing is begun then.
+  // Begins an operation, which `memory`, unless null, is kept for. Its handle, or -1 when there are
+  // too many or the environment ends: nothing is begun then.
   int64_t Begin(napi_value memory, std::span<uint8_t> bytes, Operation* operation);
   // Whoever does the operation calls this when it is done.
   std::function<void(Ending)> EndOf(uint32_t id, const Operation& operation);

@@ -58,37 +58,40 @@ async function expectAll(store: FileStore, model: FileModel): Promise<void> {
   expect(store.stats()).toMatchObject({ entries: model.entries.size, corrupt: 0, diskErrors: 0 })
 }
 
-describe.each(pairs)('what the $writer.name engine wrote, the $reader.name engine reads', ({ writer, reader }) => {
-  test.each(['none', 'process', 'power'] as const)('after a close: durability %s', async (durability) => {
-    const dir = emptyDir()
-    const model = new FileModel()
-    const store = await opened(writer.make({ ...ROOM, dir, durability }))
-    await change(store, model)
-    await store.close()
-    const other = await opened(reader.make({ ...ROOM, dir, durability }))
-    expect(other.stats().recovery).toMatchObject({ clean: true, doubt: false, damagedBytes: 0 })
-    await expectAll(other, model)
-    await other.clear()
-    await other.close()
-    const last = await opened(writer.make({ ...ROOM, dir, durability }))
-    expect(await keysOf(last)).toEqual([])
-    await last.close()
-  })
+describe.each(pairs)(
+  'what the $writer.name engine wrote, the $reader.name engine reads',
+  ({ writer, reader }) => {
+    test.each(['none', 'process', 'power'] as const)('after a close: durability %s', async (durability) => {
+      const dir = emptyDir()
+      const model = new FileModel()
+      const store = await opened(writer.make({ ...ROOM, dir, durability }))
+      await change(store, model)
+      await store.close()
+      const other = await opened(reader.make({ ...ROOM, dir, durability }))
+      expect(other.stats().recovery).toMatchObject({ clean: true, doubt: false, damagedBytes: 0 })
+      await expectAll(other, model)
+      await other.clear()
+      await other.close()
+      const last = await opened(writer.make({ ...ROOM, dir, durability }))
+      expect(await keysOf(last)).toEqual([])
+      await last.close()
+    })
 
-  test.each(['process', 'power'] as const)('after a death: durability %s', async (durability) => {
-    const dir = emptyDir()
-    const model = new FileModel()
-    const store = await opened(writer.make({ ...ROOM, dir, durability }))
-    await change(store, model)
-    const left = killed(dir)
-    await store.close()
-    const other = await opened(reader.make({ ...ROOM, dir: left, durability }))
-    expect(other.stats().recovery).toMatchObject({ clean: false, doubt: false, damagedBytes: 0 })
-    await expectAll(other, model)
-    expect(blocksOf(left)).toBeLessThanOrEqual(other.stats().bytes)
-    await other.close()
-  })
-})
+    test.each(['process', 'power'] as const)('after a death: durability %s', async (durability) => {
+      const dir = emptyDir()
+      const model = new FileModel()
+      const store = await opened(writer.make({ ...ROOM, dir, durability }))
+      await change(store, model)
+      const left = killed(dir)
+      await store.close()
+      const other = await opened(reader.make({ ...ROOM, dir: left, durability }))
+      expect(other.stats().recovery).toMatchObject({ clean: false, doubt: false, damagedBytes: 0 })
+      await expectAll(other, model)
+      expect(blocksOf(left)).toBeLessThanOrEqual(other.stats().bytes)
+      await other.close()
+    })
+  },
+)
 
 type Step =
   | { readonly kind: 'put'; readonly key: string; readonly size: number }
@@ -105,7 +108,10 @@ const steps = fc.array(
         size: fc.oneof(fc.nat(300), fc.nat(30 * KiB), fc.nat(200 * KiB)),
       }),
     },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key: fc.constantFrom(...KEYS) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('delete' as const), key: fc.constantFrom(...KEYS) }),
+    },
     { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('close' as const, 'die' as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('clear' as const) }) },
   ),
@@ -171,24 +177,27 @@ describe('engines that take turns agree with a map', () => {
 const FIXTURE = fileURLToPath(new URL('../../../fixtures/disk-format/1', import.meta.url))
 const addon = native()
 
-test.runIf(addon !== undefined && existsSync(FIXTURE))('the fixture of version 1 opens natively', async () => {
-  const expected = JSON.parse(readFileSync(`${FIXTURE}/expected.json`, 'utf8')) as {
-    readonly entries: Record<string, { readonly crc32c: number; readonly metadata: Metadata }>
-    readonly absent: readonly string[]
-  }
-  const dir = emptyDir()
-  cpSync(`${FIXTURE}/directory`, dir, { recursive: true })
-  const [, nativeEngine] = both
-  const store = await opened(nativeEngine!.make({ ...ROOM, dir }))
-  for (const key of Object.keys(expected.entries)) {
-    const entry = await mustFind(store, key)
-    expect(crc32c(await readAll(entry)), key).toBe(expected.entries[key]!.crc32c)
-    expect(entry.metadata.etag).toBe(expected.entries[key]!.metadata.etag)
-    entry.release()
-  }
-  for (const key of expected.absent) expect(await store.find(key)).toBeUndefined()
-  await store.close()
-})
+test.runIf(addon !== undefined && existsSync(FIXTURE))(
+  'the fixture of version 1 opens natively',
+  async () => {
+    const expected = JSON.parse(readFileSync(`${FIXTURE}/expected.json`, 'utf8')) as {
+      readonly entries: Record<string, { readonly crc32c: number; readonly metadata: Metadata }>
+      readonly absent: readonly string[]
+    }
+    const dir = emptyDir()
+    cpSync(`${FIXTURE}/directory`, dir, { recursive: true })
+    const [, nativeEngine] = both
+    const store = await opened(nativeEngine!.make({ ...ROOM, dir }))
+    for (const key of Object.keys(expected.entries)) {
+      const entry = await mustFind(store, key)
+      expect(crc32c(await readAll(entry)), key).toBe(expected.entries[key]!.crc32c)
+      expect(entry.metadata.etag).toBe(expected.entries[key]!.metadata.etag)
+      entry.release()
+    }
+    for (const key of expected.absent) expect(await store.find(key)).toBeUndefined()
+    await store.close()
+  },
+)
 
 test('a directory has one owner, whichever engine it is', async () => {
   for (const { writer, reader } of pairs) {
