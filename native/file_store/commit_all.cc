@@ -20,29 +20,32 @@ void FileStore::CommitAll(std::span<const Change> changes, WriteDone done) {
   const auto parts = std::make_shared<std::vector<Part>>();
   const auto refuse = [this, parts, done](WriteOutcome outcome) {
     for (const Part& part : *parts) {
-      if (part.draft != nullptr) part.draft->Abort();
+      if (part.draft != nullptr) part.draft->GiveUp();
     }
     done(std::move(outcome));
     Ended();
   };
   bool blobs = false;
   for (const Change& change : changes) {
-    Part& part = parts->emplace_back();
-    part.draft = change.draft;
+    Part part;
     Status status;
     if (change.draft == nullptr) {
       const Member member{.key = change.key, .metadata = {}, .chunks = {}, .remove = true};
       static_cast<void>(MakeItem(member, &part.item, &status));
     } else {
       Metadata metadata;
-      if (change.draft->over_ || !Parse(change.metadata, &metadata)) {
+      if (!Parse(change.metadata, &metadata) || !change.draft->Begin(true)) {
         status = Status::InvalidArgument(
             "fileStore: a draft is over, or its metadata are not as the format says");
       }
       part.metadata.assign(change.metadata.begin(), change.metadata.end());
       part.expires = ExpiresOf(metadata);
-      blobs = blobs || change.draft->blob_ != nullptr;
+      if (status.ok()) {
+        part.draft = change.draft;
+        blobs = blobs || part.draft->blob_ != nullptr;
+      }
     }
+    parts->push_back(std::move(part));
     if (!status.ok()) {
       return refuse({.kind = WriteOutcome::Kind::kFailed, .status = std::move(status)});
     }
@@ -61,9 +64,8 @@ void FileStore::CommitAll(std::span<const Change> changes, WriteDone done) {
         request->items.push_back(std::move(part.item));
         continue;
       }
-      part.draft->over_ = true;
       request->items.push_back(part.draft->blob_ == nullptr
-                                   ? part.draft->PackedItem(part.metadata)
+                                   ? part.draft->PackedItem(part.metadata, part.expires)
                                    : part.draft->BlobItem(part.metadata, part.expires));
       request->more_fences.push_back(part.draft->fence_);
     }

@@ -100,6 +100,7 @@ WriteOutcome FileDraft::Take(const ChunkEntry& chunk, Slice stored) {
   }
   size_ += chunk.raw;
   const Status appended = blob_->Append(chunk, stored);
+  charge_ = blob_->charge();
   return appended.ok() ? WriteOutcome{} : FailedBy(appended);
 }
 
@@ -166,16 +167,8 @@ void FileDraft::Commit(Slice given, WriteDone done) {
   });
 }
 
-<<<<<<< HEAD
-LogItem FileDraft::PackedItem(Slice given) {
-  Metadata metadata;
-  static_cast<void>(Parse(given, &metadata));
+LogItem FileDraft::PackedItem(Slice metadata, uint32_t expires) {
   LogItem item;
-=======
-void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
-  auto request = std::make_unique<LogRequest>();
-  LogItem& item = request->items.emplace_back();
->>>>>>> 96eb7ef87c4814654f2f8ba8083135335c9cec86
   item.kind = LogItem::Kind::kPut;
   item.identity = hash_.low;
   item.bytes = MakePut({.key = key_,
@@ -192,21 +185,8 @@ void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
   return item;
 }
 
-<<<<<<< HEAD
 LogItem FileDraft::BlobItem(Slice metadata, uint32_t expires) {
   LogItem item;
-=======
-void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
-  // It must be whole before its record says so.
-  const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
-  if (!finished.ok()) {
-    GiveUp();
-    done(FailedBy(finished));
-    return store_->Ended();
-  }
-  auto request = std::make_unique<LogRequest>();
-  LogItem& item = request->items.emplace_back();
->>>>>>> 96eb7ef87c4814654f2f8ba8083135335c9cec86
   item.kind = LogItem::Kind::kPut;
   item.identity = hash_.low;
   item.bytes = MakePut({.key = key_,
@@ -224,23 +204,21 @@ void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
   return item;
 }
 
-void FileDraft::CommitPacked(Slice given, WriteDone done) {
-  over_ = true;
+void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
   auto request = std::make_unique<LogRequest>();
-  request->items.push_back(PackedItem(given));
+  request->items.push_back(PackedItem(metadata, expires));
   request->fence = fence_;
   store_->Append(std::move(request), std::move(done));
 }
 
-void FileDraft::CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, WriteDone done) {
+void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
   // It must be whole before its record says so.
   const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
   if (!finished.ok()) {
-    Abort();
+    GiveUp();
     done(FailedBy(finished));
     return store_->Ended();
   }
-  over_ = true;
   auto request = std::make_unique<LogRequest>();
   request->items.push_back(BlobItem(metadata, expires));
   request->fence = fence_;

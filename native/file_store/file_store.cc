@@ -248,8 +248,10 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
   auto end = std::make_unique<LogRequest>();
   end->items.push_back({.kind = LogItem::Kind::kEnd, .bytes = MakeBare(RecordKind::kEnd)});
   LogOutcome outcome;
-  // A log that was never written to, and that has nothing new, needs none.
-  const bool written = writer_->active() != 0;
+  // A log that was never written to, and that has nothing new, needs none; but for one that nobody
+  // has closed yet.
+  const bool unclosed = !recovered_.clean && segments_.count() > 0;
+  const bool written = writer_->active() != 0 || writer_->bytes_written() > 0 || unclosed;
   Status ended;
   if (written && !orphaned_) ended = Await(std::move(end), &outcome);
   Status closed = writer_->CloseActive();

@@ -360,24 +360,13 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   // After Commit it does nothing.
   void Abort();
 
-<<<<<<< HEAD
-  uint64_t size() const noexcept { return size_; }
   const std::shared_ptr<FileStore>& store() const noexcept { return store_; }
-  // What it has of the disk.
-  uint64_t charge() const noexcept { return blob_ == nullptr ? 0 : blob_->charge(); }
+  // What it had of the disk after the last Write.
+  uint64_t charge() const noexcept { return charge_; }
 
  private:
   friend class FileStore;
 
-  WriteOutcome Take(const ChunkEntry& chunk, Slice stored);
-  WriteOutcome Spill();
-  void CommitBlob(std::vector<uint8_t> metadata, uint32_t expires, WriteDone done);
-  void CommitPacked(Slice metadata, WriteDone done);
-  LogItem PackedItem(Slice metadata);
-  LogItem BlobItem(Slice metadata, uint32_t expires);
-=======
-
- private:
   bool Begin(bool last);
   void End();
   void GiveUp();
@@ -385,7 +374,8 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   WriteOutcome Spill();
   void CommitBlob(Slice metadata, uint32_t expires, WriteDone done);
   void CommitPacked(Slice metadata, uint32_t expires, WriteDone done);
->>>>>>> 96eb7ef87c4814654f2f8ba8083135335c9cec86
+  LogItem PackedItem(Slice metadata, uint32_t expires);
+  LogItem BlobItem(Slice metadata, uint32_t expires);
 
   const std::shared_ptr<FileStore> store_;
   const std::vector<uint8_t> key_;
@@ -403,6 +393,7 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   std::unique_ptr<BlobWriter> blob_;
   uint64_t size_ = 0;
   bool short_chunk_ = false;
+  std::atomic<uint64_t> charge_{0};
 };
 
 }  // namespace drey::file

@@ -108,15 +108,10 @@ napi_value FileDraftEnd(napi_env env, napi_callback_info info) {
   Files& files = arguments.environment().files;
   SharedDraft* const draft = DraftArgument(env, files, arguments[0]);
   if (draft == nullptr) return nullptr;
-  // What it has written is removed behind what is still being written.
-  SharedDraft gone = std::move(*draft);
-  const std::shared_ptr<file::FileStore> store = gone->store();
+  const SharedDraft gone = std::move(*draft);
   files.drafts.Remove(Uint32Argument(env, arguments[0], "draft").value());
-  if (BoolArgument(env, arguments[1])) {
-    LetGo(*store, [ending = std::move(gone)] { ending->Abort(); });
-  } else {
-    LetGo(*store, [ending = std::move(gone)] {});
-  }
+  // Its file goes on a thread of the store.
+  if (BoolArgument(env, arguments[1])) gone->Abort();
   return nullptr;
 }
 

@@ -224,7 +224,7 @@ describe.each(engines())('the $name engine agrees with a map, across closes and 
 
 describe.each(engines())('an entry of the $name engine', ({ make }) => {
   test('that is open is read on after its segment was reclaimed', async () => {
-    const store = await opened(make({ maxBytes: 2 * MiB }))
+    const store = await opened(make({ maxBytes: 2 * MiB, policy: 'fifo' }))
     const model = new FileModel()
     await model.put(store, 'held', 200 * KiB)
     const entry = await mustFind(store, 'held')
