@@ -37,6 +37,7 @@
         "native/node/checksum.cc",
         "native/node/error.cc",
         "native/node/key_hash.cc",
+        "native/node/file_read.cc",
         "native/node/listen.cc",
         "native/node/memory.cc",
         "native/node/memory_arguments.cc",

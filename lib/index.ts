@@ -1,3 +1,4 @@
+export type { BufferPoolChoice } from './buffers/choice.js'
 export type { CopyStats } from './buffers/copier.js'
 export type { CopyResult, CopyStrategy } from './buffers/copy.js'
 export type { CopyOptions, CopyProgress, TeeOptions } from './buffers/copy-options.js'
@@ -9,6 +10,7 @@ export type { Lease } from './buffers/lease.js'
 export type { BufferPoolOptions } from './buffers/options.js'
 export type { CopySink } from './buffers/output.js'
 export { BufferPool } from './buffers/pool.js'
+export type { LostBuffer } from './buffers/report.js'
 export type { Amount, BufferPoolStats, CategoryStats, ClassStats } from './buffers/stats.js'
 export type { SizeCategory, Strategy, StrategyName } from './buffers/strategy.js'
 export type { Tee, TeeOutcome } from './buffers/tee.js'
@@ -29,6 +31,10 @@ export {
   notModified,
 } from './cache/fetcher.js'
 export type { CacheOptions } from './cache/options.js'
+export { CODEC_NAMES, type CodecName } from './compression/codecs.js'
+export { type Compressor, MAX_CHUNK } from './compression/compressor.js'
+export type { CompressionOption, CompressionOptions } from './compression/options.js'
+export type { CompressionStats } from './compression/stats.js'
 export type {
   FreshnessOptions,
   MemoryStoreOptions,
@@ -40,10 +46,15 @@ export {
   AbortedError,
   BodyUsedError,
   ClosedError,
+  CompressionError,
   ConfigError,
+  CorruptError,
   DreyError,
   type DreyErrorCode,
+  FormatError,
+  IoError,
   KeyError,
+  LockedError,
   NativeError,
   NoSpaceError,
   OriginError,
@@ -68,6 +79,10 @@ export {
   type PressureState,
   type PressureStats,
 } from './resilience/pressure/index.js'
+export { compressed } from './store/compressed/compressed.js'
+export type { FileStore, FileStoreStats } from './store/file/file-store.js'
+export { fileStore } from './store/file/index.js'
+export type { Durability, FilePolicyName, FileStoreOptions } from './store/file/options.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
 export type {
@@ -78,6 +93,7 @@ export type {
   Metadata,
   Store,
   StoreContext,
+  StoredCompression,
   StoredEntry,
   StoreStats,
 } from './store/store.js'

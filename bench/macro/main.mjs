@@ -8,6 +8,7 @@
  *   memory-bound  resident memory while ten times maxBytes are written, and the hit ratio after values have changed size
  *   copies        a minute of 200 copies and tees at once, some aborted: every byte, every Buffer back, memory flat
  *   pressure      a process in a control group whose memory is taken: levels, what the store does, failures (wants Linux, and root)
+ *   served        what a GiB that is served costs the collector, with the buffer pool and without
  *
  *   --quick     fewer and shorter rounds
  *   --assert    exit 1 when a claim does not hold
@@ -19,7 +20,16 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, showMachine } from '../shared/machine.mjs'
 
-const KNOWN = ['fan-out', 'proxy-hit', 'proxy-cost', 'first-byte', 'memory-bound', 'copies', 'pressure']
+const KNOWN = [
+  'fan-out',
+  'proxy-hit',
+  'proxy-cost',
+  'first-byte',
+  'memory-bound',
+  'copies',
+  'pressure',
+  'served',
+]
 
 function usage(problem) {
   process.stderr.write(

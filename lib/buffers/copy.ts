@@ -126,7 +126,10 @@ export class Copy {
     this.#assertGoing()
     const size = this.#tally.expected
     const ways = this.#host.chunks
-    const bytes = this.#fillsLent(input) ? ways.bytesToFill(size) : ways.bytesFor(size)
+    const fellBack = (): void => {
+      ways.fallbacks += 1
+    }
+    const bytes = this.#fillsLent(input) ? ways.bytesToFill(size, fellBack) : ways.bytesFor(size)
     const chunks = ways.open(size, bytes, COPY_DEPTH, this.#waysOf(input))
     this.#chunks = chunks
     if (input.kind === 'fills') await this.#fill(input)
@@ -158,6 +161,9 @@ export class Copy {
     const there = await stat(path)
     this.#assertGoing()
     if (!there.isFile() || there.size === 0) return false
+    const makesFile = await output.makesFile()
+    this.#assertGoing()
+    if (!makesFile) return false
     this.#tally.known(there.size)
     await this.#turnOf(there.size)
     const bytes = await output.copyFrom(path)
@@ -196,10 +202,10 @@ export class Copy {
       const left = input.size === undefined ? size : Math.min(size, input.size - tally.bytes)
       if (left === 0) return
       if (!lends) {
-        const filled = await input.fill(Buffer.allocUnsafeSlow(left))
+        const { piece: filled, checksum } = await this.#filled(input, Buffer.allocUnsafeSlow(left))
         this.#assertGoing()
         if (filled.length === 0) return
-        tally.add(filled)
+        tally.add(filled, checksum)
         await output.write(filled)
         this.#assertGoing()
       } else {
@@ -209,10 +215,12 @@ export class Copy {
         try {
           this.#assertGoing()
           const { memory } = loan
-          filled = await input.fill(left < memory.length ? memory.subarray(0, left) : memory)
+          const part = left < memory.length ? memory.subarray(0, left) : memory
+          const { piece, checksum } = await this.#filled(input, part)
+          filled = piece
           if (input.transfers === true) loan.memory = wholeOf(filled, size)
           this.#assertGoing()
-          tally.add(filled)
+          tally.add(filled, checksum)
         } catch (error) {
           loans.back(loan)
           throw error
@@ -223,6 +231,14 @@ export class Copy {
       tally.passed()
       this.#turnOnTheWay()
     }
+  }
+
+  /** Checked while it is read where it is to be checked and the source can. */
+  async #filled(input: FillInput, memory: Uint8Array): Promise<{ piece: Uint8Array; checksum?: number }> {
+    const checked = this.#checksum ? input.fillChecked : undefined
+    return checked === undefined
+      ? { piece: await input.fill(memory) }
+      : await checked(memory, this.#tally.checksum)
   }
 
   /** From a source that gives pieces. */

@@ -13,7 +13,11 @@ import {
 } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Addon } from '../native/addon.js'
+import { crc32c } from '../native/crc32c.js'
+import { native } from '../native/loader.js'
 import type { Later } from '../store/store.js'
+import type { CheckedPiece } from './input.js'
 import type { Output } from './output.js'
 
 /** A file by its path. */
@@ -72,6 +76,26 @@ export class FileInput {
     return this.#during(
       handle.read(memory, 0, memory.length, null).then(({ bytesRead }) => memory.subarray(0, bytesRead)),
     )
+  }
+
+  /** Undefined where there is no addon; nor of a handle, which somebody else may close meanwhile, and its number be another file's. */
+  get fillChecked(): ((memory: Uint8Array, seed: number) => Promise<CheckedPiece>) | undefined {
+    const addon = this.#given === undefined ? native() : undefined
+    return addon === undefined
+      ? undefined
+      : (memory, seed) => this.#during(this.#readChecked(addon, memory, seed))
+  }
+
+  async #readChecked(addon: Addon, memory: Uint8Array, seed: number): Promise<CheckedPiece> {
+    const handle = this.#handle!
+    const [bytes, checksum] = await new Promise<[number, number]>((resolve) =>
+      addon.readChecked(handle.fd, memory, seed, (...result) => resolve(result)),
+    )
+    if (bytes >= 0) return { piece: memory.subarray(0, bytes), checksum }
+    // Node words what went wrong.
+    const { bytesRead } = await handle.read(memory, 0, memory.length, null)
+    const piece = memory.subarray(0, bytesRead)
+    return { piece, checksum: crc32c(piece, seed) }
   }
 
   cancel(): void {
@@ -148,12 +172,20 @@ export class FileOutput implements Output {
     })
   }
 
-  /** In place of `open` and writes: has the kernel copy a file. Gives its size. */
+  /** Whether a file will appear at the path; a device or pipe that is there is written as it is. */
+  async makesFile(): Promise<boolean> {
+    await this.#queue(() => this.#place())
+    return this.#draft !== undefined
+  }
+
+  /**
+   * In place of `open` and writes, after `makesFile` said yes: has the kernel copy a file. Gives its size. Never onto what is there: Node's `copyFile` cuts its
+   * target, sets its mode, and removes it when it fails, also where that is a device.
+   */
   async copyFrom(source: FilePath['path']): Promise<number> {
     let size = 0
     await this.#queue(async () => {
-      await this.#place()
-      const to = this.#draft ?? this.#target
+      const to = this.#draft!
       await copyFile(source, to, constants.COPYFILE_FICLONE)
       if (this.#mode !== undefined) await chmod(to, this.#mode)
       size = (await stat(to)).size

@@ -40,6 +40,14 @@ export interface FillInput extends AnyInput {
   readonly transfers?: boolean
   /** Gives the part that was filled, empty at the end. */
   fill(memory: Uint8Array): Promise<Uint8Array>
+  /** The same, with the CRC32C of what was filled, on from `seed`, taken in the same pass. Where that is to be had. */
+  readonly fillChecked?: ((memory: Uint8Array, seed: number) => Promise<CheckedPiece>) | undefined
+}
+
+/** Bytes, and the CRC32C of all up to their end. */
+export interface CheckedPiece {
+  readonly piece: Uint8Array
+  readonly checksum: number
 }
 
 export type Input = PieceInput | FillInput
@@ -129,7 +137,7 @@ function failureOf(cause: unknown): Error {
 }
 
 // The sending side was given up: how it fails after that concerns nobody any more.
-const nobodyCares = (): void => undefined
+const nobodyCares = (_error: unknown): void => undefined
 
 class BytesInput implements PieceInput {
   readonly kind = 'pieces'
@@ -212,7 +220,12 @@ class NodeInput implements PieceInput {
     const stream = this.#stream
     stream.on('error', nobodyCares)
     this.release()
-    stream.destroy()
+    try {
+      stream.destroy()
+    } catch (thrown) {
+      // A method of the user's own: `error`, which led here, is what counts.
+      nobodyCares(thrown)
+    }
     this.#failure ??= error
     this.#waiting?.reject(error)
     this.#waiting = undefined

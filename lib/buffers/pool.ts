@@ -20,7 +20,7 @@ import type { Magazine } from './magazine.js'
 import { type BufferPoolOptions, type PoolConfig, readBufferPoolOptions } from './options.js'
 import type { CopySink } from './output.js'
 import type { PoolPressure } from './pressure.js'
-import { Reporter } from './report.js'
+import { type LostBuffer, Reporter } from './report.js'
 import { callSite } from './sites.js'
 import { changeSlot, markSlot, type Slot, slotOf } from './slot.js'
 import { type BufferPoolStats, type Counters, emptyCounters, statsOf } from './stats.js'
@@ -35,6 +35,8 @@ export interface PoolSeams {
   readonly clock?: Clock
   readonly supply?: SlabSupply
   readonly pressure?: PoolPressure
+  /** Told of what `detectLeaks` finds, beside the logger or the warning. Must not throw. */
+  readonly onLeak?: (lost: LostBuffer) => void
 }
 
 /** Of the calls on the short way one in so many is timed, a power of two: looking at the clock twice takes longer than a `get`. */
@@ -106,7 +108,7 @@ export class BufferPool {
     this.#config = config
     this.#clock = seams.clock ?? systemClock
     this.#pressure = seams.pressure ?? memoryPressure()
-    this.#report = new Reporter(config)
+    this.#report = new Reporter(config, seams.onLeak)
     this.#remembers = config.detectLeaks || config.debug
     this.#leaks = new Leaks(config.detectLeaks, this.#report)
     this.#debug = config.debug ? new Debug(this.#report) : undefined
@@ -122,7 +124,7 @@ export class BufferPool {
       put: (buffer: Buffer) => this.put(buffer),
       lends: (size: number) => this.#lends(size),
     }
-    this.#copier = new Copier(config, memory, this.#clock)
+    this.#copier = new Copier(config, memory, this.#clock, () => this.#followPressure())
     this.#magazines = this.#stock.magazines
     this.#classes = new SizeClasses(config.classes)
     this.#least = config.minBufferSize
@@ -211,7 +213,7 @@ export class BufferPool {
       this.#config,
       size,
       () => this.#stock.room(this.#magazineOf(size)),
-      this.#lends(size),
+      (bytes) => this.#lends(bytes),
       () => this.#copier.chunks.bytesToFill(size),
     )
   }
@@ -418,10 +420,15 @@ export class BufferPool {
 
   #onWarm(): void {
     this.#ageing.start()
+    this.#followPressure()
+  }
+
+  #followPressure(): void {
     if (this.#unsubscribe !== undefined) return
     // Looks for itself when somebody subscribes.
     this.#unsubscribe = this.#pressure.subscribe(() => this.#onPressure())
     this.#factor = this.#pressure.factor()
+    this.#copier.setFactor(this.#factor)
   }
 
   #onPressure(): void {

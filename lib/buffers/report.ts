@@ -3,9 +3,17 @@ import { messageOf } from '../errors.js'
 import { consoleLogger, type Logger } from '../logger.js'
 import type { PoolConfig } from './options.js'
 
+/** A Buffer that its holder lost before it was given back. */
+export interface LostBuffer {
+  /** Of its class. */
+  readonly bytes: number
+  /** Where in the code it was got. */
+  readonly got: string
+}
+
 /** What a pool has to say of mistakes of those who use it. */
 export type Mistake =
-  | { readonly kind: 'leak'; readonly bytes: number; readonly got: string }
+  | ({ readonly kind: 'leak' } & LostBuffer)
   | {
       readonly kind: 'again'
       readonly bytes: number
@@ -28,14 +36,17 @@ const SENTENCES: Readonly<Record<Mistake['kind'], (bytes: string) => string>> = 
 /** Tells of mistakes: the logger if there is one, else by a warning of the process. Never throws. */
 export class Reporter {
   readonly #logger: Logger | undefined
+  readonly #onLeak: ((lost: LostBuffer) => void) | undefined
 
-  constructor({ logger, logging }: PoolConfig) {
+  constructor({ logger, logging }: PoolConfig, onLeak?: (lost: LostBuffer) => void) {
     this.#logger = logger ?? (logging ? consoleLogger : undefined)
+    this.#onLeak = onLeak
   }
 
   mistake(mistake: Mistake): void {
     const { kind, ...details } = mistake
     const sentence = `buffer pool: ${SENTENCES[kind](showSize(mistake.bytes))}`
+    if (mistake.kind === 'leak') this.#onLeak?.({ bytes: mistake.bytes, got: mistake.got })
     if (this.#logger !== undefined) this.#log('warn', mistake, sentence)
     else {
       const detail = Object.entries(details).map(([name, value]) => `${name}: ${value}`)
@@ -53,9 +64,15 @@ export class Reporter {
 
   #log(level: 'info' | 'warn', details: object, sentence: string): void {
     try {
-      this.#logger?.[level](details, sentence)
+      const told: unknown = this.#logger?.[level](details, sentence)
+      // It should give nothing; a method that is async does all the same.
+      if (told instanceof Promise) told.catch(warnOfLogger)
     } catch (error) {
-      process.emitWarning(`the logger of a buffer pool failed: ${messageOf(error)}`, { type: 'DreyWarning' })
+      warnOfLogger(error)
     }
   }
+}
+
+function warnOfLogger(error: unknown): void {
+  process.emitWarning(`the logger of a buffer pool failed: ${messageOf(error)}`, { type: 'DreyWarning' })
 }

@@ -38,11 +38,14 @@ export class Tally {
     else if (size < this.declared) throw this.#truncated(size)
   }
 
-  /** @throws `ERR_DREY_TOO_LARGE` */
-  add(piece: Uint8Array): void {
+  /**
+   * @param checksum of all up to its end, where it is known already
+   * @throws `ERR_DREY_TOO_LARGE`
+   */
+  add(piece: Uint8Array, checksum?: number): void {
     this.bytes += piece.length
     if (this.declared !== undefined && this.bytes > this.declared) throw this.#tooLarge()
-    if (this.#checks) this.checksum = crc32c(piece, this.checksum)
+    if (this.#checks) this.checksum = checksum ?? crc32c(piece, this.checksum)
   }
 
   /** A piece was handed over. */

@@ -48,7 +48,7 @@ export class AtHand {
       const found = this.#answers.fromEntry(key, entry, meta, 'hit', NO_OPTIONS) as Found
       return { meta, bytes: undefined, found }
     }
-    const bytes = entry.view === undefined ? undefined : tier.view(entry, 0)
+    const bytes = entry.view === undefined ? tier.own(entry) : tier.view(entry, 0)
     if (bytes?.length !== meta.size) {
       tier.release(entry)
       return undefined

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { BufferPoolStats } from '../buffers/stats.js'
 import type { FreshnessOptions } from '../config/schema.js'
 import type { Metadata, StoreStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
@@ -60,6 +61,8 @@ export interface CacheStats {
   readonly notStored: Readonly<Record<string, number>>
   /** The tiers, fastest first. */
   readonly tiers: ReadonlyArray<StoreStats & { readonly name: string; readonly failures: number }>
+  /** Of the pool that bodies pass through, with what others do where it is shared; undefined with `bufferPool: false`. */
+  readonly pool: BufferPoolStats | undefined
 }
 
 /**

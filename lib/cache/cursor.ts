@@ -53,9 +53,9 @@ export class Cursor {
     return view instanceof Promise ? view.then((bytes) => this.#clip(bytes)) : this.#clip(view)
   }
 
-  /** The memory of one `lend` is not used any more. */
-  returned(): void {
-    this.#reader.returned()
+  /** What one `lend` gave is not used any more. */
+  returned(memory: Uint8Array): void {
+    this.#reader.returned(memory)
   }
 
   /** One past the last byte that will come. */

@@ -11,7 +11,7 @@ export type DirectHit<User = unknown> =
 export interface DirectCache<User = unknown> extends Cache<User> {
   /**
    * What is fresh and at hand, without a copy and without a turn of the loop; undefined, and not counted as a
-   * miss, when the caller has to `fetch`. `bytes` is the store's own memory: never to be written to, nor given to
+   * miss, when the caller has to `fetch`. `bytes` may be the store's own memory: never to be written to, nor given to
    * anything that keeps or changes it; sockets and HTTP responses do neither (I9).
    */
   hitSync(key: string): DirectHit<User> | undefined

@@ -38,7 +38,7 @@ export class EntryWriter {
     this.#key = key
     this.#head = head
     this.#context = context
-    this.#draft = tier.ask(() => tier.store.draft(key, head.size))
+    this.#draft = tier.ask(() => tier.store.draft(key, head.size, head.user))
     // Whoever writes or finishes learns of a failure; until then it must not count as unhandled.
     if (this.#draft instanceof Promise) this.#draft.catch(toldLater)
     this.#pass = fences.enter(key, 'write')
@@ -56,9 +56,10 @@ export class EntryWriter {
     })
   }
 
-  /** Whether the store is near, so that bytes given to `write` may change as soon as it has returned. */
+  /** Whether the store is near, or takes nothing, so that bytes given to `write` may change as soon as it has returned. */
   get takesAtOnce(): boolean {
-    return !(this.#draft instanceof Promise) && this.#draft?.growing !== undefined
+    const draft = this.#draft
+    return !(draft instanceof Promise) && (draft === undefined || draft.growing !== undefined)
   }
 
   /** Commits; answers with the metadata. A value that a newer delete fenced counts as written and removed again. */

@@ -1,3 +1,4 @@
+import type { LostBuffer } from '../buffers/report.js'
 import { callListener } from '../listener.js'
 import type { PressureState } from '../resilience/pressure/index.js'
 import type { EvictReason } from '../store/store.js'
@@ -12,8 +13,13 @@ import type { EvictReason } from '../store/store.js'
 export interface CacheEvents {
   /** An entry left a tier to make room; `'expired'` when it was of no more use. */
   evict: { readonly key: string; readonly tier: string; readonly reason: EvictReason }
-  /** A body lay unread for `timeouts.idle` and was closed. Read it or `close()` it. */
-  leak: { readonly key: string }
+  /** What a tier's disk gave is not what was written there: the entry was dropped, and the next fetch replaces it. */
+  corrupt: { readonly key: string; readonly tier: string }
+  /**
+   * A body lay unread for `timeouts.idle` and was closed: read it or `close()` it. Or, without a key, a Buffer of the cache's own pool was
+   * lost, of `bytes`, got at the place `got`: looked for with `bufferPool: { detectLeaks: true }`.
+   */
+  leak: { readonly key: string } | ({ readonly key?: undefined } & LostBuffer)
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
   pressure: PressureState
 }

@@ -83,7 +83,7 @@ export class FarDraft {
       if (typeof draft === 'string') return draft
       while (!this.#over && this.position < this.#window.end) {
         const view = this.#window.view(this.position)
-        const taken = await this.#tier.ask(() => draft.write(view))
+        const taken = await this.#give(draft, view)
         if (!taken)
           return this.position + view.length > this.#tier.store.maxItemBytes ? 'too-large' : 'no-room'
         this.position += view.length
@@ -96,6 +96,17 @@ export class FarDraft {
     } finally {
       // In the same turn as the last look at the window: what comes after it begins a new `#write`.
       this.#writing = false
+    }
+  }
+
+  /** What the store is given stays as it is until its promise has settled (S5). */
+  async #give(draft: Draft, view: Uint8Array): Promise<boolean> {
+    const at = this.position
+    this.#window.hold(at)
+    try {
+      return await this.#tier.ask(() => draft.write(view))
+    } finally {
+      this.#window.letGo(at)
     }
   }
 

@@ -1,14 +1,13 @@
 import { AbortedError } from '../errors.js'
 import { IN_HAND, type Later } from '../store/store.js'
-import type { BodyReader } from './reader.js'
-import { BytesReader } from './reader.js'
+import { type BodyReader, BytesReader, isSame } from './reader.js'
 
 /** The bytes of a body that arrives, as far as they are there. */
 export interface FillBytes {
   readonly end: number
   /** Whether all from byte 0 on can still be read. */
   readonly whole: boolean
-  /** The bytes from `position` on, which is before `end`, without a copy. */
+  /** The bytes from `position` on, which is before `end`, without a copy: as they are for this turn of the loop, or while they are lent. */
   view(position: number): Uint8Array
 }
 
@@ -25,9 +24,9 @@ export interface FillView {
   readonly failure: Error | undefined
   /** A reader went on, or waits for more. */
   onAdvance(): void
-  /** A reader was lent a piece, and gave it back. */
-  onLend(): void
-  onReturn(): void
+  /** A reader was lent the piece at `position`, and gave it back. */
+  onLend(position: number): void
+  onReturn(position: number): void
   /** A reader leaves. */
   onLeave(reader: FillReader): void
 }
@@ -42,10 +41,13 @@ interface Pending {
 /**
  * One reader of a fill, at its own place. What has arrived before a failure is still read; then it throws.
  *
- * Invariant: there is at most one `#pending` wait, and it is settled when bytes come, when none will, by `fail` and by `release`.
+ * Invariants: there is at most one `#pending` wait, and it is settled when bytes come, when none will, by `fail` and by `release`;
+ * `#lent` is what is on loan, as the fill knows it.
  */
 export class FillReader implements BodyReader {
   readonly inHand = false
+  readonly inPieces = true
+  readonly staysLent = false
   /** Where the last reading began: all before it may go. */
   position = 0
   /** It had all that it wanted: leaving is not giving up. */
@@ -54,6 +56,7 @@ export class FillReader implements BodyReader {
   #pending: Pending | undefined
   #failure: Error | undefined
   #left = false
+  readonly #lent: Array<{ readonly position: number; readonly memory: Uint8Array }> = []
 
   constructor(fill: FillView) {
     this.#fill = fill
@@ -72,14 +75,17 @@ export class FillReader implements BodyReader {
   }
 
   lend(position: number): Later<Uint8Array> {
-    return this.#take(position, (view) => {
-      this.#fill.onLend()
-      return view
+    return this.#take(position, (memory) => {
+      this.#fill.onLend(position)
+      this.#lent.push({ position, memory })
+      return memory
     })
   }
 
-  returned(): void {
-    this.#fill.onReturn()
+  returned(memory: Uint8Array): void {
+    const at = this.#lent.findIndex((loan) => isSame(loan.memory, memory))
+    const [loan] = at < 0 ? [] : this.#lent.splice(at, 1)
+    if (loan !== undefined) this.#fill.onReturn(loan.position)
   }
 
   satisfied(): void {

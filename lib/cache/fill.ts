@@ -192,7 +192,14 @@ export class Fill implements Joinable {
     const { key, freshness, pass } = this.#request
     const now = clock.now()
     const flow = new Flow(
-      { key, source, declared, metadata: (size) => metadataOf(head, size, freshness, now), refused },
+      {
+        key,
+        source,
+        declared,
+        metadata: (size) => metadataOf(head, size, freshness, now),
+        refused,
+        user: head.user,
+      },
       tier,
       pass,
       {

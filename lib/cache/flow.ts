@@ -34,6 +34,8 @@ export interface Arriving {
   readonly metadata: (size: number) => Metadata
   /** Why the value may not be kept, if so. */
   readonly refused: NotStored | undefined
+  /** The user's part of the metadata. */
+  readonly user?: unknown
 }
 
 /**
@@ -74,9 +76,9 @@ export class Flow implements FillView, Provenance {
     this.#pass = pass
     this.#events = events
     this.#lead = lead
-    const { key, declared, refused } = arriving
+    const { key, declared, refused, user } = arriving
     const flight = lead && this.#flightOf(lead)
-    this.spool = new Spool(tier, key, declared, refused, () => this.#onRoom?.(), flight)
+    this.spool = new Spool(tier, key, declared, refused, () => this.#onRoom?.(), flight, user)
   }
 
   get bytes(): FillBytes {
@@ -164,12 +166,14 @@ export class Flow implements FillView, Provenance {
     this.#onRoom?.()
   }
 
-  onLend(): void {
+  onLend(position: number): void {
     this.#loans += 1
+    this.spool.hold(position)
   }
 
-  onReturn(): void {
+  onReturn(position: number): void {
     this.#loans -= 1
+    this.spool.letGo(position)
     this.onAdvance()
     this.#releaseIfDone()
   }

@@ -228,6 +228,7 @@ export class FoundAnswer implements Found, Watched {
         `the value of ${showKey(this.key)} has ${size} bytes; a Buffer holds ${constants.MAX_LENGTH}: read it as a stream`,
       )
     }
+    if (size !== undefined && this.#reader.inPieces) return this.#gatherLent(cursor, size)
     const first = await this.#next(cursor, size)
     if (first.length === size) return first
     const whole = size === undefined ? undefined : Buffer.allocUnsafeSlow(size)
@@ -241,21 +242,70 @@ export class FoundAnswer implements Found, Watched {
     return whole ?? Buffer.concat(pieces, at)
   }
 
+  /** Straight into memory of the caller's own: no piece is anybody's in between. */
+  async #gatherLent(cursor: Cursor, size: number): Promise<Buffer> {
+    let whole: Buffer | undefined
+    for (let at = 0; ; ) {
+      const lent = await this.#lend(cursor)
+      if (lent.length === 0) return whole ?? Buffer.alloc(0)
+      try {
+        whole ??= Buffer.allocUnsafeSlow(size)
+        whole.set(lent, at)
+        at += lent.length
+      } finally {
+        cursor.returned(lent)
+      }
+    }
+  }
+
+  /** As `#next`, of lent memory. */
+  async #lend(cursor: Cursor): Promise<Uint8Array> {
+    const turn = this.#reader.inHand ? undefined : turns.wait()
+    if (turn !== undefined) {
+      await turn
+      if (!this.#tracked) this.#reader.fail(new AbortedError('the reading was left'))
+    }
+    const lent = await cursor.lend()
+    this.#touch()
+    // One reader: what is lent leaves no garbage.
+    turns.spend(lent.length, 1)
+    return lent
+  }
+
   /** In hand already, and HTTP tells of failures by closing: one call, and nothing to wait for. */
   async #sendInHand(cursor: Cursor, response: OutgoingMessage): Promise<void> {
     try {
-      const lent = mayBeLent(response) ? cursor.lend() : this.#gather(cursor)
+      const lends = mayBeLent(response)
+      if (lends && !this.#reader.staysLent) return await this.#sendScratch(cursor, response)
+      const lent = lends ? cursor.lend() : this.#gather(cursor)
       const first = lent instanceof Promise ? await lent : lent
       if (cursor.left === 0) response.end(first)
       else {
         // A store may lend a small value in parts, too.
         response.end(Buffer.concat([first, await this.#gather(cursor)]))
       }
-      // The bytes of a small entry stay as they are without being held (S7).
-      if (first.length > 0) cursor.returned()
+      if (first.length > 0) cursor.returned(first)
     } catch (error) {
       response.destroy()
       throw error
+    }
+  }
+
+  /** What has to be given back: when the response was handed to the system, or its connection is gone. */
+  async #sendScratch(cursor: Cursor, response: OutgoingMessage): Promise<void> {
+    const first = await cursor.lend()
+    const back = (): void => cursor.returned(first)
+    const { socket } = response
+    if (cursor.left === 0 && socket !== null && !socket.closed) {
+      response.once('finish', back).once('close', back)
+      response.end(first)
+      return
+    }
+    try {
+      // In parts; or it waits for its turn on a connection, and would not be told that this is gone.
+      response.end(Buffer.concat([first, await this.#gather(cursor)]))
+    } finally {
+      back()
     }
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bufferPoolOption, type PoolPlan, readBufferPool } from '../buffers/choice.js'
 import { freshnessOptions, timeoutOptions } from '../config/schema.js'
 import { parseDuration } from '../config/units.js'
 import { validate } from '../config/validate.js'
@@ -59,6 +60,12 @@ const cacheOptions = z.strictObject({
       'want true or false, options such as { rssLimit: "2GiB" }, or what createPressure() made',
     )
     .optional(),
+  /**
+   * What bodies pass through on their way. Default true: a pool of the cache's own, of at most 64 MiB, which takes nothing until
+   * something streams and closes with the cache; or options for it. `false`: memory is allocated instead; the bytes are the same. A
+   * `BufferPool` may serve several caches of a thread: close it after them.
+   */
+  bufferPool: bufferPoolOption.optional(),
 })
 
 /** Options of `createCache`. */
@@ -76,11 +83,19 @@ export interface CacheConfig {
   }
   /** What is followed, if anything. */
   readonly pressure: Pressure | undefined
+  readonly bufferPool: PoolPlan
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
 export function readCacheOptions(options: unknown): CacheConfig {
-  const { tiers, freshness, timeouts, pressure = true } = validate(cacheOptions, options, '')
+  const {
+    tiers,
+    freshness,
+    timeouts,
+    pressure = true,
+    bufferPool = true,
+  } = validate(cacheOptions, options, '')
+  const plan = readBufferPool(bufferPool)
   return {
     store: tiers?.[0] ?? memoryStore(),
     freshness: withFreshness(freshness, {
@@ -95,6 +110,7 @@ export function readCacheOptions(options: unknown): CacheConfig {
       shutdown: parseDuration(timeouts?.shutdown) ?? 10_000,
     },
     pressure: detectorOf(pressure),
+    bufferPool: plan,
   }
 }
 

@@ -15,14 +15,18 @@ export interface BodyReader {
   readonly size: number | undefined
   /** The value is here, small, and holds nothing that someone else may need. */
   readonly inHand: boolean
+  /** Its bytes come one by one: who wants all of them does best to gather what it lends. */
+  readonly inPieces: boolean
+  /** What it lends while it is in hand stays as it is, also when it was returned. */
+  readonly staysLent: boolean
   /** It waits for bytes that its origin has not sent. */
   readonly waiting?: boolean
   /** Up to `max` bytes from `position` on in memory that is the caller's own; empty only at the end. Waits for what has not arrived; throws or rejects when it never will. */
   pull(position: number, max: number): Later<Buffer>
   /** As `pull`, but lends memory that must not be written to and is valid until it is `returned`, also after `release`. */
   lend(position: number): Later<Uint8Array>
-  /** The memory of one `lend` that was not empty is not used any more. */
-  returned(): void
+  /** What one `lend` gave, or the part that it begins with, is not used any more. Saying so of what is not on loan does nothing. */
+  returned(memory: Uint8Array): void
   /** The reading has all that it wanted; it will be released, but was not given up. */
   satisfied(): void
   /** Ends a pending wait with `error`, and each later call. */
@@ -35,19 +39,28 @@ export interface BodyReader {
 
 const EMPTY = Buffer.alloc(0)
 
+/** Whether one of them begins where the other does. */
+export function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.byteOffset === other.byteOffset && one.buffer === other.buffer
+}
+
 /**
  * Reads an entry that a store has open. A store that gives fewer bytes than the entry has, or fails, breaks the
  * body off: it never ends it (I1).
  *
- * Invariant: the entry is released once, after `release` and when nothing is on loan.
+ * Invariants: the entry is released once, after `release` and when nothing of its own is on loan; memory that a store without
+ * views reads into is the tier's scratch, in `#scratch` while it is on loan, and goes back when neither the store nor the borrower looks at it.
  */
 export class EntryReader implements BodyReader {
   readonly size: number
   readonly inHand: boolean
+  readonly inPieces = false
+  readonly staysLent: boolean
   readonly #key: string
   readonly #entry: StoredEntry
   readonly #tier: Tier
   #loans = 0
+  #scratch: Buffer[] | undefined
   #left = false
   #failure: Error | undefined
   /** Rejects the read that is waited for. */
@@ -59,6 +72,8 @@ export class EntryReader implements BodyReader {
     this.#tier = tier
     this.size = entry.metadata.size
     this.inHand = this.size <= IN_HAND
+    // S7: what a store lends of small entries does. What it reads into scratch does not.
+    this.staysLent = entry.view !== undefined
   }
 
   pull(position: number, max: number): Later<Buffer> {
@@ -80,8 +95,9 @@ export class EntryReader implements BodyReader {
 
   lend(position: number): Later<Uint8Array> {
     const entry = this.#entry
-    if (entry.view === undefined || position >= this.size) return this.pull(position, PIECE_BYTES)
     if (this.#failure !== undefined) throw this.#failure
+    if (position >= this.size) return EMPTY
+    if (entry.view === undefined) return this.#lendScratch(position)
     let view: Uint8Array
     try {
       view = entry.view(position)
@@ -93,8 +109,13 @@ export class EntryReader implements BodyReader {
     return view
   }
 
-  returned(): void {
-    // What a store without views gave is the reader's own, and was not on loan.
+  returned(memory: Uint8Array): void {
+    if (this.#scratch !== undefined) {
+      const at = this.#scratch.findIndex((lent) => isSame(lent, memory))
+      const [lent] = at < 0 ? [] : this.#scratch.splice(at, 1)
+      if (lent !== undefined) this.#tier.scratch.put(lent)
+      return
+    }
     if (this.#loans === 0) return
     this.#loans -= 1
     this.#releaseIfDone()
@@ -118,6 +139,55 @@ export class EntryReader implements BodyReader {
 
   #releaseIfDone(): void {
     if (this.#left && this.#loans === 0) this.#tier.release(this.#entry)
+  }
+
+  /** Has the store read into memory that is nobody's for longer than the loan. */
+  #lendScratch(position: number): Later<Uint8Array> {
+    const { scratch } = this.#tier
+    const memory = scratch.get(Math.min(PIECE_BYTES, this.size - position))
+    let read: Later<number>
+    try {
+      read = this.#entry.read(memory, position)
+    } catch (error) {
+      scratch.put(memory)
+      throw this.#brokenOff(position, error)
+    }
+    return read instanceof Promise
+      ? this.#awaitScratch(read, memory, position)
+      : this.#lent(memory, read, position)
+  }
+
+  #awaitScratch(read: Promise<number>, memory: Buffer, position: number): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      let left = false
+      this.#interrupt = (error) => {
+        left = true
+        reject(error)
+      }
+      read
+        .then(
+          (length) => {
+            // The store wrote into it until now, though nobody waited any more.
+            if (left) this.#tier.scratch.put(memory)
+            else resolve(this.#lent(memory, length, position))
+          },
+          (error) => {
+            this.#tier.scratch.put(memory)
+            reject(this.#brokenOff(position, error))
+          },
+        )
+        .catch(reject)
+    })
+  }
+
+  #lent(memory: Buffer, length: number, position: number): Uint8Array {
+    if (length > 0) {
+      this.#scratch ??= []
+      this.#scratch.push(memory)
+      return length === memory.length ? memory : memory.subarray(0, length)
+    }
+    this.#tier.scratch.put(memory)
+    throw this.#brokenOff(position, undefined)
   }
 
   #await(read: Promise<number>, piece: Buffer, position: number): Promise<Buffer> {
@@ -151,6 +221,8 @@ export class EntryReader implements BodyReader {
 /** Reads bytes that are the reader's own. */
 export class BytesReader implements BodyReader {
   readonly inHand = true
+  readonly inPieces = false
+  readonly staysLent = true
   readonly size: number
   readonly #bytes: Buffer
   #failure: Error | undefined

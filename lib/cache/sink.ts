@@ -7,7 +7,7 @@ import type { Cursor } from './cursor.js'
 
 /*
  * Writing a body out. Sockets and HTTP responses only copy to the kernel and never change what they are given,
- * so they are lent the store's own memory until the callback of the write. Every other Writable may keep or change its
+ * so they are lent the store's own memory, or pooled memory, until the callback of the write. Every other Writable may keep or change its
  * chunks (a PassThrough keeps them after its callback), and gets memory of its own.
  */
 
@@ -26,8 +26,8 @@ export interface Outflow {
  */
 export function writeOut(cursor: Cursor, writable: Writable, onPiece: () => void): Outflow {
   const lent = mayBeLent(writable)
-  /** Pieces whose memory is still on loan. */
-  let onLoan = 0
+  /** Pieces whose memory is still on loan, in the order in which they were written and are called back. */
+  const onLoan: Uint8Array[] = []
   let waiting = false
   let ended = false
   let settled = false
@@ -52,7 +52,7 @@ export function writeOut(cursor: Cursor, writable: Writable, onPiece: () => void
     // The error listener stays: destroying emits `error`, and the caller learns of it by the rejection.
     writable.destroy(writable instanceof OutgoingMessage ? undefined : error)
     whenUnused(writable, () => {
-      while (onLoan > 0) givenBack()
+      for (const memory of onLoan.splice(0)) cursor.returned(memory)
     })
     reject(error)
   }
@@ -63,28 +63,30 @@ export function writeOut(cursor: Cursor, writable: Writable, onPiece: () => void
   const onFinish = (): void => {
     if (!lent && ended) settle()
   }
-  const givenBack = (): void => {
-    if (onLoan === 0) return
-    onLoan -= 1
-    cursor.returned()
-    if (ended && onLoan === 0) settle()
+  const givenBack = (error?: Error | null): void => {
+    // A write that failed may be under way still: its memory comes back when the writable has closed.
+    if (error !== undefined && error !== null) return
+    const memory = onLoan.shift()
+    if (memory === undefined) return
+    cursor.returned(memory)
+    if (ended && onLoan.length === 0) settle()
   }
   const finish = (): void => {
     ended = true
     writable.end()
-    if (lent && onLoan === 0) settle()
+    if (lent && onLoan.length === 0) settle()
   }
   /** Hands over one piece; says whether there is room for more. */
   const write = (piece: Uint8Array): boolean => {
     onPiece()
     if (!lent) return writable.write(piece)
-    onLoan += 1
+    onLoan.push(piece)
     return writable.write(piece, givenBack)
   }
   const resume = (piece: Uint8Array): void => {
     waiting = false
     if (settled) {
-      if (lent && piece.length > 0) cursor.returned()
+      if (lent && piece.length > 0) cursor.returned(piece)
     } else if (piece.length === 0) finish()
     else if (write(piece)) run()
   }

@@ -51,13 +51,14 @@ export class Spool {
     refused: NotStored | undefined,
     onProgress: () => void,
     flight?: SpoolFlight,
+    user?: unknown,
   ) {
     this.#tier = tier
     this.#flight = flight
-    const draft = refused ?? (flight === undefined ? tier.draft(key, declared) : flight.draft(declared))
+    const draft = refused ?? (flight === undefined ? tier.draft(key, declared, user) : flight.draft(declared))
     if (typeof draft === 'string') this.#setRefused(draft)
     else if (draft instanceof Promise || draft.growing === undefined) {
-      this.#window = new Window(0)
+      this.#window = new Window(0, tier.scratch)
       this.#far = new FarDraft(draft, this.#window, tier, {
         onProgress,
         onRefused: (why) => {
@@ -106,6 +107,15 @@ export class Spool {
     return position < this.#prefixEnd ? this.#growing!.view(position) : this.#window!.view(position)
   }
 
+  /** Keeps what `view(position)` gives as it is until `letGo(position)`. A draft is held as a whole, by who says when to discard it. */
+  hold(position: number): void {
+    if (position >= this.#prefixEnd) this.#window!.hold(position)
+  }
+
+  letGo(position: number): void {
+    if (position >= this.#prefixEnd) this.#window!.letGo(position)
+  }
+
   /** No reader needs what lies before `slowest`, and none will begin; `onLoan` says that some of it may be lent still. */
   discardBefore(slowest: number, onLoan: boolean): void {
     if (slowest >= this.#prefixEnd && !onLoan) this.#dropDraft()
@@ -131,7 +141,7 @@ export class Spool {
   /** Gives up keeping the value. What a readable draft has is read on until `discardBefore` or `release`. */
   refuse(why: NotStored): void {
     this.#setRefused(why)
-    this.#window ??= new Window(this.end)
+    this.#window ??= new Window(this.end, this.#tier.scratch)
     this.#far?.abandon()
   }
 
@@ -193,7 +203,7 @@ export class Spool {
 
   #pass(bytes: Uint8Array, slowest: number): boolean {
     if (this.#released) return true
-    this.#window ??= new Window(this.end)
+    this.#window ??= new Window(this.end, this.#tier.scratch)
     const window = this.#window
     const fits = (): boolean => window.end - window.start + bytes.length <= WINDOW_BYTES
     // What everybody had is kept as long as there is room, for those who still want to begin.

@@ -1,4 +1,6 @@
 import type { Writable } from 'node:stream'
+import { poolOf } from '../buffers/choice.js'
+import type { BufferPool } from '../buffers/pool.js'
 import { type Clock, systemClock } from '../clock.js'
 import { ClosedError } from '../errors.js'
 import { assertKey } from '../keys.js'
@@ -18,6 +20,7 @@ import { isFresh } from './metadata.js'
 import type { CacheConfig } from './options.js'
 import { follow, type Pressed } from './pressed.js'
 import { ReadPath } from './read-path.js'
+import { scratchOf } from './scratch.js'
 import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
 
@@ -25,6 +28,7 @@ import { WritePath } from './write-path.js'
 export class StreamingCache implements DirectCache {
   readonly #config: CacheConfig
   readonly #clock: Clock
+  readonly #pool: BufferPool | undefined
   readonly #tier: Tier
   readonly #fences = new FenceTable()
   readonly #counters = new Counters()
@@ -46,7 +50,14 @@ export class StreamingCache implements DirectCache {
   constructor(config: CacheConfig, clock: Clock) {
     this.#config = config
     this.#clock = clock
-    this.#tier = new Tier(config.store)
+    const events = this.#events
+    this.#pool = poolOf(config.bufferPool, {
+      clock,
+      pressure: config.pressure,
+      // Not by way of the cache, which nobody may have any more when its pool is looked through.
+      onLeak: (lost) => events.emit('leak', lost),
+    })
+    this.#tier = new Tier(config.store, scratchOf(this.#pool))
     this.#found = {
       idle: new IdleWatch(clock, config.timeouts.idle),
       inFlight: this.#inFlight,
@@ -86,6 +97,7 @@ export class StreamingCache implements DirectCache {
       now: () => this.#clock.now(),
       systemTime: this.#clock === systemClock,
       onEvict: (key, reason) => this.#events.emit('evict', { key, tier: store.name, reason }),
+      onCorrupt: (key) => this.#events.emit('corrupt', { key, tier: store.name }),
       hearsEvictions: () => this.#events.has('evict'),
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
@@ -188,6 +200,7 @@ export class StreamingCache implements DirectCache {
       leaks,
       notStored: { ...notStored },
       tiers: [{ name: store.name, failures, ...store.stats() }],
+      pool: this.#pool?.stats(),
     }
   }
 
@@ -214,7 +227,16 @@ export class StreamingCache implements DirectCache {
     this.#unfollow?.()
     await this.#inFlight.quiet(this.#clock, this.#config.timeouts.shutdown)
     this.#inFlight.endAll(new ClosedError('the cache was closed'))
-    await this.#tier.store.close()
+    try {
+      await this.#tier.store.close()
+    } finally {
+      await this.#closePool()
+    }
+  }
+
+  /** One that was given is its owner's to close. */
+  async #closePool(): Promise<void> {
+    if (this.#config.bufferPool.kind === 'own') await this.#pool?.close()
   }
 
   /**

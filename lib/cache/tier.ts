@@ -1,4 +1,5 @@
 import type { Draft, Later, Metadata, Store, StoredEntry } from '../store/store.js'
+import { PLAIN, type Scratch } from './scratch.js'
 
 /**
  * A store as the cache uses it: its failures are counted and cost hits, never answers (I3), and changes of one
@@ -10,14 +11,17 @@ import type { Draft, Later, Metadata, Store, StoredEntry } from '../store/store.
  */
 export class Tier {
   readonly store: Store
+  /** What bytes on their way into the store and out of it may pass through. */
+  readonly scratch: Scratch
   /** Failures of the store since it was opened. */
   failures = 0
   readonly #pending = new Map<string, Promise<void>>()
   /** A clear under way: all changes asked for after it wait for it. */
   #barrier: Promise<void> | undefined
 
-  constructor(store: Store) {
+  constructor(store: Store, scratch: Scratch = PLAIN) {
     this.store = store
+    this.scratch = scratch
   }
 
   /** What the store answers to `call`. Its failure is counted, and the caller's to handle. */
@@ -67,8 +71,8 @@ export class Tier {
   }
 
   /** A draft, or why there is none. Never rejects. */
-  draft(key: string, size: number | undefined): Later<Draft | 'no-room' | 'tier-down'> {
-    return this.begin(() => this.store.draft(key, size))
+  draft(key: string, size: number | undefined, user?: unknown): Later<Draft | 'no-room' | 'tier-down'> {
+    return this.begin(() => this.store.draft(key, size, user))
   }
 
   /** As `draft`, of what `begins` it. */

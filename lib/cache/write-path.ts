@@ -79,13 +79,24 @@ export class WritePath {
 
   #setBytes(writer: EntryWriter, bytes: Uint8Array): Later<Metadata> {
     try {
-      // A store that takes them later gets a copy that the caller cannot change.
-      const written = writer.write(writer.takesAtOnce ? bytes : Buffer.from(bytes))
+      const written = writer.takesAtOnce ? writer.write(bytes) : this.#writeCopy(writer, bytes)
       const finished = written instanceof Promise ? written.then(() => writer.finish()) : writer.finish()
       return finished instanceof Promise ? this.#follow(finished, () => writer.abort()) : finished
     } catch (error) {
       writer.abort()
       throw error
+    }
+  }
+
+  /** For a store that takes bytes later: a copy that the caller cannot change, until the store has it (S5). */
+  async #writeCopy(writer: EntryWriter, bytes: Uint8Array): Promise<void> {
+    const { scratch } = this.#context.tier
+    const copy = scratch.get(bytes.length)
+    try {
+      copy.set(bytes)
+      await writer.write(copy)
+    } finally {
+      scratch.put(copy)
     }
   }
 

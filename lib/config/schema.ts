@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { compressionOption } from '../compression/options.js'
 import { type EvictionPolicy, POLICY_NAMES, type PolicyName } from '../policy/policy.js'
 import { isEvictionPolicy } from '../policy/user.js'
 import { memoryThereIs } from './memory.js'
@@ -100,6 +101,11 @@ export const memoryStorePatch = z.strictObject({
 export const memoryStoreOptions = memoryStorePatch.extend({
   /** Stores of one name are one memory, in all worker threads of the process, where the addon is loaded. Default: no name, a store of its own. Not with a policy of your own. */
   name: nameOption.optional(),
+  /**
+   * Keeps values compressed: `'lz4'`, `'gzip'`, `'zstd'`, more than a name, or a `Compressor` of your own. Default `'none'`. Not
+   * with a name.
+   */
+  compression: compressionOption.optional(),
 })
 
 /** Options of `memoryStore`. */

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { z } from 'zod'
+import { type BufferPoolChoice, bufferPoolOption, readBufferPool } from '../buffers/choice.js'
 import { defaultMemoryBytes } from '../config/memory.js'
 import { durationOption, limitOption, memoryOption, sizeOption } from '../config/schema.js'
 import { parseDuration, parseSize } from '../config/units.js'
@@ -22,6 +23,8 @@ const proxyOptions = z.strictObject({
   memory: memoryOption.optional(),
   /** Larger answers pass through and are not kept. Default: an eighth of `memory`. */
   maxItem: sizeOption.optional(),
+  /** What bodies pass through on their way: as `bufferPool` of `createCache`. Default true. */
+  bufferPool: bufferPoolOption.optional(),
   /** Freshness where the origin says nothing. Default: such answers are not stored. */
   ttl: durationOption.optional(),
   /** For how long an answer may stand in for an origin that fails, where the origin does not say. Default 1 day. */
@@ -59,6 +62,7 @@ export interface ProxyConfig {
   readonly listen: ListenAt
   readonly memory: number
   readonly maxItem: number | undefined
+  readonly bufferPool: BufferPoolChoice
   readonly ttl: number | undefined
   readonly staleIfError: number
   readonly heuristic: boolean
@@ -80,7 +84,11 @@ export function readProxyOptions(options: unknown): ProxyConfig {
   if (maxItem !== undefined && maxItem > memory) {
     throw new ConfigError(`maxItem: got ${maxItem}, more than memory, ${memory}; want at most that`)
   }
+  const { bufferPool = true } = given
+  // Before anything is made: the cache, which reads it again, comes after the log.
+  readBufferPool(bufferPool)
   return {
+    bufferPool,
     origin: readOrigin(given.origin),
     listen: parseListen(given.listen ?? 0),
     memory,

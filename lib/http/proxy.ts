@@ -78,6 +78,7 @@ export async function createProxyWith(
           ...(common === undefined ? {} : { name: `drey proxy ${common.instance}` }),
         }),
       ],
+      bufferPool: config.bufferPool,
       timeouts: {
         firstByte: config.originTimeout,
         // A large body on its way to a slow client is no fault; what stands still is found by `idle`.

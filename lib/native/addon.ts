@@ -20,6 +20,17 @@ export interface Addon {
    */
   readonly listenSocket: (host: string, port: number, backlog: number) => number
 
+  /**
+   * Reads from where the file stands into `target`, in another thread, until it is full or a read gives less than was asked for. Then `done` is
+   * called with how many bytes, -1 for a failure, and their CRC32C on from `seed`. The target must stay as it is until then; not called when the thread ends first.
+   */
+  readonly readChecked: (
+    fd: number,
+    target: Uint8Array,
+    seed: number,
+    done: (bytes: number, checksum: number) => void,
+  ) => void
+
   // The buffer pool.
 
   /** Whether this engine lets the addon lend it memory. */
@@ -174,6 +185,7 @@ export const ADDON_FUNCTIONS = [
   'crc32cBy',
   'hash128',
   'listenSocket',
+  'readChecked',
   'slabAllowed',
   'slabTake',
   'slabGiveBack',

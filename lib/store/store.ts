@@ -1,3 +1,5 @@
+import type { CompressionStats } from '../compression/stats.js'
+
 /*
  * The contract between the cache and what its tiers are made of.
  *
@@ -17,8 +19,9 @@
  *      after `abort`. A store that fences by itself lets no draft commit that began before a delete of its key.
  *  S2  A commit replaces what the key had before in one step: `find` gives the old entry or the new one.
  *  S3  An open entry stays readable, unchanged, until `release`, whatever happens to its key meanwhile.
- *  S4  `read` copies into the caller's memory. Only `view` lends the store's own, until `release`.
- *  S5  Bytes given to `Draft.write` are taken before its promise settles; where the draft offers `growing`, before it returns.
+ *  S4  `read` copies into the caller's memory, and does not touch it once it has answered. Only `view` lends the store's own, until `release`.
+ *  S5  Bytes given to `Draft.write` are taken before its promise settles, and not looked at after; where the draft offers `growing`, before it
+ *      returns. Both kinds of memory are used again for other values.
  *  S6  The store never holds more than its bound, drafts and open entries included; it refuses instead.
  *  S7  An entry of at most IN_HAND bytes holds nothing: forgetting to release it leaks nothing, and what `view` lent of it
  *      stays as it is without a release.
@@ -44,8 +47,20 @@ export interface Metadata<User = unknown> {
   readonly staleIfErrorUntil: number
   /** True for a remembered "there is no such thing". Its value is empty. */
   readonly negative: boolean
+  /** How the value is stored, where a store compressed it. Said by the store; what is given to one of it counts for nothing. */
+  readonly compression?: StoredCompression
   /** The user's own: JSON, at most 64 KiB. Frozen. */
   readonly user?: User
+}
+
+/** How a value is stored that has `size` bytes when it is read. */
+export interface StoredCompression {
+  /** Who compressed it. */
+  readonly codec: string
+  /** Bytes that are stored for it. */
+  readonly storedSize: number
+  /** How many times smaller that is. */
+  readonly ratio: number
 }
 
 /** An entry opened for reading. Unchanged until `release`, whatever happens to its key. */
@@ -103,6 +118,8 @@ export interface StoreStats {
   readonly policyFaults: number
   /** Drafts refused or given up for want of room or for size. */
   readonly refusals: number
+  /** Of a store that compresses: what came of it since it was opened. */
+  readonly compression?: CompressionStats
 }
 
 /** Why an entry left a store by the store's own doing: to make room, while it was of use or when it had expired. */
@@ -116,6 +133,8 @@ export interface StoreContext {
   readonly systemTime?: boolean
   /** To be called for each entry that leaves by the store's own doing, after the change that it made room for. Must not throw; may call the store. */
   onEvict(key: string, reason: EvictReason): void
+  /** To be called for each entry that was dropped because what the disk gave is not what was written. Must not throw; may call the store. */
+  onCorrupt?(key: string): void
   /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
   hearsEvictions(): boolean
 }
@@ -203,8 +222,11 @@ export interface Store {
   open(context: StoreContext): Later<void>
   /** Opens the entry of `key`, counting as a use of it for eviction unless `peek`. Expired entries are given too: the cache decides what is fresh. */
   find(key: string, peek?: boolean): Later<StoredEntry | undefined>
-  /** Begins an entry of `size` bytes, if known. Undefined when the store cannot hold it. */
-  draft(key: string, size: number | undefined): Later<Draft | undefined>
+  /**
+   * Begins an entry of `size` bytes, if known. Undefined when the store cannot hold it. `user` is what its metadata is going to say
+   * for `user`, where that is known by now: a store that compresses looks there for the type of the content.
+   */
+  draft(key: string, size: number | undefined, user?: unknown): Later<Draft | undefined>
   /**
    * As `draft`, `write` and `commit` in one call, for stores that do it at once and cheaper. The bytes are taken before it
    * returns. False when there is no room.

@@ -12,7 +12,12 @@ namespace {
 
 constexpr size_t kLongestName = 255;
 
-std::string Quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string Quoted(std::string_view text) {
+  std::string quoted(1, '\'');
+  quoted.append(text);
+  quoted.push_back('\'');
+  return quoted;
+}
 
 // Without what would have the system follow a link at its end: "a/link/" and "a/link/.".
 std::string Trimmed(std::string path) {
@@ -20,8 +25,8 @@ std::string Trimmed(std::string path) {
     if (path.ends_with('/')) {
       path.pop_back();
     } else if (path.ends_with("/.")) {
-      path.resize(path.size() - 2);
-      if (path.empty()) path = "/";
+      // Of "/." the folder itself is left.
+      path.resize(path.size() == 2 ? 1 : path.size() - 2);
     } else {
       break;
     }

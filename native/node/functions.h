@@ -20,6 +20,10 @@ napi_value Hash128(napi_env env, napi_callback_info info);
 // that shares its port
 napi_value ListenSocket(napi_env env, napi_callback_info info);
 
+// readChecked(fd: number, target: Uint8Array, seed: number, done: (bytes: number, checksum: number)
+// => void): void
+napi_value ReadChecked(napi_env env, napi_callback_info info);
+
 // slabAllowed(): boolean, whether this engine takes memory of ours
 napi_value SlabAllowed(napi_env env, napi_callback_info info);
 

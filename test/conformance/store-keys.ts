@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { MAX_KEY_BYTES } from '../../lib/keys.js'
 import type { Metadata } from '../../lib/store/store.js'
 import {
+  asGiven,
   bytesOf,
   expectBytes,
   keysOf,
@@ -105,7 +106,7 @@ export function keyTests(make: MakeStore): void {
       const metadata = metadataFor(3, more)
       await mustPut(store, 'k', bytesOf(3, 'k'), { metadata })
       const entry = await mustFind(store, 'k')
-      expect(entry.metadata).toEqual(metadata)
+      expect(asGiven(entry.metadata)).toEqual(metadata)
       entry.release()
       expect(await scan(store)).toEqual([['k', metadata]])
       await store.close()
@@ -116,7 +117,7 @@ export function keyTests(make: MakeStore): void {
       const metadata = metadataFor(0, { negative: true })
       await mustPut(store, 'k', bytesOf(0, ''), { metadata })
       const entry = await mustFind(store, 'k')
-      expect(entry.metadata).toEqual(metadata)
+      expect(asGiven(entry.metadata)).toEqual(metadata)
       expect(await entry.read(Buffer.alloc(1), 0)).toBe(0)
       entry.release()
       await store.close()

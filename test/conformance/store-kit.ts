@@ -190,9 +190,15 @@ export function expectBytes(actual: Buffer | undefined, expected: Buffer): void 
   )
 }
 
+/** Metadata as it was given to the store: without what that says of its own doing. */
+export function asGiven({ compression: _, ...given }: Metadata): Metadata {
+  return given
+}
+
+/** Keys and metadata, as they were given. */
 export async function scan(store: Store): Promise<Array<readonly [string, Metadata]>> {
   const all: Array<readonly [string, Metadata]> = []
-  for await (const entry of store.entries()) all.push(entry)
+  for await (const [key, metadata] of store.entries()) all.push([key, asGiven(metadata)])
   return all
 }
 

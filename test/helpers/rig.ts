@@ -8,6 +8,7 @@ import {
   memoryStore,
   type Store,
 } from '../../lib/index.js'
+import { bufferPool, misuseOf } from './buffer-pool.js'
 import { FakeClock } from './clock.js'
 import { DistantStore } from './distant-store.js'
 import { turns, until } from './gate.js'
@@ -40,7 +41,7 @@ export async function rigOver<S extends Store>(
   clock = new FakeClock(),
 ): Promise<Rig<S>> {
   // Whatever else the machine is doing, unless a test is about that.
-  const cache = await createCacheWith({ pressure: false, ...options, tiers: [store] }, { clock })
+  const cache = await createCacheWith({ pressure: false, bufferPool, ...options, tiers: [store] }, { clock })
   const rig = { cache, clock, store }
   rigs.push(rig)
   return rig
@@ -115,12 +116,13 @@ export async function leftOf(...made: Rig[]): Promise<string[]> {
 }
 
 function left({ cache, clock, store }: Rig): string[] {
-  const { openBodies, filling, tiers } = cache.stats()
+  const { openBodies, filling, tiers, pool } = cache.stats()
   const counts: Record<string, number> = {
     'open bodies': openBodies,
     'fills under way': filling,
     'pinned bytes': tiers[0]!.pinnedBytes,
     'timers set': clock.pending,
+    ...misuseOf(pool),
   }
   if (store instanceof SharedStore) {
     counts['passes that are not over'] = store.memory.passes.size

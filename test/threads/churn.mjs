@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createCache, memoryStore } from '../../dist/index.js'
+import { bufferPool } from './buffer-pool.mjs'
 
 /*
  * A worker thread that reads, writes, deletes and fills a few keys of a shared store at random, and keeps a history of
@@ -107,7 +108,7 @@ async function run(cache) {
   }
 }
 
-const cache = await createCache({ tiers: [memoryStore(options)] })
+const cache = await createCache({ bufferPool, tiers: [memoryStore(options)] })
 parentPort.postMessage({ started: true })
 await Promise.all([run(cache), run(cache), run(cache)])
 parentPort.postMessage({ history, pinned: cache.stats().tiers[0].pinnedBytes })

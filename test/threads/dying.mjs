@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createCache, memoryStore } from '../../dist/index.js'
+import { bufferPool } from './buffer-pool.mjs'
 
 /*
  * A worker thread that keeps a shared store busy in every way until it is terminated, or ends by itself at a place that
@@ -22,7 +23,7 @@ async function* slowly(size) {
   }
 }
 
-const cache = await createCache({ tiers: [memoryStore(options)] })
+const cache = await createCache({ bufferPool, tiers: [memoryStore(options)] })
 parentPort.postMessage('open')
 mayExit()
 

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createCache, memoryStore } from '../../dist/index.js'
+import { bufferPool } from './buffer-pool.mjs'
 
 /*
  * A worker thread with a cache over a store that has a name. It does what it is told, in the order in which it is told,
@@ -45,7 +46,7 @@ async function textOf(answer) {
 
 const ops = {
   async open(options) {
-    cache = await createCache({ tiers: [memoryStore(options)], timeouts: { shutdown: 0 } })
+    cache = await createCache({ bufferPool, tiers: [memoryStore(options)], timeouts: { shutdown: 0 } })
   },
   fetch: async (key, size) =>
     textOf(

@@ -1,3 +1,4 @@
+import { type CompressionConfig, type CompressionOption, readCompression } from '../../compression/options.js'
 import { defaultMemoryBytes } from '../../config/memory.js'
 import {
   type MemoryStoreOptions,
@@ -21,6 +22,8 @@ export interface MemoryConfig {
   readonly maxItemFollows: boolean
   readonly policy: PolicyName | EvictionPolicy
   readonly name: string | undefined
+  /** Values are kept compressed. */
+  readonly compression?: CompressionConfig
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
@@ -28,6 +31,7 @@ export function readMemoryOptions(options: MemoryStoreOptions): MemoryConfig {
   const given = validate(memoryStoreOptions, options, 'memoryStore')
   const maxBytes = parseSize(given.maxBytes) ?? defaultMemoryBytes()
   const maxItemBytes = parseSize(given.maxItemBytes)
+  const compression = compressionOf(given.compression, given.name)
   return checked(
     {
       maxBytes,
@@ -35,6 +39,7 @@ export function readMemoryOptions(options: MemoryStoreOptions): MemoryConfig {
       maxItemFollows: maxItemBytes === undefined,
       policy: given.policy ?? DEFAULT_POLICY,
       name: given.name,
+      ...(compression === undefined ? {} : { compression }),
     },
     'memoryStore',
     given.maxItemBytes,
@@ -57,6 +62,20 @@ export function patchMemoryConfig(config: MemoryConfig, patch: MemoryStorePatch)
     },
     'configure',
     given.maxItemBytes ?? config.maxItemBytes,
+  )
+}
+
+/** Undefined where nothing is to be compressed: a memory store has nothing from before that would have to be read. */
+function compressionOf(
+  option: CompressionOption | undefined,
+  name: string | undefined,
+): CompressionConfig | undefined {
+  if (option === undefined) return undefined
+  const config = readCompression(option, 'memoryStore.compression')
+  if (config.compressor === undefined) return undefined
+  if (name === undefined) return config
+  throw new ConfigError(
+    `memoryStore.compression: got ${showValue(option)} for the store named ${showValue(name)}, whose bodies worker threads read from each other while they grow; compression is for a store without a name`,
   )
 }
 

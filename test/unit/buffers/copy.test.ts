@@ -173,3 +173,34 @@ test('what was done is said, and counted', async () => {
   })
   expect(copies.bytes).toBe(4 * 3000 + 600 * KiB)
 })
+
+describe('a checksum that is taken while a file is read', () => {
+  const step = 128 * KiB
+  test.each([1, 4095, 4096, step - 1, step, step + 1, 1024 * KiB - 1, 1024 * KiB + 1, 3 * step])(
+    'of %i bytes is that of the bytes, by path and by handle',
+    async (size) => {
+      const pool = newPool()
+      const bytes = patterned(size)
+      for (const kind of ['path', 'handle'] as const) {
+        const from = await SOURCES[kind]!([bytes], folder)
+        const to = await SINKS['socket']!(folder)
+        const result = await pool.copy(from.source, to.sink, { checksum: true })
+        expect(result).toMatchObject({ bytes: size, crc32c: crc32c(bytes) })
+        expect((await to.got())?.equals(bytes)).toBe(true)
+        await from.close()
+        await to.close()
+      }
+    },
+  )
+
+  test('what cannot be read fails as it does without', async () => {
+    const pool = newPool()
+    for (const checksum of [true, false]) {
+      const to = await SINKS['path']!(folder)
+      await expect(pool.copy({ path: folder }, to.sink, { checksum })).rejects.toMatchObject({
+        code: 'EISDIR',
+      })
+      expect(await to.got()).toBeUndefined()
+    }
+  })
+})

@@ -40,7 +40,7 @@ it('a listener may call the cache, and change what was about to be evicted', asy
 it('a listener that fails is reported, and harms nobody', async () => {
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
   const events = new Events()
-  const heard: string[] = []
+  const heard: Array<string | undefined> = []
   events.on('leak', () => {
     throw new Error('thrown')
   })

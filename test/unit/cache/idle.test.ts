@@ -38,7 +38,7 @@ it('finds what lies unread after one to one and a quarter of the period, whereve
 overStores((kind) => {
   it('closes a large body that lies unread, and says so once', async () => {
     const { cache, clock } = await rig(kind, { timeouts: { idle: '30s' } })
-    const leaks: string[] = []
+    const leaks: Array<string | undefined> = []
     cache.on('leak', ({ key }) => leaks.push(key))
     await cache.set('k', patterned(100_000))
     const body = found(await cache.get('k'))

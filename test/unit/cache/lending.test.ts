@@ -35,6 +35,7 @@ class SlowSocket extends Socket {
     setImmediate(() => {
       for (const callback of this.callbacks.splice(0)) callback(error ?? new Error('closed'))
       done(error)
+      setImmediate(() => this.emit('close', true))
     })
   }
 }
@@ -137,7 +138,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
   flow.fail(new Error('reset'))
   reader.release()
   expect(store.stats().pinnedBytes).toBeGreaterThan(STEP)
-  reader.returned()
+  reader.returned(lent)
   expect(store.stats().pinnedBytes).toBe(0)
 })
 

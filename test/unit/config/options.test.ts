@@ -188,10 +188,10 @@ describe('options as a whole', () => {
 
   test('that are unknown are refused with those that there are, at every depth', async () => {
     expect(await storeProblem({ maxbytes: 1 })).toBe(
-      'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name',
+      'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name, compression',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
-      'ttl: no such option; there are tiers, freshness, timeouts, pressure',
+      'ttl: no such option; there are tiers, freshness, timeouts, pressure, bufferPool',
     )
     expect(await cacheProblem({ freshness: { TTL: 1, maxAge: 2 } })).toBe(
       'freshness.TTL, freshness.maxAge: no such option; there are ttl, staleIfError, negativeTtl',

@@ -9,6 +9,7 @@ import {
   httpFetcher,
   OriginFailure,
 } from '../../../lib/http/index.js'
+import { bufferPool } from '../../helpers/buffer-pool.js'
 import { FakeClock } from '../../helpers/clock.js'
 import { type FakeOrigin, fakeOrigin, gate } from '../../helpers/origin.js'
 
@@ -26,7 +27,7 @@ async function bench(): Promise<Bench> {
   const origin = await fakeOrigin()
   const clock = new FakeClock()
   const cache = await createCacheWith<HttpMetadata>(
-    { freshness: { ttl: '10s', staleIfError: '1m' }, timeouts: { shutdown: 0 } },
+    { bufferPool, freshness: { ttl: '10s', staleIfError: '1m' }, timeouts: { shutdown: 0 } },
     { clock },
   )
   const get: Bench['get'] = async (path, options) => {

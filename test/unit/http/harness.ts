@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { ProxyOptions } from '../../../lib/http/options.js'
 import { type CachingProxy, createProxyWith } from '../../../lib/http/proxy.js'
+import { bufferPool, misuseOf } from '../../helpers/buffer-pool.js'
 import { FakeClock } from '../../helpers/clock.js'
 import { type FakeOrigin, fakeOrigin } from '../../helpers/origin.js'
 
@@ -39,7 +40,7 @@ export interface Reply {
 export async function bed(options: Partial<ProxyOptions> = {}): Promise<Bed> {
   const origin = await fakeOrigin()
   const clock = new FakeClock()
-  const proxy = await createProxyWith({ origin: origin.url, ...options }, { clock })
+  const proxy = await createProxyWith({ origin: origin.url, bufferPool, ...options }, { clock })
   await proxy.listen()
   const port = Number(new URL(proxy.address!).port)
   return {
@@ -52,6 +53,8 @@ export async function bed(options: Partial<ProxyOptions> = {}): Promise<Bed> {
       proxy.server.closeAllConnections()
       await proxy.close()
       await origin.stop()
+      const misuse = Object.entries(misuseOf(proxy.cache.stats().pool)).filter(([, count]) => count > 0)
+      if (misuse.length > 0) throw new Error(`left of the pool: ${misuse.join(', ')}`)
     },
   }
 }
