@@ -115,8 +115,7 @@ Status Recovery::LookAt(const std::string& name, uint64_t number, bool image) {
   if (info.value().kind != NodeKind::kFile) return NotAFile(name);
   // Names are nobody's word: one that no writer gives would leave no number to go on with.
   if (number > UINT32_MAX) {
-    return Status::Failed(Status::Code::kFormat,
-                          name + " has a number that drey gives to none: remove it");
+    return Status::InvalidArgument(name + " has a number that drey gives to none: remove it");
   }
   if (image) {
     result_.next_image = std::max(result_.next_image, number + 1);
