@@ -11,13 +11,14 @@ import {
 } from '../format/record.js'
 import { SEGMENT_HEADER } from '../format/segment.js'
 import { allotment, blobAllotment } from '../space.js'
+import { type Append, bare, type Place } from './append.js'
 import type { Blobs } from './blobs.js'
 import { type Core, headContext, keyIdOf, logFolder, segmentPath } from './core.js'
 import { type Segment, weightOf } from './segments.js'
 import { ENTRY_BYTES, type IndexEntry } from './table.js'
 import { partsFrom } from './value.js'
 import { walk } from './walk.js'
-import { type Append, bare, type Place, type Writer } from './writer.js'
+import type { Writer } from './writer.js'
 
 /** A current record of the segment that is reclaimed. */
 interface Live {

@@ -1,7 +1,8 @@
 import { ClosedError } from '../../../errors.js'
 import type { Metadata } from '../../store.js'
 import { codeOf } from '../env.js'
-import { type ReaderHost, readMetadata } from './reader.js'
+import type { ReaderHost } from './blob-reader.js'
+import { readMetadata } from './reader.js'
 import type { IndexEntry } from './table.js'
 
 /** Tries for an entry that moves while it is read. */

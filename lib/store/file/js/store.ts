@@ -5,19 +5,22 @@ import type { Draft, Later, Metadata, StoreContext, StoredEntry } from '../../st
 import { codeOf, type Env, systemEnv } from '../env.js'
 import { failure } from '../failure.js'
 import type { Change, FileStore, FileStoreStats } from '../file-store.js'
+import { imageBytes } from '../format/image.js'
 import { encodeMetadata } from '../format/metadata.js'
 import { KIND } from '../format/record.js'
 import type { FileConfig } from '../options.js'
-import { UNIT } from '../space.js'
+import { allotment, UNIT } from '../space.js'
+import { type Append, bare, type Outcome } from './append.js'
+import type { ReaderHost } from './blob-reader.js'
 import { BlobWriter } from './blob-writer.js'
 import { type Core, expiryOf, identityOf, type KeyId, keyIdOf, newTally, type Tally } from './core.js'
 import { type DraftHost, FileDraft, type Prepared } from './draft.js'
+import { ReadLane } from './lane.js'
 import { type Opened, openDirectoryStore } from './open.js'
-import { type OpenedEntry, openEntry, type ReaderHost, ReadLane } from './reader.js'
+import { type OpenedEntry, openEntry } from './reader.js'
 import { deletion } from './reclaim.js'
 import { scan } from './scan.js'
 import { type IndexEntry, NEVER } from './table.js'
-import { type Append, bare, type Outcome } from './writer.js'
 
 /** What a test may replace. */
 export interface FileSeams {
@@ -545,6 +548,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     await writer.flush().catch(() => undefined)
     while (this.#background.size > 0) await Promise.all(this.#background)
     await reclaimer.close()
+    // An image costs an entry or two, and spares the next open the reading of the log.
+    await reclaimer.makeRoom(allotment(imageBytes(core.index.size)), 0)
     await blobs.settled()
     await core.files.settled()
     await this.lane.quiet()

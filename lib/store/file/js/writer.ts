@@ -3,7 +3,6 @@ import { ClosedError, type DreyError, NoSpaceError } from '../../../errors.js'
 import { isNoSpace, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, syncFolder, writeFully } from '../env.js'
 import { failure } from '../failure.js'
 import {
-  batchBody,
   encodeRecord,
   FIXED_HEAD,
   FLAG,
@@ -14,56 +13,10 @@ import {
 } from '../format/record.js'
 import { DURABILITY, encodeSegment, SEGMENT_HEADER } from '../format/segment.js'
 import { allotment } from '../space.js'
+import { type Append, type AppendOptions, bare, type Item, type Outcome } from './append.js'
 import { type Core, headContext, logFolder, segmentPath } from './core.js'
+import { BATCH, Placed } from './placed.js'
 import { newSegment, type Segment } from './segments.js'
-
-/** Where a record was put. */
-export interface Place {
-  readonly segment: number
-  readonly offset: number
-  readonly length: number
-  readonly sequence: number
-}
-
-/** A record that is to be written. */
-export interface Append {
-  readonly parts: RecordParts
-  /** Of what is copied forward; others get the next. */
-  readonly sequence?: number
-  /** Low half of the identity that it changes. */
-  readonly lo?: number
-  /** With its blob, in bytes, if that is more than the record. */
-  readonly weight?: number
-  /** Asked when it is about to get its place: whether it is still to be written. `changed` are low halves that records before it, not yet visible, change. */
-  wanted?(changed: ReadonlySet<number>): boolean
-  /** The write has succeeded. */
-  apply(place: Place): void
-}
-
-/** What became of records: written; no more wanted; no room for them. What else goes wrong is an error. */
-export type Outcome = 'done' | 'gone' | 'no-room'
-
-export interface AppendOptions {
-  /** All or none. */
-  readonly batch?: boolean
-  /** Of reclaiming: given up when there is no room for a new segment. */
-  readonly copy?: boolean
-  /** Acknowledged before it is written, with durability 'none'. */
-  readonly early?: boolean
-  /** Called once, when it is known what became of the records: maybe after they were acknowledged. */
-  readonly settled?: ((outcome: Outcome | 'failed') => void) | undefined
-}
-
-interface Item {
-  readonly appends: readonly Append[]
-  readonly batch: boolean
-  /** Nothing is to be written, but the segment ended. */
-  readonly ends: boolean
-  /** Of reclaiming: given up when there is no room for a new segment. */
-  readonly copy: boolean
-  readonly bytes: number
-  settle(outcome: Outcome | DreyError): void
-}
 
 /** A bound of one write. */
 const MOST_AT_ONCE = 4 * 2 ** 20
@@ -75,12 +28,6 @@ const LINGER_MOST = 8 * 2 ** 20
 const END_BYTES = FIXED_HEAD
 
 const END: RecordParts = bare(KIND.end)
-
-/** A record without anything in it. */
-export function bare(kind: number, flags = 0): RecordParts {
-  const none = { chunkPower: 0, size: 0, storedBytes: 0, keyBytes: 0, metadataBytes: 0 }
-  return { kind, flags, ...none, body: Buffer.alloc(0), data: [] }
-}
 
 /**
  * The one that appends to the log, and gives records their places, in the order in which they were asked for (D3).
@@ -491,69 +438,6 @@ export class Writer {
     }
     placed.allocate(offset - active.end)
     return placed
-  }
-}
-
-const BATCH: RecordParts = { ...bare(KIND.batch), body: Buffer.alloc(8) }
-
-/** Records that have places, on their way to the disk. */
-class Placed {
-  readonly segment: number
-  readonly settled: Array<readonly [Item, Outcome]> = []
-  bytes: Buffer = Buffer.alloc(0)
-  readonly #records: Array<{
-    readonly parts: RecordParts
-    readonly place: { readonly offset: number; readonly sequence: number; readonly unsynced: number }
-    readonly append: Append | undefined
-  }> = []
-  /** For the end of a batch, by its number among the records: the number of its first member. */
-  readonly #batches = new Map<number, number>()
-
-  constructor(segment: number) {
-    this.segment = segment
-  }
-
-  get count(): number {
-    return this.#records.length
-  }
-
-  add(
-    parts: RecordParts,
-    place: { offset: number; sequence: number; unsynced: number },
-    append: Append | undefined,
-  ): number {
-    this.#records.push({ parts, place, append })
-    return this.#records.length - 1
-  }
-
-  endBatch(first: number, end: number): void {
-    this.#batches.set(end, first)
-  }
-
-  allocate(bytes: number): void {
-    this.bytes = Buffer.allocUnsafeSlow(bytes)
-  }
-
-  encode(context: number): void {
-    const checksums: number[] = []
-    const start = this.#records[0]!.place.offset
-    for (const [index, { parts, place }] of this.#records.entries()) {
-      const first = this.#batches.get(index)
-      const whole = first === undefined ? parts : { ...parts, body: batchBody(checksums.slice(first)) }
-      checksums.push(encodeRecord(whole, place, context, this.bytes, place.offset - start))
-    }
-  }
-
-  apply(): void {
-    for (const { parts, place, append } of this.#records) {
-      append?.apply({
-        segment: this.segment,
-        offset: place.offset,
-        length: recordBytesOf(parts),
-        sequence: place.sequence,
-      })
-    }
-    for (const [item, outcome] of this.settled) item.settle(outcome)
   }
 }
 
