@@ -85,7 +85,16 @@ void OpenDirectory::Tell(Slice key, FileAudience::Dropped why) {
 }
 
 Result<FileRegistry::Identity> FileRegistry::IdentityOf(const FileStoreOptions& options) {
-  // As the store would open it: made if only its last part is missing.
+  // Made if only its last part is missing: what lies above is the operator's to make.
+  const size_t end = options.dir.find_last_of('/');
+  if (end != options.dir.npos && end > 0) {
+    const Result<Folder> above =
+        OpenFolderAt(*options.env, options.dir.substr(0, end), Folder::Missing::kRefuse);
+    // One that is a link is followed; only that there is none matters here.
+    if (above.status().code() == Status::Code::kNotFound) {
+      return Status::Failed(Status::Code::kIo, above.status().message(), above.status().error());
+    }
+  }
   Result<Folder> folder = OpenFolderAt(*options.env, options.dir, Folder::Missing::kMake);
   if (!folder.ok()) return folder.TakeStatus();
   const Result<NodeInfo> info = folder.value().Stat();

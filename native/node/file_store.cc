@@ -96,6 +96,13 @@ file::FileStoreOptions OptionsOf(std::string dir, std::span<const double> number
   return options;
 }
 
+// A failure of an open names the directory.
+Status WithPath(Status status, const std::string& dir) {
+  const std::string message = status.message();
+  if (message.find(dir) != message.npos) return status;
+  return Status::Failed(status.code(), dir + ": " + message, status.error());
+}
+
 // Work that has no executor yet, or none any more.
 napi_value RunOnThread(napi_env env, Files& files, uint32_t id, const Files::Operation& operation,
                        std::function<void()> work) {
@@ -206,7 +213,7 @@ napi_value FileOpen(napi_env env, napi_callback_info info) {
                          operation->attached = attached.Take();
                          operation->kept = true;
                        } else {
-                         operation->failure = attached.TakeStatus();
+                         operation->failure = WithPath(attached.TakeStatus(), options.dir);
                        }
                        end({});
                      });

@@ -16,7 +16,7 @@ import { crc32c } from '../../../../lib/native/crc32c.js'
 import { bytesOf, mustPut, readValue } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { blocksOf, filesOf, killed } from '../../../helpers/file-model.js'
-import { emptyDir, fileStoreOf, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, engines, fileStoreOf, opened } from '../../../helpers/file-rig.js'
 
 /* What an open refuses, and leaves as it is; and what it makes. */
 
@@ -30,9 +30,9 @@ function pictureOf(dir: string): string[] {
   })
 }
 
-async function expectRefused(dir: string, code: string): Promise<void> {
+async function expectRefused(dir: string, code: string, make = fileStoreOf): Promise<void> {
   const before = existsSync(dir) && lstatSync(dir).isDirectory() ? pictureOf(dir) : undefined
-  const error = await opened(fileStoreOf({ dir })).then(
+  const error = await opened(make({ dir })).then(
     () => undefined,
     (reason: unknown) => reason,
   )
@@ -50,22 +50,22 @@ async function usedDir(): Promise<string> {
   return dir
 }
 
-describe('an open refuses, and leaves as it is', () => {
+describe.each(engines())('an open by the $name engine refuses, and leaves as it is', ({ make }) => {
   test('a directory that has something else in it', async () => {
     const dir = emptyDir()
     writeFileSync(join(dir, 'thesis.tex'), 'dear')
-    await expectRefused(dir, 'ERR_DREY_CONFIG')
+    await expectRefused(dir, 'ERR_DREY_CONFIG', make)
   })
 
   test('a file', async () => {
     const dir = join(emptyDir(), 'file')
     writeFileSync(dir, 'dear')
-    await expectRefused(dir, 'ERR_DREY_CONFIG')
+    await expectRefused(dir, 'ERR_DREY_CONFIG', make)
     expect(readFileSync(dir, 'utf8')).toBe('dear')
   })
 
   test('a place without a parent', async () => {
-    await expectRefused(join(emptyDir(), 'not', 'there'), 'ERR_DREY_IO')
+    await expectRefused(join(emptyDir(), 'not', 'there'), 'ERR_DREY_IO', make)
   })
 
   test('a newer format', async () => {
@@ -76,13 +76,13 @@ describe('an open refuses, and leaves as it is', () => {
       bytes.writeUInt32LE(crc32c(bytes.subarray(at, at + 124)), at + 124)
     }
     writeFileSync(join(dir, 'DREY'), bytes)
-    await expectRefused(dir, 'ERR_DREY_FORMAT')
+    await expectRefused(dir, 'ERR_DREY_FORMAT', make)
   })
 
   test('a header that is damaged twice', async () => {
     const dir = await usedDir()
     writeFileSync(join(dir, 'DREY'), Buffer.alloc(1024, 7))
-    await expectRefused(dir, 'ERR_DREY_CORRUPT')
+    await expectRefused(dir, 'ERR_DREY_CORRUPT', make)
   })
 
   test.each(['log', 'LOCK', '00', 'DREY'])('a link in the place of %s', async (name) => {
@@ -91,7 +91,7 @@ describe('an open refuses, and leaves as it is', () => {
     const elsewhere = emptyDir()
     rmSync(path, { recursive: true, force: true })
     symlinkSync(elsewhere, path)
-    await expectRefused(dir, 'ERR_DREY_CONFIG')
+    await expectRefused(dir, 'ERR_DREY_CONFIG', make)
     expect(readdirSync(elsewhere)).toEqual([])
   })
 
@@ -102,17 +102,19 @@ describe('an open refuses, and leaves as it is', () => {
     writeFileSync(elsewhere, 'dear')
     rmSync(join(dir, 'log', name!))
     symlinkSync(elsewhere, join(dir, 'log', name!))
-    await expectRefused(dir, 'ERR_DREY_CONFIG')
+    await expectRefused(dir, 'ERR_DREY_CONFIG', make)
     expect(readFileSync(elsewhere, 'utf8')).toBe('dear')
   })
 
   test.runIf(process.getuid?.() !== 0)('a directory without permission', async () => {
     const dir = await usedDir()
     chmodSync(dir, 0)
-    await expectRefused(dir, 'ERR_DREY_IO')
+    await expectRefused(dir, 'ERR_DREY_IO', make)
     chmodSync(dir, 0o700)
   })
+})
 
+describe('an open refuses, and leaves as it is', () => {
   test.each([
     ['EACCES', 'ERR_DREY_IO'],
     ['EROFS', 'ERR_DREY_IO'],
