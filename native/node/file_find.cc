@@ -189,7 +189,8 @@ napi_value FileFindLater(napi_env env, napi_callback_info info) {
   if (id < 0) return OperationValue(env, id);
   const std::shared_ptr<file::FileStore>& store = open->attached.directory->share();
   const Slice found_by = SliceOf(key.value());
-  store->FindLater(found_by, peek, operation->bytes,
+  // The find that had to wait has counted as the use.
+  store->FindLater(found_by, true, operation->bytes,
                    [store, peek, copied = std::vector<uint8_t>(found_by.begin(), found_by.end()),
                     operation, end = files.EndOf(static_cast<uint32_t>(id), operation)](
                        file::Find found, file::Opened opened) {
