@@ -21,6 +21,8 @@ export interface FarDraftEvents {
 export class FarDraft {
   /** Bytes that the store has taken. */
   position = 0
+  /** As `Draft.tier`, once it was committed. */
+  tier: string | undefined
   readonly #draft: Later<Draft | 'no-room' | 'tier-down'>
   readonly #window: Window
   readonly #tier: Tier
@@ -56,6 +58,7 @@ export class FarDraft {
   async commit(metadata: Metadata): Promise<boolean> {
     const draft = await this.#draft
     if (typeof draft === 'string' || this.#over || this.position < this.#window.end) return false
+    this.tier = draft.tier
     return this.#tier.ask(() => draft.commit(metadata))
   }
 

@@ -127,6 +127,11 @@ export class Spool {
     return this.refused === undefined ? this.#far?.drained() : undefined
   }
 
+  /** Of a store of several tiers: the one that has the value, once it was committed. */
+  get keeper(): string | undefined {
+    return this.#far === undefined ? this.#draft?.tier : this.#far.tier
+  }
+
   /** Puts the whole value under its key; says whether the store has it now. Readers may go on reading. */
   commit(metadata: Metadata): Later<boolean> {
     if (this.refused !== undefined) return false
