@@ -89,6 +89,16 @@ export async function sharedRigs(
   return { memory, rigs: made, clock }
 }
 
+/** What the first tier of a cache over `kind` is called. */
+export function firstTierOf(kind: StoreKind): string {
+  return kind === 'tiers' ? 'memory' : kind
+}
+
+/** Resolves when the tiers below have what the first has, and hold nothing of it. */
+export function upToDate({ cache }: Pick<Rig, 'cache'>): Promise<void> {
+  return until(() => cache.stats().tiers.every(({ pending }) => pending === 0), 'the tiers are up to date')
+}
+
 /** Runs `suite` over each kind of store. */
 export function overStores(suite: (kind: StoreKind) => void): void {
   describe.each(['memory', 'distant', 'shared', 'tiers'] as const)('over a %s store', suite)

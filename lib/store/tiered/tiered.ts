@@ -302,33 +302,38 @@ export class TieredStore implements Store, Tiers {
     key: string,
     size: number | undefined,
     user: unknown,
-    failure?: { readonly error: unknown },
+    before: Asked = NOBODY,
   ): Later<Draft | undefined> {
-    let failed = failure
+    let asked = before
     for (let at = from; at < this.#levels.length; at += 1) {
       const level = this.#levels[at]!
       const { store } = level
       if (level.blind || (size !== undefined && size > store.maxItemBytes)) continue
+      const { refused, failed } = asked
       try {
         const draft = store.draft(key, size, user)
         if (draft instanceof Promise) {
           return draft.then(
             (begun) =>
-              begun ? this.#drafted(begun, at, key) : this.#draftFrom(at + 1, key, size, user, failed),
+              begun === undefined
+                ? this.#draftFrom(at + 1, key, size, user, { refused: true, failed })
+                : this.#drafted(begun, at, key),
             (error) => {
               level.failures += 1
-              return this.#draftFrom(at + 1, key, size, user, { error })
+              return this.#draftFrom(at + 1, key, size, user, { refused, failed: { error } })
             },
           )
         }
         if (draft !== undefined) return this.#drafted(draft, at, key)
+        asked = { refused: true, failed }
       } catch (error) {
         // Counted; the next tier may do.
         level.failures += 1
-        failed = { error }
+        asked = { refused, failed: { error } }
       }
     }
-    if (failed === undefined) {
+    const { refused, failed } = asked
+    if (refused || failed === undefined) {
       if (size !== undefined && size > this.maxItemBytes) this.#tooLarge += 1
       return undefined
     }
@@ -478,5 +483,14 @@ export class TieredStore implements Store, Tiers {
     this.told += 1
   }
 }
+
+/** What came of asking tiers for a draft. */
+interface Asked {
+  /** One had no room. */
+  readonly refused: boolean
+  readonly failed: { readonly error: unknown } | undefined
+}
+
+const NOBODY: Asked = { refused: false, failed: undefined }
 
 const nothing = (): undefined => undefined

@@ -1,4 +1,5 @@
 import type { Scheduler } from 'fast-check'
+import { isNotStored } from '../../../../lib/cache/answer.js'
 import {
   type Answer,
   type FetcherContext,
@@ -80,13 +81,16 @@ export class World {
   readonly sendings: Sending[] = []
   readonly writing: Version[] = []
   readonly callers: Caller[] = []
+  readonly #injected: string | undefined
   readonly #threads: Thread[] = []
   readonly #scheduler: Scheduler
   readonly #unread: Found[] = []
   /** Calls of the origin that were not answered yet. */
   readonly #asking = new Set<Asking>()
 
-  constructor(made: readonly Rig[], scheduler: Scheduler) {
+  /** @param injected begins the message of a failure that the test makes itself, which a change may end with */
+  constructor(made: readonly Rig[], scheduler: Scheduler, injected?: string) {
+    this.#injected = injected
     for (const rig of made) this.join(rig)
     this.#scheduler = scheduler
   }
@@ -130,7 +134,7 @@ export class World {
       const answer = await cache.fetch(key, fetcher, { signal })
       await this.#consume(thread, key, asked, answer, way)
       if (answer.status === 'ok' && answer.outcome === 'miss' && own !== undefined) {
-        await this.#untilKept(thread, answer, own)
+        await this.#untilKept(answer, own)
       }
     })
   }
@@ -177,7 +181,8 @@ export class World {
     const thread = this.#thread(at)
     const done = this.history.deleting(key)
     this.#follow(thread, async () => {
-      await thread.rig.cache.delete(key)
+      await thread.rig.cache.delete(key).catch((error) => this.#assertInjected(error))
+      // Also when a tier did not confirm it: it is fenced there.
       done()
     })
   }
@@ -186,7 +191,7 @@ export class World {
     const thread = this.#thread(at)
     const done = this.history.deleting(undefined)
     this.#follow(thread, async () => {
-      await thread.rig.cache.clear()
+      await thread.rig.cache.clear().catch((error) => this.#assertInjected(error))
       done()
     })
   }
@@ -356,9 +361,13 @@ export class World {
   }
 
   /** Notes when the value of a fill is stored, as soon as its answer says so. */
-  async #untilKept(thread: Thread, answer: Found, version: Version): Promise<void> {
+  async #untilKept(answer: Found, version: Version): Promise<void> {
     for (let i = 0; i < 20 && answer.stored === undefined; i += 1) await turns(1)
-    if (answer.stored === thread.rig.store.name) this.history.stored(version)
+    if (answer.stored !== undefined && !isNotStored(answer.stored)) this.history.stored(version)
+  }
+
+  #assertInjected(error: Error): void {
+    if (this.#injected === undefined || !error.message.startsWith(this.#injected)) throw error
   }
 
   #follow(thread: Thread, work: () => Promise<void>): void {
