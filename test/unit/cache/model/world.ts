@@ -155,8 +155,13 @@ export class World {
     const version = this.history.begin('write', key, size)
     this.writing.push(version)
     this.#follow(thread, async () => {
-      await thread.rig.cache.set(key, version.bytes, { ttl, etag: 'e' })
-      this.#written(version)
+      try {
+        await thread.rig.cache.set(key, version.bytes, { ttl, etag: 'e' })
+        this.#written(version)
+      } catch (error) {
+        this.#forget(version)
+        this.#assertInjected(error as Error)
+      }
     })
   }
 
@@ -172,7 +177,7 @@ export class World {
         this.#written(version)
       } catch (error) {
         this.#forget(version)
-        if (!version.cut && !thread.closing) throw error
+        if (!version.cut && !thread.closing) this.#assertInjected(error as Error)
       }
     })
   }
