@@ -15,6 +15,10 @@ export type DreyErrorCode =
   | 'ERR_DREY_TRUNCATED'
   | 'ERR_DREY_TOO_LARGE'
   | 'ERR_DREY_NO_SPACE'
+  | 'ERR_DREY_LOCKED'
+  | 'ERR_DREY_IO'
+  | 'ERR_DREY_FORMAT'
+  | 'ERR_DREY_CORRUPT'
   | 'ERR_DREY_COMPRESSION'
   | 'ERR_DREY_NATIVE'
   | 'ERR_DREY_ORIGIN'
@@ -76,9 +80,29 @@ export class TooLargeError extends DreyError {
   readonly code = 'ERR_DREY_TOO_LARGE'
 }
 
-/** A value given to `set` or `writer` found no room: what the tier holds is all in use just now. */
+/** A value given to `set` or `writer` found no room: what the tier holds is all in use just now. Or the disk is full. */
 export class NoSpaceError extends DreyError {
   readonly code = 'ERR_DREY_NO_SPACE'
+}
+
+/** The directory of a file store is owned by another process, or by another store of this one; the message names it. */
+export class LockedError extends DreyError {
+  readonly code = 'ERR_DREY_LOCKED'
+}
+
+/** The system failed a call on a file or folder; the message has the path, `cause` is the system's error. */
+export class IoError extends DreyError {
+  readonly code = 'ERR_DREY_IO'
+}
+
+/** The directory of a file store is of a newer format than this version of drey reads. Nothing in it was touched. */
+export class FormatError extends DreyError {
+  readonly code = 'ERR_DREY_FORMAT'
+}
+
+/** What came from the disk is not what was written there. Nothing of it was given out; of a body, what was read before is right. */
+export class CorruptError extends DreyError {
+  readonly code = 'ERR_DREY_CORRUPT'
 }
 
 /** What was compressed cannot be decompressed: it is damaged, or its codec is not there. */

@@ -48,9 +48,13 @@ export {
   ClosedError,
   CompressionError,
   ConfigError,
+  CorruptError,
   DreyError,
   type DreyErrorCode,
+  FormatError,
+  IoError,
   KeyError,
+  LockedError,
   NativeError,
   NoSpaceError,
   OriginError,
@@ -76,6 +80,9 @@ export {
   type PressureStats,
 } from './resilience/pressure/index.js'
 export { compressed } from './store/compressed/compressed.js'
+export type { FileStore, FileStoreStats } from './store/file/file-store.js'
+export { fileStore } from './store/file/index.js'
+export type { Durability, FilePolicyName, FileStoreOptions } from './store/file/options.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
 export type {

@@ -49,6 +49,7 @@ export class Copier implements CopyHost {
   readonly largeObjectThreshold: number
   readonly #config: CopierConfig
   readonly #clock: Clock
+  readonly #onFirstLarge: () => void
   readonly #signals = new Signals(onceAborted)
   readonly #strategies: Record<CopyStrategy, number> = { pooled: 0, chunked: 0, direct: 0, system: 0 }
   readonly #failed = { aborted: 0, timeout: 0, other: 0 }
@@ -60,9 +61,11 @@ export class Copier implements CopyHost {
   #tees = 0
   #closed = false
 
-  constructor(config: CopierConfig, memory: Memory, clock: Clock) {
+  /** @param onFirstLarge called when large operations begin to be counted: `setFactor` is of use from then on */
+  constructor(config: CopierConfig, memory: Memory, clock: Clock, onFirstLarge: () => void) {
     this.#config = config
     this.#clock = clock
+    this.#onFirstLarge = onFirstLarge
     this.largeObjectThreshold = config.largeObjectThreshold
     this.chunks = new ChunkWays(config, memory)
   }
@@ -156,6 +159,7 @@ export class Copier implements CopyHost {
       const name = 'bufferPool.maxConcurrentLargeOps'
       this.#limiter = createLimiter({ name, concurrency: maxConcurrentLargeOps }, this.#clock)
       this.#limiter.setFactor(this.#factor)
+      this.#onFirstLarge()
     }
     return this.#limiter
   }

@@ -158,6 +158,9 @@ export class Copy {
     const there = await stat(path)
     this.#assertGoing()
     if (!there.isFile() || there.size === 0) return false
+    const makesFile = await output.makesFile()
+    this.#assertGoing()
+    if (!makesFile) return false
     this.#tally.known(there.size)
     await this.#turnOf(there.size)
     const bytes = await output.copyFrom(path)

@@ -172,12 +172,20 @@ export class FileOutput implements Output {
     })
   }
 
-  /** In place of `open` and writes: has the kernel copy a file. Gives its size. */
+  /** Whether a file will appear at the path; a device or pipe that is there is written as it is. */
+  async makesFile(): Promise<boolean> {
+    await this.#queue(() => this.#place())
+    return this.#draft !== undefined
+  }
+
+  /**
+   * In place of `open` and writes, after `makesFile` said yes: has the kernel copy a file. Gives its size. Never onto what is there: Node's `copyFile` cuts its
+   * target, sets its mode, and removes it when it fails, also where that is a device.
+   */
   async copyFrom(source: FilePath['path']): Promise<number> {
     let size = 0
     await this.#queue(async () => {
-      await this.#place()
-      const to = this.#draft ?? this.#target
+      const to = this.#draft!
       await copyFile(source, to, constants.COPYFILE_FICLONE)
       if (this.#mode !== undefined) await chmod(to, this.#mode)
       size = (await stat(to)).size

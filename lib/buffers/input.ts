@@ -137,7 +137,7 @@ function failureOf(cause: unknown): Error {
 }
 
 // The sending side was given up: how it fails after that concerns nobody any more.
-const nobodyCares = (): void => undefined
+const nobodyCares = (_error: unknown): void => undefined
 
 class BytesInput implements PieceInput {
   readonly kind = 'pieces'
@@ -220,7 +220,12 @@ class NodeInput implements PieceInput {
     const stream = this.#stream
     stream.on('error', nobodyCares)
     this.release()
-    stream.destroy()
+    try {
+      stream.destroy()
+    } catch (thrown) {
+      // A method of the user's own: `error`, which led here, is what counts.
+      nobodyCares(thrown)
+    }
     this.#failure ??= error
     this.#waiting?.reject(error)
     this.#waiting = undefined

@@ -1,5 +1,5 @@
 import { WriteStream, write, writev } from 'node:fs'
-import { OutgoingMessage } from 'node:http'
+import { OutgoingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 
@@ -18,9 +18,29 @@ export type Lending = 'own' | 'lent' | 'at-once'
 export function mayBeLent(writable: Writable): boolean {
   if (writable instanceof OutgoingMessage) {
     const { write, end } = OutgoingMessage.prototype
-    return writable.write === write && writable.end === end
+    return writable.write === write && writable.end === end && isPlainSocket(connectionOf(writable))
   }
-  return writable instanceof Socket && writable.write === Writable.prototype.write
+  return isPlainSocket(writable)
+}
+
+/** What a message goes out by. A response that waits for its turn has none yet: it will be that of its request. */
+function connectionOf(message: OutgoingMessage): unknown {
+  return message.socket ?? (message instanceof ServerResponse ? message.req.socket : undefined)
+}
+
+/**
+ * HTTP runs over any Duplex, and a Socket may be derived from: such may keep what it is given beyond the callback. And the process's own output is not
+ * destroyed by `destroy`: what was written to it before is written still.
+ */
+function isPlainSocket(connection: unknown): boolean {
+  if (!(connection instanceof Socket)) return false
+  const { _write, _writev, _destroy } = Socket.prototype
+  return (
+    connection.write === Writable.prototype.write &&
+    connection._write === _write &&
+    connection._writev === _writev &&
+    connection._destroy === _destroy
+  )
 }
 
 const atOnce = new WeakMap<Writable, () => boolean>()

@@ -176,6 +176,9 @@ function readThresholds(
   at: string,
 ): Pick<PoolConfig, 'largeObjectThreshold' | 'veryLargeObjectThreshold'> {
   const veryGiven = parseSize(given.veryLargeObjectThreshold)
+  if (veryGiven !== undefined) {
+    bounded(at, given, 'veryLargeObjectThreshold', veryGiven, MEDIUM_FROM + 1, Number.MAX_SAFE_INTEGER)
+  }
   const large = parseSize(given.largeObjectThreshold) ?? Math.min(256 * KiB, veryGiven ?? Infinity)
   bounded(at, given, 'largeObjectThreshold', large, MEDIUM_FROM + 1, Number.MAX_SAFE_INTEGER)
   const very = veryGiven ?? Math.max(MiB, large)

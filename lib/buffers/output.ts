@@ -52,8 +52,8 @@ export function outputOf(sink: unknown): Output {
 
 function isWritable(sink: object): sink is Writable {
   if (sink instanceof Writable) return true
-  const { write, end, on } = sink as Partial<Writable>
-  return [write, end, on].every((method) => typeof method === 'function')
+  const { write, end, on, off } = sink as Partial<Writable>
+  return [write, end, on, off].every((method) => typeof method === 'function')
 }
 
 function nodeOutput(writable: Writable): Output {
@@ -71,7 +71,7 @@ function webOutput(stream: WritableStream): Output {
 }
 
 // The rejection says it already, or nobody is left who could care.
-const nobodyCares = (): void => undefined
+const nobodyCares = (_error: unknown): void => undefined
 
 /** Not over TLS, where the other side misses the notice of the end; nor when the end was said already. */
 function canReset(socket: Socket): boolean {
@@ -100,6 +100,12 @@ function unlessFailed(taken: () => void): (error?: Error | null) => void {
   }
 }
 
+/** Of a response of HTTP/2's compatible kind. Where its session ends while something waits to be sent, that closes never, but its stream says `aborted`. */
+function http2StreamOf(writable: Writable): Writable | undefined {
+  const { stream } = writable as { readonly stream?: unknown }
+  return stream instanceof Writable && 'rstCode' in stream ? stream : undefined
+}
+
 interface Waiting {
   resolve(): void
   reject(error: Error): void
@@ -110,6 +116,8 @@ class NodeOutput implements Output {
   readonly lending: Lending
   readonly gathers: boolean
   readonly #writable: Writable
+  /** Tells when the other side is gone, as HTTP/2 does. */
+  readonly #connection: Pick<Writable, 'on' | 'off'>
   #failure: Error | undefined
   #listener: ((error: Error) => void) | undefined
   #room: Waiting | undefined
@@ -118,12 +126,14 @@ class NodeOutput implements Output {
 
   constructor(writable: Writable) {
     this.#writable = writable
+    this.#connection = http2StreamOf(writable) ?? writable
     this.lending = lendingOf(writable)
     this.gathers = this.lending === 'lent'
     writable.on('drain', this.#onDrain)
     writable.on('finish', this.#onFinish)
     writable.on('close', this.#onClose)
     writable.on('error', this.#onError)
+    this.#connection.on('aborted', this.#onClose)
   }
 
   get pending(): number {
@@ -165,8 +175,14 @@ class NodeOutput implements Output {
     // The error listener stays: destroying emits `error`, and who copies learns of it by the rejection.
     writable.on('error', nobodyCares)
     // A connection that is closed in order looks whole to the other side, and nothing but a reset tells it.
-    if (writable instanceof Socket && canReset(writable)) writable.resetAndDestroy()
-    else writable.destroy(writable instanceof OutgoingMessage ? undefined : error)
+    try {
+      if (writable instanceof Socket && canReset(writable)) writable.resetAndDestroy()
+      // One that is no Writable may have no such method: there is nothing that it could be told by.
+      else writable.destroy?.(writable instanceof OutgoingMessage ? undefined : error)
+    } catch (thrown) {
+      // A method of the user's own: `error`, which led here, is what counts.
+      nobodyCares(thrown)
+    }
   }
 
   whenUnused(fn: () => void): void {
@@ -179,6 +195,7 @@ class NodeOutput implements Output {
     writable.off('finish', this.#onFinish)
     writable.off('close', this.#onClose)
     writable.off('error', this.#onError)
+    this.#connection.off('aborted', this.#onClose)
   }
 
   readonly #onDrain = (): void => {

@@ -124,7 +124,7 @@ export class BufferPool {
       put: (buffer: Buffer) => this.put(buffer),
       lends: (size: number) => this.#lends(size),
     }
-    this.#copier = new Copier(config, memory, this.#clock)
+    this.#copier = new Copier(config, memory, this.#clock, () => this.#followPressure())
     this.#magazines = this.#stock.magazines
     this.#classes = new SizeClasses(config.classes)
     this.#least = config.minBufferSize
@@ -420,10 +420,15 @@ export class BufferPool {
 
   #onWarm(): void {
     this.#ageing.start()
+    this.#followPressure()
+  }
+
+  #followPressure(): void {
     if (this.#unsubscribe !== undefined) return
     // Looks for itself when somebody subscribes.
     this.#unsubscribe = this.#pressure.subscribe(() => this.#onPressure())
     this.#factor = this.#pressure.factor()
+    this.#copier.setFactor(this.#factor)
   }
 
   #onPressure(): void {

@@ -64,9 +64,15 @@ export class Reporter {
 
   #log(level: 'info' | 'warn', details: object, sentence: string): void {
     try {
-      this.#logger?.[level](details, sentence)
+      const told: unknown = this.#logger?.[level](details, sentence)
+      // It should give nothing; a method that is async does all the same.
+      if (told instanceof Promise) told.catch(warnOfLogger)
     } catch (error) {
-      process.emitWarning(`the logger of a buffer pool failed: ${messageOf(error)}`, { type: 'DreyWarning' })
+      warnOfLogger(error)
     }
   }
+}
+
+function warnOfLogger(error: unknown): void {
+  process.emitWarning(`the logger of a buffer pool failed: ${messageOf(error)}`, { type: 'DreyWarning' })
 }

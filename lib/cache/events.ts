@@ -13,6 +13,8 @@ import type { EvictReason } from '../store/store.js'
 export interface CacheEvents {
   /** An entry left a tier to make room; `'expired'` when it was of no more use. */
   evict: { readonly key: string; readonly tier: string; readonly reason: EvictReason }
+  /** What a tier's disk gave is not what was written there: the entry was dropped, and the next fetch replaces it. */
+  corrupt: { readonly key: string; readonly tier: string }
   /**
    * A body lay unread for `timeouts.idle` and was closed: read it or `close()` it. Or, without a key, a Buffer of the cache's own pool was
    * lost, of `bytes`, got at the place `got`: looked for with `bufferPool: { detectLeaks: true }`.

@@ -97,6 +97,7 @@ export class StreamingCache implements DirectCache {
       now: () => this.#clock.now(),
       systemTime: this.#clock === systemClock,
       onEvict: (key, reason, tier = store.name) => this.#events.emit('evict', { key, tier, reason }),
+      onCorrupt: (key, tier = store.name) => this.#events.emit('corrupt', { key, tier }),
       hearsEvictions: () => this.#events.has('evict'),
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)

@@ -151,6 +151,8 @@ export interface StoreContext {
    * store. `tier`: whose it was, where that is not the store itself.
    */
   onEvict(key: string, reason: EvictReason, tier?: string): void
+  /** To be called for each entry that was dropped because what the disk gave is not what was written. Must not throw; may call the store. */
+  onCorrupt?(key: string, tier?: string): void
   /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
   hearsEvictions(): boolean
 }

@@ -14,6 +14,7 @@ const vitest = (project, ...files) => ({
   ],
   env: { DREY_NATIVE: project === 'native' ? '1' : '0' },
 })
+const file = (name, test) => ({ name, build: [], ...vitest('js', `test/unit/store/file/${test}.test.ts`) })
 const doctest = (variant, cases) => ({
   variant,
   build: [['make', '-C', 'test/native', `build/${variant}/tests`]],
@@ -58,7 +59,6 @@ export const CHECKS = {
     build: [],
     ...vitest('js', 'test/conformance/compressor.test.ts'),
   },
-  jsEngine: { name: 'the js engine', build: [], ...vitest('js', 'test/unit/store') },
   pooled: {
     name: 'the cache over a pool',
     build: [],
@@ -69,6 +69,12 @@ export const CHECKS = {
       'test/unit/cache/lending.test.ts',
     ),
   },
+  jsEngine: { name: 'the js engine', build: [], ...vitest('js', 'test/unit/store/js-') },
+  fileModel: file('the file store against a map', 'model'),
+  fileCorrupt: file('the file store in damaged directories', 'corrupt'),
+  filePower: file('the file store after the loss of power', 'power'),
+  fileReclaim: file('reclaiming of the file store', 'reclaim'),
+  fileOrder: file('the order of changes of the file store', 'order'),
   // Some cases of it: all of them take minutes.
   core: {
     name: 'the memory store in C++, under ASAN and UBSAN',

@@ -86,6 +86,7 @@ export class TieredStore implements Store, Tiers {
           ...context,
           now: () => context.now(),
           onEvict: (key, reason) => context.onEvict(key, reason, store.name),
+          onCorrupt: (key) => context.onCorrupt?.(key, store.name),
           hearsEvictions: () => context.hearsEvictions(),
         })
         opened.push(store)

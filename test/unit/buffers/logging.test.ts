@@ -40,6 +40,18 @@ test('a logger that fails is reported, and harms nothing', () => {
   expect(warned).toHaveBeenLastCalledWith(expect.stringContaining('disk full'), expect.anything())
 })
 
+test('so is one whose methods are async', async () => {
+  const clock = new FakeClock()
+  const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+  const info = async (): Promise<void> => {
+    throw new Error('disk full')
+  }
+  const pool = new BufferPool({ logging: { info, warn: info } }, { clock, supply: jsSupply })
+  clock.advance(60_000)
+  await pool.close()
+  expect(warned).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('disk full'), expect.anything())
+})
+
 test('by the console when that is all that is asked for', () => {
   const clock = new FakeClock()
   const said = vi.spyOn(console, 'info').mockImplementation(() => undefined)

@@ -1,4 +1,4 @@
-import { createServer, type Server, ServerResponse } from 'node:http'
+import { createServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { type AddressInfo, createConnection, Socket } from 'node:net'
 import { PassThrough, Writable } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -29,14 +29,14 @@ async function request(handle: (res: ServerResponse) => void, times = 1): Promis
 
 describe('memory is lent', () => {
   it('to sockets and HTTP responses as Node made them', () => {
-    const response = new ServerResponse({ method: 'GET' } as never)
+    const response = new ServerResponse(new IncomingMessage(new Socket()))
     expect([mayBeLent(new Socket()), mayBeLent(response)]).toEqual([true, true])
   })
 
   it('to nothing else, nor to a response whose methods a middleware replaced', () => {
     expect([mayBeLent(new PassThrough()), mayBeLent(new Writable())]).toEqual([false, false])
     for (const method of ['write', 'end'] as const) {
-      const wrapped = new ServerResponse({ method: 'GET' } as never)
+      const wrapped = new ServerResponse(new IncomingMessage(new Socket()))
       const own = wrapped[method] as (chunk: unknown) => never
       wrapped[method] = (chunk: unknown) => own.call(wrapped, chunk)
       expect(mayBeLent(wrapped), method).toBe(false)
@@ -46,7 +46,7 @@ describe('memory is lent', () => {
         return true
       }
     }
-    expect(mayBeLent(new Recording({ method: 'GET' } as never))).toBe(false)
+    expect(mayBeLent(new Recording(new IncomingMessage(new Socket())))).toBe(false)
   })
 })
 
@@ -141,7 +141,7 @@ overStores((kind) => {
       destroyed.destroy()
       const ended = new PassThrough()
       ended.on('error', () => undefined).end()
-      const response = new ServerResponse({ method: 'GET' } as never)
+      const response = new ServerResponse(new IncomingMessage(new Socket()))
       response.destroy()
       for (const writable of [destroyed, ended, response]) {
         await expect((await body()).writeTo(writable)).rejects.toMatchObject({ code: 'ERR_DREY_ABORTED' })

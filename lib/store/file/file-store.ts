@@ -1,0 +1,57 @@
+import type { Draft, Metadata, Store, StoreStats } from '../store.js'
+
+/** What an open found. */
+export interface RecoverySummary {
+  /** Whether the last owner had closed the directory, and an image of its index was whole. */
+  readonly clean: boolean
+  /** How long it took. */
+  readonly milliseconds: number
+  readonly entries: number
+  /** Records of the log that were read. */
+  readonly replayed: number
+  /** Bytes of the log's end that were written when the last owner died, and dropped. */
+  readonly tornBytes: number
+  /** Bytes of the log that were not what was written. */
+  readonly damagedBytes: number
+  /** Files that nothing referred to, removed. */
+  readonly orphans: number
+  /** Whether entries have to be revalidated before they are fresh again. */
+  readonly doubt: boolean
+}
+
+/** What a file store says of itself. */
+export interface FileStoreStats extends StoreStats {
+  /** Files of the log. */
+  readonly segments: number
+  /** Entries that have files of their own. */
+  readonly blobs: number
+  /** Memory of the index. */
+  readonly indexBytes: number
+  /** Entries dropped because what came from the disk was not what was written, since the store was opened. */
+  readonly corrupt: number
+  /** Calls of the system that failed, since the store was opened. */
+  readonly diskErrors: number
+  /** Segments reclaimed, since the store was opened. */
+  readonly reclaimed: number
+  /** Bytes written for each byte that was given to be written; 0 before the first. */
+  readonly writeAmplification: number
+  /** Undefined before the store is open. */
+  readonly recovery: RecoverySummary | undefined
+}
+
+/** One of several changes that happen together. */
+export type Change =
+  | { readonly key: string; readonly draft: Draft; readonly metadata: Metadata }
+  | { readonly key: string; readonly remove: true }
+
+/** A store in a directory. */
+export interface FileStore extends Store {
+  stats(): FileStoreStats
+  /**
+   * Commits drafts of this store and deletes keys, all or none of them, also across a crash. False when there is no room,
+   * or a draft is fenced or was aborted; then all its drafts are aborted.
+   *
+   * @throws `ERR_DREY_IO` when it could not be written; nothing is changed then
+   */
+  commitAll(changes: readonly Change[]): Promise<boolean>
+}

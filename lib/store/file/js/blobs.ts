@@ -1,0 +1,233 @@
+import { codeOf, type Env, O_NOFOLLOW, O_RDONLY, readInto, syncFolder } from '../env.js'
+import { blobName, blobOf, blobPath, partitionName } from '../format/names.js'
+import {
+  blobSequenceOf,
+  decodeRecord,
+  FIXED_HEAD,
+  isBlob,
+  KIND,
+  partsOf,
+  peekRecord,
+} from '../format/record.js'
+import { blobAllotment, namesAllotment, unitsOf } from '../space.js'
+import { type Core, headContext, type KeyId, keyIdOf, segmentPath } from './core.js'
+import type { IndexEntry } from './table.js'
+
+/** More are not worth it: an open after the loss of power revalidates. */
+const MOST_UNSYNCED = 4096
+
+/**
+ * Removing blobs whose records are current no more.
+ *
+ * The index does not know the names of blobs; the record does. So what was replaced or deleted is read once more, before
+ * its segment may go: `settled` is for who removes segments.
+ *
+ * Invariant: a blob's bytes stay in the ledger until the system has them back, also when that never happens.
+ */
+export class Blobs {
+  readonly #core: Core
+  /** Blobs that there are, and the most that there were: folders do not get smaller. */
+  #count: number
+  #names: number
+  /** Names of those that have no record yet. */
+  readonly #drafts = new Set<string>()
+  readonly #tasks = new Set<Promise<void>>()
+  /** Paths that are being removed: their bytes are given back once. */
+  readonly #going = new Set<string>()
+  /** Those that the system may not have written out. */
+  readonly #unsynced = new Set<string>()
+
+  constructor(core: Core) {
+    this.#core = core
+    this.#count = core.segments.blobs
+    this.#names = this.#count
+  }
+
+  /** Bytes that folders may take more for one more blob: to be reserved with its own. Once for each. */
+  nameBytes(): number {
+    this.#count += 1
+    const before = namesAllotment(this.#names)
+    this.#names = Math.max(this.#names, this.#count)
+    return namesAllotment(this.#names) - before
+  }
+
+  /** What `nameBytes` gave could not be had. */
+  refuseName(bytes: number): void {
+    this.#count -= 1
+    if (bytes > 0) this.#names -= 1
+  }
+
+  path(id: Pick<KeyId, 'hash'>, sequence: number): string {
+    return `${this.#core.dir}/${blobPath(id.hash, sequence, this.#core.header.partitions)}`
+  }
+
+  /** From here on nobody takes the blob for an orphan, until `settle`. */
+  begin(id: Pick<KeyId, 'hash'>, sequence: number): void {
+    this.#drafts.add(blobName(id.hash, sequence))
+  }
+
+  settle(id: Pick<KeyId, 'hash'>, sequence: number): void {
+    this.#drafts.delete(blobName(id.hash, sequence))
+  }
+
+  /** A record refers to the blob now. */
+  publish(id: Pick<KeyId, 'hash'>, sequence: number): void {
+    this.settle(id, sequence)
+    if (this.#core.config.durability === 'power' || this.#unsynced.size > MOST_UNSYNCED) return
+    this.#unsynced.add(this.path(id, sequence))
+  }
+
+  /** Has the system write out what was published; says whether that is all there is. */
+  async sync(): Promise<boolean> {
+    const { env, dir, header } = this.#core
+    if (this.#unsynced.size > MOST_UNSYNCED) return false
+    for (const path of this.#unsynced) {
+      try {
+        const fd = await env.open(path, O_RDONLY | O_NOFOLLOW)
+        await env.datasync(fd).finally(() => env.close(fd))
+      } catch (error) {
+        // Removed since.
+        if (codeOf(error) !== 'ENOENT') throw error
+      }
+    }
+    if (this.#unsynced.size === 0) return true
+    await syncFolder(env, dir)
+    for (let partition = 0; partition < header.partitions; partition += 1) {
+      await syncFolder(env, `${dir}/${partitionName(partition)}`).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error
+      })
+    }
+    return true
+  }
+
+  /** Removes the blob of an entry that has left the index. Does nothing for a packed value. */
+  drop(entry: IndexEntry): void {
+    if (entry.blobUnits === 0) return
+    const task = this.#drop(entry).finally(() => this.#tasks.delete(task))
+    this.#tasks.add(task)
+  }
+
+  /** Removes a blob of which the name is known. Never rejects. */
+  async remove(id: Pick<KeyId, 'hash'>, sequence: number, charged: number): Promise<void> {
+    await this.#unlink(this.path(id, sequence), charged)
+  }
+
+  /** Resolves when what was dropped before this call is removed. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#tasks)
+  }
+
+  /** Removes all blobs with a sequence below `sequence`, but for drafts. */
+  async sweep(sequence: number): Promise<void> {
+    const { header } = this.#core
+    for (let partition = 0; partition < header.partitions; partition += 1) {
+      await this.#sweepFolder(partition, (found) => found.sequence < sequence)
+    }
+  }
+
+  async #drop(entry: IndexEntry): Promise<void> {
+    const { dir, contexts, files, header, tally } = this.#core
+    const charged = blobAllotment(entry.blobUnits)
+    try {
+      const file = await files.acquire(segmentPath(dir, entry.segment))
+      try {
+        const found = await this.#readHead(file.fd, entry, headContext(contexts, entry.segment))
+        if (found !== undefined) {
+          const id = keyIdOf(header.secret, found.key)
+          return await this.#unlink(this.path(id, found.blobSequence), charged)
+        }
+      } finally {
+        files.release(file)
+      }
+    } catch (error) {
+      if (codeOf(error) === 'ERR_DREY_CLOSED') {
+        tally.orphans += 1
+        return
+      }
+      tally.diskErrors += 1
+    }
+    await this.#dropByIdentity(entry)
+  }
+
+  async #readHead(
+    fd: number,
+    { offset, length }: IndexEntry,
+    context: number,
+  ): Promise<{ readonly key: Buffer; readonly blobSequence: number } | undefined> {
+    const bytes = Buffer.allocUnsafe(length)
+    const got = await readInto(this.#core.env, fd, bytes, offset)
+    const head = got === length && length >= FIXED_HEAD ? peekRecord(bytes, 0) : undefined
+    if (head === undefined || head.kind !== KIND.put || !isBlob(head)) return undefined
+    if (decodeRecord(bytes, 0, offset, context) === undefined) return undefined
+    const { key } = partsOf(head)
+    return {
+      key: Buffer.from(bytes.subarray(key, key + head.keyBytes)),
+      blobSequence: blobSequenceOf(bytes, 0),
+    }
+  }
+
+  /** Of an entry whose record cannot be read: whatever blobs its identity has, as far as they are no drafts and nothing newer is current. */
+  async #dropByIdentity(entry: IndexEntry): Promise<void> {
+    const { header, index } = this.#core
+    const current = index.get(entry.lo, entry.hi)
+    if (current !== undefined) {
+      this.#core.tally.orphans += 1
+      return
+    }
+    await this.#sweepFolder((entry.lo & 0xff) % header.partitions, ({ keyHash }) => {
+      return keyHash.readUInt32LE(0) === entry.lo && keyHash.readUInt32LE(4) === entry.hi
+    })
+  }
+
+  async #sweepFolder(
+    partition: number,
+    gone: (found: { readonly keyHash: Buffer; readonly sequence: number }) => boolean,
+  ): Promise<void> {
+    const { env, dir, tally } = this.#core
+    const folder = `${dir}/${partitionName(partition)}`
+    for (const { name, kind } of await this.#list(folder)) {
+      const found = kind === 'file' && !this.#drafts.has(name) ? blobOf(name) : undefined
+      if (found === undefined || !gone(found)) continue
+      try {
+        const { size } = await env.status(`${folder}/${name}`)
+        await this.#unlink(`${folder}/${name}`, blobAllotment(unitsOf(size)))
+      } catch (error) {
+        // Removed by another: what it took was given back there.
+        if (codeOf(error) === 'ENOENT') continue
+        tally.diskErrors += 1
+        tally.orphans += 1
+      }
+    }
+  }
+
+  async #list(folder: string): Promise<Awaited<ReturnType<Env['list']>>> {
+    const { env, tally } = this.#core
+    try {
+      return await env.list(folder)
+    } catch (error) {
+      // A folder that was never needed.
+      if (codeOf(error) === 'ENOENT') return []
+      tally.diskErrors += 1
+      tally.orphans += 1
+      return []
+    }
+  }
+
+  async #unlink(path: string, charged: number): Promise<void> {
+    const { files, ledger, tally } = this.#core
+    if (this.#going.has(path)) return
+    this.#going.add(path)
+    try {
+      await files.remove(path, () => {
+        this.#count -= 1
+        ledger.release(charged)
+      })
+    } catch {
+      // Counted, and charged until the next open finds it.
+      tally.diskErrors += 1
+      tally.orphans += 1
+    } finally {
+      this.#going.delete(path)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import { showSize } from '../../../config/units.js'
+import { messageOf } from '../../../errors.js'
+import type { StoreContext } from '../../store.js'
+import { syncFolder } from '../env.js'
+import { openFailure } from '../failure.js'
+import type { RecoverySummary } from '../file-store.js'
+import { SpaceLedger } from '../ledger.js'
+import { takeLock } from '../lock.js'
+import type { FileConfig } from '../options.js'
+import { Blobs } from './blobs.js'
+import { type Core, contextsOf, logFolder, segmentPath, type Tally } from './core.js'
+import { openDirectory } from './directory.js'
+import { OpenFiles } from './files.js'
+import { FreeSpace } from './free-space.js'
+import { type ImageFile, type ImageState, writeImage } from './image.js'
+import { turnPolicy } from './policy.js'
+import { Reclaimer } from './reclaim.js'
+import { listLog, type Recovered, recover } from './recovery.js'
+import { Segments } from './segments.js'
+import type { FileSeams } from './store.js'
+import { type IndexEntry, IndexTable } from './table.js'
+import { Writer } from './writer.js'
+
+/** A directory that is open, recovered, and ready to be written to. */
+export interface Opened {
+  readonly core: Core
+  readonly blobs: Blobs
+  readonly reclaimer: Reclaimer
+  readonly writer: Writer
+  readonly summary: RecoverySummary
+  /** Entries that were dropped, and would come back without a delete. */
+  readonly lost: readonly IndexEntry[]
+  /** Every blob that was there was written out. */
+  readonly blobsSynced: boolean
+  /** Writes an image in place of the one before. */
+  image(state: ImageState): Promise<void>
+  /** Closes files and gives the directory up. */
+  end(): Promise<void>
+}
+
+/** @throws `ERR_DREY_*` with the path and the cause */
+export async function openDirectoryStore(
+  config: FileConfig,
+  seams: FileSeams,
+  tally: Tally,
+  context: StoreContext,
+): Promise<Opened> {
+  const { env, clock } = seams
+  const began = clock.monotonic()
+  const header = await openDirectory(config, env, context.now())
+  const lock = await takeLock(config.dir, {
+    env,
+    now: () => context.now(),
+    pause: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+  })
+  let cleanUp: (() => Promise<unknown>) | undefined
+  try {
+    const listed = await listLog({ env, dir: config.dir })
+    const segments = new Segments()
+    const ledger = new SpaceLedger(config.maxBytes)
+    const index = new IndexTable(listed.segments[0] ?? 1, segments.account)
+    const core: Core = {
+      dir: config.dir,
+      config,
+      env,
+      clock,
+      header,
+      contexts: contextsOf(header.storeId),
+      ledger,
+      index,
+      segments,
+      files: new OpenFiles(env, ledger, config.openFiles),
+      policy: turnPolicy(config.policy, () => index.size),
+      free: new FreeSpace(env, clock, config.dir, config.minFree),
+      tally,
+      bootId: (await env.bootId()) ?? Buffer.alloc(16),
+      nextSequence: 1,
+      nextSegment: 1,
+      nextImage: 1,
+      doubt: 0,
+      now: () => context.now(),
+      onEvict: (key, reason) => context.onEvict(key, reason),
+      onCorrupt: (key) => context.onCorrupt?.(key),
+    }
+    const recovered = await recover(core, listed)
+    const blobs = new Blobs(core)
+    const reclaimer: Reclaimer = new Reclaimer(core, blobs, () => writer)
+    const writer: Writer = new Writer(core, (bytes) => reclaimer.starving(bytes))
+    cleanUp = async () => {
+      await writer.close(false)
+      await core.files.close()
+    }
+    await writer.begin()
+    await removeBroken(core, recovered.broken)
+    if (!(await reclaimer.makeRoom(0, 0))) {
+      throw Object.assign(
+        new Error(`what is in it cannot be brought down to maxBytes, ${config.maxBytes} bytes`),
+        {
+          code: 'ENOSPC',
+        },
+      )
+    }
+    let image = recovered.image
+    const summary = { ...recovered.summary, milliseconds: clock.monotonic() - began }
+    tell(config, summary, ledger.total)
+    let ended = false
+    const end = async (): Promise<void> => {
+      if (ended) return
+      ended = true
+      await core.files.close()
+      await lock.release()
+    }
+    return {
+      core,
+      blobs,
+      reclaimer,
+      writer,
+      summary,
+      blobsSynced: recovered.blobsSynced,
+      lost: recovered.lost,
+      image: (state) =>
+        reclaimer.exclusively(async () => {
+          const before: ImageFile[] = image === undefined ? [] : [image]
+          image = (await writeImage(core, writer, before, state)) ?? image
+        }),
+      end,
+    }
+  } catch (error) {
+    await cleanUp?.()
+    await lock.release()
+    throw openFailure(error, config.dir, 'recovering the directory')
+  }
+}
+
+/** What is in doubt because of them is in the log now: they need not be found again. */
+async function removeBroken({ env, dir, config, ledger }: Core, broken: Recovered['broken']): Promise<void> {
+  for (const { number, charged } of broken) {
+    await env.unlink(segmentPath(dir, number))
+    ledger.release(charged)
+  }
+  if (broken.length > 0 && config.durability === 'power') await syncFolder(env, logFolder(dir))
+}
+
+/** One line for the program's log. */
+function tell({ logger, dir }: FileConfig, summary: RecoverySummary, bytes: number): void {
+  if (logger === undefined) return
+  const { clean, milliseconds, entries, tornBytes, damagedBytes, orphans, doubt, replayed } = summary
+  const parts = [
+    `file store ${dir}: ${entries} entries, ${showSize(bytes)}, opened in ${Math.round(milliseconds)} ms`,
+    clean
+      ? 'closed cleanly'
+      : `not closed cleanly: ${replayed} records read, ${tornBytes} bytes dropped at the end`,
+    ...(orphans > 0 ? [`${orphans} files removed that nothing referred to`] : []),
+    ...(damagedBytes > 0 ? [`${damagedBytes} bytes damaged`] : []),
+    ...(doubt ? ['entries are to be revalidated'] : []),
+  ]
+  try {
+    if (damagedBytes > 0) logger.warn({ dir, ...summary }, parts.join('; '))
+    else logger.info({ dir, ...summary }, parts.join('; '))
+  } catch (error) {
+    process.emitWarning(`the logger of a file store failed: ${messageOf(error)}`, { type: 'DreyWarning' })
+  }
+}

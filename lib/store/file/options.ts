@@ -1,0 +1,156 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import {
+  type ChunkCodec,
+  compressionOption,
+  createChunkCodec,
+  readCompression,
+} from '../../compression/index.js'
+import { sizeOption } from '../../config/schema.js'
+import { parseSize, showSize } from '../../config/units.js'
+import { showValue, validate } from '../../config/validate.js'
+import { ConfigError } from '../../errors.js'
+import { isLogger, type Logger } from '../../logger.js'
+import { isPartitions } from './format/directory.js'
+import { MAX_PACKED, MAX_SEGMENT, MAX_VALUE } from './format/numbers.js'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+/** Policies of the file store, by name. */
+export const FILE_POLICY_NAMES = ['fifo', 'lru', 'lfu', 'sieve', 's3-fifo'] as const
+export type FilePolicyName = (typeof FILE_POLICY_NAMES)[number]
+
+/** When a write is acknowledged: with a place in the writer's buffer, with `write`, with `fdatasync`. */
+export const DURABILITIES = ['none', 'process', 'power'] as const
+export type Durability = (typeof DURABILITIES)[number]
+
+function countOption(least: number, most: number): z.ZodCustom<number, number> {
+  return z.custom<number>(
+    (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+    `want a whole number from ${least} to ${most}`,
+  )
+}
+
+const fileStoreOptions = z.strictObject({
+  /** The directory. Made if it is not there; its parent must be. */
+  dir: z.custom<string>(
+    (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
+    'want the path of a directory',
+  ),
+  /** Bound of what the directory takes on the disk, in blocks: at least 8 segments. */
+  maxBytes: sizeOption,
+  /** Bound of the index in memory. Default 1/64 of `maxBytes`, from 16 MiB to 1 GiB. */
+  maxIndexBytes: sizeOption.optional(),
+  /** What stays free of the file system, whoever fills it: a share from 0 to below 1, or a size. Default 0.05. */
+  minFree: z.union([z.number().nonnegative(), sizeOption]).optional(),
+  /** Larger values are not kept. Default: a quarter of `maxBytes`. */
+  maxItemBytes: sizeOption.optional(),
+  /** Who gets another turn when room is needed: `fifo lru lfu sieve s3-fifo`. Default `'s3-fifo'`. */
+  policy: z.enum(FILE_POLICY_NAMES).optional(),
+  /** Folders of blobs: a power of two from 1 to 256. Default 16; what the directory has wins. */
+  partitions: z
+    .custom<number>((value) => isPartitions(value as number), 'want a power of two from 1 to 256')
+    .optional(),
+  /** Values up to this are records of the log, larger ones files: at most 1 MiB. Default 64 KiB. */
+  packLimit: sizeOption.optional(),
+  /** Length of a segment of the log. Default 1/64 of `maxBytes`, from 1 MiB to 64 MiB. */
+  segmentBytes: sizeOption.optional(),
+  /** What is read and checked at once: a power of two from 4 KiB to 1 MiB. Default 64 KiB. */
+  chunkBytes: sizeOption.optional(),
+  /** Who makes chunks smaller: a codec's name, more than that, or a `Compressor` of your own. Default `'none'`. */
+  compression: compressionOption.optional(),
+  /** When a write is acknowledged. Default `'process'`: when it survives the end of the process. */
+  durability: z.enum(DURABILITIES).optional(),
+  /** Reads of the disk at once: 1 to 128. Default 4. */
+  readConcurrency: countOption(1, 128).optional(),
+  /** Files kept open for reading: 8 to 65,536. Default 256. */
+  openFiles: countOption(8, 65_536).optional(),
+  /** Told, in one line, what an open found and dropped. Default: nobody. */
+  logger: z.custom<Logger>(isLogger, 'want a logger: an object with the methods info and warn').optional(),
+})
+
+/** Options of `fileStore`. */
+export type FileStoreOptions = z.input<typeof fileStoreOptions>
+
+/** What a file store runs on: checked, with defaults, in bytes. */
+export interface FileConfig {
+  readonly dir: string
+  readonly maxBytes: number
+  readonly maxIndexBytes: number
+  /** A share of the file system below 1, else bytes. */
+  readonly minFree: number
+  readonly maxItemBytes: number
+  readonly policy: FilePolicyName
+  readonly partitions: number
+  readonly packLimit: number
+  readonly segmentBytes: number
+  readonly chunkBytes: number
+  readonly codec: ChunkCodec
+  readonly durability: Durability
+  readonly readConcurrency: number
+  readonly openFiles: number
+  readonly logger: Logger | undefined
+}
+
+/** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
+export function readFileOptions(options: FileStoreOptions): FileConfig {
+  const given = validate(fileStoreOptions, options, 'fileStore')
+  const maxBytes = parseSize(given.maxBytes)!
+  const segmentBytes = parseSize(given.segmentBytes) ?? clamp(Math.floor(maxBytes / 64), MiB, 64 * MiB)
+  const packLimit = parseSize(given.packLimit) ?? 64 * KiB
+  const chunkBytes = parseSize(given.chunkBytes) ?? 64 * KiB
+  const maxItemBytes = parseSize(given.maxItemBytes) ?? Math.floor(maxBytes / 4)
+  const refuse = (option: string, value: unknown, want: string): never => {
+    throw new ConfigError(`fileStore.${option}: got ${showValue(value)}; want ${want}`)
+  }
+  if (segmentBytes < MiB || segmentBytes > MAX_SEGMENT) {
+    refuse('segmentBytes', given.segmentBytes, `from 1 MiB to 4 GiB less 8 bytes`)
+  }
+  if (maxBytes < 8 * segmentBytes) {
+    refuse(
+      'maxBytes',
+      given.maxBytes,
+      `at least 8 segments, ${8 * segmentBytes} bytes (${showSize(8 * segmentBytes)})`,
+    )
+  }
+  if (packLimit > MAX_PACKED) refuse('packLimit', given.packLimit, 'at most 1 MiB')
+  if (!isChunkBytes(chunkBytes)) {
+    refuse('chunkBytes', given.chunkBytes, 'a power of two from 4 KiB to 1 MiB')
+  }
+  if (maxItemBytes > maxBytes / 2 || maxItemBytes >= MAX_VALUE) {
+    refuse('maxItemBytes', given.maxItemBytes, `at most half of maxBytes, ${Math.floor(maxBytes / 2)} bytes`)
+  }
+  return {
+    dir: resolve(given.dir),
+    maxBytes,
+    maxIndexBytes: parseSize(given.maxIndexBytes) ?? clamp(Math.floor(maxBytes / 64), 16 * MiB, GiB),
+    minFree: readMinFree(given.minFree),
+    maxItemBytes,
+    policy: given.policy ?? 's3-fifo',
+    partitions: given.partitions ?? 16,
+    packLimit,
+    segmentBytes: segmentBytes - (segmentBytes % 8),
+    chunkBytes,
+    codec: createChunkCodec(readCompression(given.compression ?? 'none', 'fileStore.compression')),
+    durability: given.durability ?? 'process',
+    readConcurrency: given.readConcurrency ?? 4,
+    openFiles: given.openFiles ?? 256,
+    logger: given.logger,
+  }
+}
+
+function readMinFree(given: number | string | undefined): number {
+  if (given === undefined) return 0.05
+  if (typeof given === 'number' && given < 1) return given
+  return parseSize(given)!
+}
+
+function isChunkBytes(bytes: number): boolean {
+  return bytes >= 4 * KiB && bytes <= MiB && (bytes & (bytes - 1)) === 0
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.max(least, Math.min(most, value))
+}
