@@ -28,12 +28,18 @@ const CALLS: readonly DistantCall[] = [
 
 const current: { below?: DistantStore } = {}
 
+// A delete that fails has to be met with something to delete, and looked up after it.
+const FAULTS = [...CALLS, 'delete', 'delete', 'commit'] as const
+
 const failing: fc.Arbitrary<Command> = fc
-  .constantFrom(...CALLS)
+  .constantFrom(...FAULTS)
   .map((call) => command(`fail(${call})`, () => current.below!.fail(call)))
 const mending: fc.Arbitrary<Command> = fc
   .constantFrom(...CALLS)
   .map((call) => command(`mend(${call})`, () => current.below!.mend(call)))
+
+/** All that waits goes on, so that the tier below has what is written. */
+const draining = fc.constant(command('drain', (world) => world.run(200)))
 
 for (const writePolicy of ['behind', 'through', 'first'] as const) {
   for (const promotion of ['always', 'second-hit'] as const) {
@@ -44,10 +50,13 @@ for (const writePolicy of ['behind', 'through', 'first'] as const) {
         fc.asyncProperty(
           fc.scheduler(),
           fc.boolean(),
-          fc.commands([...commandsFor(fc.constant(0)), failing, mending, mending], {
-            maxCommands: 80,
-            size: 'max',
-          }),
+          fc.commands(
+            [...commandsFor(fc.constant(0)), failing, failing, mending, mending, draining, draining],
+            {
+              maxCommands: 80,
+              size: 'max',
+            },
+          ),
           async (scheduler, tiny, steps) => {
             const below = new DistantStore(FAR)
             // Room for a few values only, or for many.
