@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { memoryStore } from '../../../../lib/index.js'
+import { memoryStore, type Store } from '../../../../lib/index.js'
 import { jsStore } from '../../../conformance/store-kit.js'
 import { type DistantCall, DistantStore } from '../../../helpers/distant-store.js'
 import { leftOf, rigOverTiers } from '../../../helpers/rig.js'
@@ -26,6 +26,13 @@ const CALLS: readonly DistantCall[] = [
   'clear',
 ]
 
+/** A first tier: with room for some values, or hardly any; one whose commits take their time; one that answers later, too. */
+function nearOf(kind: string): Store {
+  if (kind === 'later') return new DistantStore(NEAR)
+  if (kind === 'tiny') return jsStore(300_000, NEAR.maxItemBytes)
+  return memoryStore(kind === 'compressed' ? { ...NEAR, compression: 'gzip' } : NEAR)
+}
+
 const current: { below?: DistantStore } = {}
 
 // A delete that fails has to be met with something to delete, and looked up after it.
@@ -49,7 +56,7 @@ for (const writePolicy of ['behind', 'through', 'first'] as const) {
       await fc.assert(
         fc.asyncProperty(
           fc.scheduler(),
-          fc.boolean(),
+          fc.constantFrom('memory', 'tiny', 'compressed', 'later'),
           fc.commands(
             [...commandsFor(fc.constant(0)), failing, failing, mending, mending, draining, draining],
             {
@@ -57,12 +64,13 @@ for (const writePolicy of ['behind', 'through', 'first'] as const) {
               size: 'max',
             },
           ),
-          async (scheduler, tiny, steps) => {
+          async (scheduler, kind, steps) => {
             const below = new DistantStore(FAR)
-            // Room for a few values only, or for many.
-            const near = tiny ? jsStore(300_000, NEAR.maxItemBytes) : memoryStore(NEAR)
+            const near = nearOf(kind)
             const background = { concurrency: 2, queue: 3 }
             const made = await rigOverTiers(near, below, { ...OPTIONS, writePolicy, promotion, background })
+            if (near instanceof DistantStore)
+              near.arrive = (call) => scheduler.schedule(Promise.resolve(), call)
             below.arrive = (call) => scheduler.schedule(Promise.resolve(), call)
             current.below = below
             const world = new World([made], scheduler, 'injected')
@@ -73,6 +81,7 @@ for (const writePolicy of ['behind', 'through', 'first'] as const) {
             } finally {
               below.heal()
               below.arrive = undefined
+              if (near instanceof DistantStore) near.arrive = undefined
               await world.run(scheduler.count())
             }
             expect([...world.violations, ...(await leftOf(made))]).toEqual([])
