@@ -203,10 +203,11 @@ export class Level {
     if (job.want === undefined && !job.running) this.#finish(job)
   }
 
-  /** Begins with `key` at once, if there is something to be done, and resolves when it is. */
+  /** Begins with `key` at once, if there is something that can be done, and resolves when it is. */
   hurry(key: string): Promise<boolean> | undefined {
     const job = this.#jobs.get(key)
-    if (job === undefined) return undefined
+    // What is parked waits for the store, and nobody for it.
+    if (job === undefined || job.parked) return undefined
     const done = this.#until(job)
     if (this.#queue.delete(job)) void this.#run(job)
     return done

@@ -63,6 +63,18 @@ describe('what is below', () => {
     expect(made.cache.stats().tiers).toMatchObject([{ failures: 0 }, { failures: 1, dropped: 1 }])
   })
 
+  it('keeps nobody waiting with a delete that it failed', async () => {
+    const made = await rigOverTiers(near(), far(), { writePolicy: 'through' })
+    const origin = pour('iterable')
+    const set = made.cache.set('k', origin.body)
+    made.below.fail('delete')
+    await expect(made.cache.delete('k')).rejects.toThrow('injected: delete')
+    origin.end()
+    // Written, and removed by the delete that came after it was asked for.
+    expect((await set).size).toBe(0)
+    expect(await made.cache.get('k')).toBeUndefined()
+  })
+
   it('has nothing of what goes to the first alone', async () => {
     const made = await rigOverTiers(near(), far(), { writePolicy: 'first' })
     await mustPut(made.below, 'k', Buffer.from('old'))

@@ -65,6 +65,11 @@ interface Thread {
 /** Errors that a caller may get: from an origin that is down or breaks off, its own signal, a store that is all in use. */
 const EXPECTED = new Set(['ERR_DREY_ORIGIN', 'ERR_DREY_TRUNCATED', 'ERR_DREY_ABORTED', 'ERR_DREY_NO_SPACE'])
 
+/** Whether a store was full, or down: what is not kept is not shared. */
+function hasTurnedAway({ cache }: Rig): boolean {
+  return cache.stats().tiers.some(({ refusals, failures }, at) => refusals > 0 || (at > 0 && failures > 0))
+}
+
 /** `timeouts.shutdown` of the caches. */
 export const SHUTDOWN = 10_000
 
@@ -287,7 +292,7 @@ export class World {
   /** I6: no other call of the origin of `key` may be under way that this one could have joined. */
   #assertOnly(key: string): void {
     // What found no room in the store passes through, and cannot be joined.
-    if (key === PRIVATE_KEY || this.live.some(({ rig }) => rig.store.stats().refusals > 0)) return
+    if (key === PRIVATE_KEY || this.live.some(({ rig }) => hasTurnedAway(rig))) return
     const starts: number[] = []
     for (const asking of this.#asking) {
       if (asking.key === key && !asking.signal.aborted && !asking.by.dead) starts.push(asking.start)
