@@ -25,7 +25,8 @@ export class ChunkSizes {
   /** The size for an object, of `size` bytes where that is known: at most `maxBufferSize`, and a class or the largest Buffer. */
   of(size: number | undefined): number {
     const { chunkSize, maxBufferSize, classes } = this.#bounds
-    const expected = size ?? (this.#typical === undefined ? chunkSize : Math.ceil(2 ** this.#typical))
+    // One that is larger than those before it should not be moved in crumbs.
+    const expected = size ?? Math.max(chunkSize, Math.ceil(2 ** (this.#typical ?? 0)))
     const wanted =
       expected <= chunkSize
         ? expected

@@ -29,7 +29,7 @@ export interface Chunks {
 
 /** Gives copies their chunks, and counts those that the pool did not have. */
 export class ChunkWays {
-  /** Chunks that should have been pooled and were allocated. */
+  /** Objects that were to be in one Buffer and came in parts, and chunks that should have been pooled and were allocated. */
   fallbacks = 0
   readonly #config: ChunkConfig
   readonly #memory: Memory
@@ -104,11 +104,16 @@ export class ChunkWays {
   /**
    * How large they are for one that is read into them. A large one that a class can hold is read at once, which was measured to be
    * faster than in parts (`npm run bench:micro -- strategies`); if the pool has no such Buffer to lend, in parts.
+   *
+   * @param onFallback called when it is in parts for that reason
    */
-  bytesToFill(size: number | undefined): number {
+  bytesToFill(size: number | undefined, onFallback?: () => void): number {
     const whole =
       this.#strategyFor(size) === 'adaptive' && this.#isLarge(size) ? this.#wholeOf(size) : undefined
-    return whole !== undefined && this.#memory.lends(whole) ? whole : this.bytesFor(size)
+    if (whole === undefined || !this.#config.enabled) return this.bytesFor(size)
+    if (this.#memory.lends(whole)) return whole
+    onFallback?.()
+    return this.bytesFor(size)
   }
 
   /** The class that holds an object whole. */

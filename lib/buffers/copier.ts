@@ -30,7 +30,7 @@ export interface CopyStats {
   /** Under way, now. */
   readonly active: number
   readonly tees: number
-  /** Chunks that should have been pooled and were allocated. */
+  /** Steps to the next strategy: objects that were to be in one Buffer and came in parts, and chunks that should have been pooled and were allocated. */
   readonly fallbacks: number
   /** Large operations: how many run and wait. Absent before the first. */
   readonly large?: LimiterStats

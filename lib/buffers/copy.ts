@@ -126,7 +126,10 @@ export class Copy {
     this.#assertGoing()
     const size = this.#tally.expected
     const ways = this.#host.chunks
-    const bytes = this.#fillsLent(input) ? ways.bytesToFill(size) : ways.bytesFor(size)
+    const fellBack = (): void => {
+      ways.fallbacks += 1
+    }
+    const bytes = this.#fillsLent(input) ? ways.bytesToFill(size, fellBack) : ways.bytesFor(size)
     const chunks = ways.open(size, bytes, COPY_DEPTH, this.#waysOf(input))
     this.#chunks = chunks
     if (input.kind === 'fills') await this.#fill(input)

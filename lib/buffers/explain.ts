@@ -19,35 +19,50 @@ export interface Explanation {
 }
 
 /**
- * @param lends whether `get` would give a pooled Buffer
+ * @param lends whether `get` would give a pooled Buffer of some size
  * @param chunkBytes how large the pieces are that an object of that size is read in
  */
 export function explain(
   config: PoolConfig,
   size: number,
   room: () => Room,
-  lends: boolean,
+  lends: (size: number) => boolean,
   chunkBytes: () => number,
 ): Explanation {
   const category = categoryOf(config, size)
-  const { strategy, reason } = moved(config, chooseStrategy(config, category, size, room), size, chunkBytes)
+  const choice = chooseStrategy(config, category, size, room)
+  const { strategy, reason } = moved(config, choice, size, chunkBytes, lends)
+  const pooled = lends(size)
   const classBytes = config.classes.find((bytes) => bytes >= size)
   return {
     size,
     category,
     strategy,
     reason,
-    lends: lends ? 'pooled' : 'direct',
-    ...(lends && classBytes !== undefined ? { classBytes } : {}),
+    lends: pooled ? 'pooled' : 'direct',
+    ...(pooled && classBytes !== undefined ? { classBytes } : {}),
     ...(strategy === 'chunked' ? { chunkSize: chunkBytes() } : {}),
   }
 }
 
-/** One Buffer could hold it, but smaller ones move it as fast. */
-function moved(config: PoolConfig, choice: Choice, size: number, chunkBytes: () => number): Choice {
+/** What comes of a choice: a small object is moved in a larger Buffer, and one Buffer could hold a medium one, but smaller ones move it as fast. */
+function moved(
+  config: PoolConfig,
+  choice: Choice,
+  size: number,
+  chunkBytes: () => number,
+  lends: (size: number) => boolean,
+): Choice {
+  const { enabled, minBufferSize, chunkSize } = config
+  if (enabled && size < minBufferSize && lends(chunkBytes())) {
+    return {
+      strategy: 'pooled',
+      reason: `it is moved in a Buffer of the smallest class that serves; get gives less than minBufferSize, ${minBufferSize} bytes, from memory of its own`,
+    }
+  }
   if (choice.strategy !== 'pooled' || chunkBytes() >= size) return choice
   return {
     strategy: 'chunked',
-    reason: `it is larger than chunkSize, ${config.chunkSize} bytes, and smaller than largeObjectThreshold, from where one Buffer is faster`,
+    reason: `it is larger than chunkSize, ${chunkSize} bytes, and smaller than largeObjectThreshold, from where one Buffer is faster`,
   }
 }

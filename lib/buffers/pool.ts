@@ -213,7 +213,7 @@ export class BufferPool {
       this.#config,
       size,
       () => this.#stock.room(this.#magazineOf(size)),
-      this.#lends(size),
+      (bytes) => this.#lends(bytes),
       () => this.#copier.chunks.bytesToFill(size),
     )
   }

@@ -13,13 +13,6 @@ export type StrategyName = (typeof STRATEGY_NAMES)[number]
 /** A way of moving an object: in one pooled Buffer, in pooled pieces, or in memory of its own. */
 export type Strategy = Exclude<StrategyName, 'adaptive'>
 
-/** What follows on each when it cannot serve. */
-export const NEXT_STRATEGY: Readonly<Record<Strategy, Strategy | undefined>> = {
-  pooled: 'chunked',
-  chunked: 'direct',
-  direct: undefined,
-}
-
 /** Categories of sizes, ascending. */
 export const CATEGORIES = ['small', 'medium', 'large', 'veryLarge'] as const
 

@@ -88,6 +88,13 @@ export const CHECKS = {
     variant: io.variant,
     command: [...io.command, '--abort-after=1'],
   },
+  fileCore: {
+    name: 'the file store in C++',
+    ...doctest(
+      'plain',
+      '*file store: what is set*,*churn*,*nearly dead*,*loss of power*,*an image is used*,*harmed*,*fences drafts*,*open stays*,*of a batch*',
+    ),
+  },
   races: {
     name: 'the memory store in C++, under TSAN',
     ...doctest('threads', '*memory store: threads*'),

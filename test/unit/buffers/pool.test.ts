@@ -279,7 +279,7 @@ describe.each(SUPPLIES)('a buffer pool, %s supply', (_, supply) => {
 
   test('says what it would do with an object, and why', () => {
     const { pool, pressure, supply } = open({ maxBytes: '2MiB', classes: ['4KiB', '64KiB', '1MiB'] })
-    expect(pool.explain(100)).toMatchObject({ category: 'small', strategy: 'direct', lends: 'direct' })
+    expect(pool.explain(100)).toMatchObject({ category: 'small', strategy: 'pooled', lends: 'direct' })
     expect(pool.explain(5000)).toMatchObject({
       category: 'small',
       strategy: 'pooled',

@@ -1,10 +1,12 @@
+import { CorruptError } from '../../../errors.js'
 import { codeOf, O_NOFOLLOW, O_RDONLY, O_RDWR, readFully } from '../env.js'
 import type { RecoverySummary } from '../file-store.js'
 import { IMAGE_FLAG, type ImageHeader } from '../format/image.js'
 import { blobOf, imageName, imageOf, LOG_FOLDER, partitionName, segmentOf } from '../format/names.js'
 import { isZero } from '../format/numbers.js'
-import { blobSequenceOf, decodeRecord, FLAG, KIND } from '../format/record.js'
+import { blobSequenceOf, decodeRecord, FLAG, isBlob, KIND } from '../format/record.js'
 import { DURABILITY, decodeSegment, SEGMENT_HEADER, type SegmentHeader } from '../format/segment.js'
+import { blobBytes } from '../format/table.js'
 import { allotment, folderAllotment, namesAllotment, UNIT, unitsOf } from '../space.js'
 import { type Core, headContext, identityOf, logFolder, segmentPath } from './core.js'
 import { assertKind } from './directory.js'
@@ -32,6 +34,8 @@ export interface Recovered {
   readonly summary: Omit<RecoverySummary, 'milliseconds'>
 }
 
+const MOST_NUMBER = 0xffffffff
+
 /** Blocks of the folder of the log, which has a few hundred names at most. */
 const LOG_FOLDER_BYTES = 4 * UNIT
 
@@ -47,6 +51,12 @@ export async function listLog(
     const image = imageOf(name)
     if (segment === undefined && image === undefined) continue
     assertKind(`${folder}/${name}`, kind, 'file')
+    // Not reached in the life of a directory; the index counts in 32 bits.
+    if (Math.max(segment ?? 0, image ?? 0) > MOST_NUMBER) {
+      throw new CorruptError(
+        `${folder}/${name} is no name that drey gives; remove it, or use another directory`,
+      )
+    }
     if (segment !== undefined) segments.push(segment)
     if (image !== undefined) images.push(image)
   }
@@ -398,19 +408,25 @@ async function isBlobOf(
 ): Promise<boolean> {
   if (entry.blobUnits === 0) return false
   const { size } = await core.env.status(path)
-  if (unitsOf(size) !== entry.blobUnits) return false
-  return (known.get(identityOf(entry)) ?? (await readBlobSequence(core, entry))) === sequence
+  const replayed = known.get(identityOf(entry))
+  if (replayed !== undefined) return replayed === sequence && unitsOf(size) === entry.blobUnits
+  const record = await readBlobRecord(core, entry)
+  return record?.sequence === sequence && record.fileBytes === size
 }
 
-async function readBlobSequence(
+/** What the record of an entry says of its blob. */
+async function readBlobRecord(
   { env, dir, contexts }: Core,
   entry: IndexEntry,
-): Promise<number | undefined> {
+): Promise<{ readonly sequence: number; readonly fileBytes: number } | undefined> {
   const fd = await env.open(segmentPath(dir, entry.segment), O_RDONLY | O_NOFOLLOW)
   try {
     const bytes = await readFully(env, fd, entry.length, entry.offset)
     const head = decodeRecord(bytes, 0, entry.offset, headContext(contexts, entry.segment))
-    return head === undefined ? undefined : blobSequenceOf(bytes, 0)
+    if (head === undefined || !isBlob(head)) return undefined
+    const { size, storedBytes, chunkPower } = head
+    const fileBytes = blobBytes({ size, storedBytes, chunkBytes: 2 ** chunkPower })
+    return { sequence: blobSequenceOf(bytes, 0), fileBytes }
   } finally {
     await env.close(fd)
   }

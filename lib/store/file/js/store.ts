@@ -5,10 +5,11 @@ import type { Draft, Later, Metadata, StoreContext, StoredEntry } from '../../st
 import { codeOf, type Env, systemEnv } from '../env.js'
 import { failure } from '../failure.js'
 import type { Change, FileStore, FileStoreStats } from '../file-store.js'
+import { imageBytes } from '../format/image.js'
 import { encodeMetadata } from '../format/metadata.js'
 import { KIND } from '../format/record.js'
 import type { FileConfig } from '../options.js'
-import { UNIT } from '../space.js'
+import { allotment, UNIT } from '../space.js'
 import { type Append, bare, type Outcome } from './append.js'
 import type { ReaderHost } from './blob-reader.js'
 import { BlobWriter } from './blob-writer.js'
@@ -547,6 +548,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     await writer.flush().catch(() => undefined)
     while (this.#background.size > 0) await Promise.all(this.#background)
     await reclaimer.close()
+    // An image costs an entry or two, and spares the next open the reading of the log.
+    await reclaimer.makeRoom(allotment(imageBytes(core.index.size)), 0)
     await blobs.settled()
     await core.files.settled()
     await this.lane.quiet()

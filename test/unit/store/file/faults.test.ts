@@ -17,7 +17,7 @@ const KiB = 1024
 const CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'EROFS', 'EDQUOT'] as const
 const EVERY = Number(process.env['DREY_ROUNDS'] ?? 0) > 1000
 /** Beside the long job, one position of so many. */
-const STRIDE = EVERY ? 1 : 7
+const STRIDE = EVERY ? 1 : 19
 const MORE: Partial<FileConfig> = {
   maxBytes: 1024 * KiB,
   maxItemBytes: 128 * KiB,

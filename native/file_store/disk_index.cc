@@ -1,0 +1,193 @@
+#include "file_store/disk_index.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace drey::file {
+namespace {
+
+constexpr uint32_t kSequenceBits = 46;
+// What a shard's regions and table grow by at once, at most: three steps of 64 KiB.
+constexpr uint64_t kGrowth = 3 * 64 * 1024;
+
+}  // namespace
+
+void DiskIndex::Record::Set(const IndexEntry& entry) noexcept {
+  identity_low = static_cast<uint32_t>(entry.identity);
+  identity_high = static_cast<uint32_t>(entry.identity >> 32);
+  const uint64_t order = entry.sequence | uint64_t{entry.length} / kAlignment << kSequenceBits;
+  order_low = static_cast<uint32_t>(order);
+  order_high = static_cast<uint32_t>(order >> 32);
+  segment = static_cast<uint32_t>(entry.position.segment);
+  offset_units = static_cast<uint32_t>(entry.position.offset / kAlignment);
+  expires = entry.expires;
+  blob_units = entry.blob_units;
+  policy = entry.policy;
+}
+
+IndexEntry DiskIndex::Record::Get() const noexcept {
+  const uint64_t order = uint64_t{order_high} << 32 | order_low;
+  return {.identity = identity(),
+          .sequence = order & kMostSequence,
+          .position = position(),
+          .length = static_cast<uint32_t>((order >> kSequenceBits) * kAlignment),
+          .expires = expires,
+          .blob_units = blob_units,
+          .policy = policy};
+}
+
+uint32_t DiskIndex::Shard::HashOfHandle(const void* context, uint32_t handle) noexcept {
+  return HashOf(static_cast<const Shard*>(context)->At(handle).identity());
+}
+
+uint32_t DiskIndex::Shard::Find(uint64_t identity) const noexcept {
+  if (table.size() == 0) return kNoHandle;
+  return table.Find(HashOf(identity),
+                    [&](uint32_t handle) { return At(handle).identity() == identity; });
+}
+
+uint32_t DiskIndex::Shard::TakeHandle() noexcept {
+  if (table.Prepare() != Region::Growth::kDone) return kNoHandle;
+  if (free != kNoHandle) {
+    const uint32_t handle = free;
+    free = At(handle).segment;
+    free_count -= 1;
+    return handle;
+  }
+  if (records.Grow((uint64_t{end} + 1) * sizeof(Record)) != Region::Growth::kDone) return kNoHandle;
+  return end++;
+}
+
+void DiskIndex::Shard::Erase(uint32_t handle) noexcept {
+  table.Erase(HashOf(At(handle).identity()), handle);
+  At(handle).segment = free;
+  free = handle;
+  free_count += 1;
+}
+
+DiskIndex::DiskIndex(uint64_t max_bytes) noexcept : ledger_(max_bytes) {
+  static_assert(sizeof(Record) == 36);
+}
+
+DiskIndex::~DiskIndex() = default;
+
+std::unique_ptr<DiskIndex> DiskIndex::Create(SystemMemory& system, uint64_t max_bytes) noexcept {
+  std::unique_ptr<DiskIndex> index(new DiskIndex(max_bytes));
+  // Shards are even to a few percent, but of a small index.
+  const uint64_t most = max_bytes / sizeof(Record) / kShards * 2 + 1024;
+  for (std::unique_ptr<Shard>& shard : index->shards_) {
+    shard = std::make_unique<Shard>();
+    if (!shard->table.Reserve(system, index->ledger_, most) ||
+        !shard->records.Reserve(system, index->ledger_, most * sizeof(Record))) {
+      return nullptr;
+    }
+  }
+  return index;
+}
+
+std::optional<IndexEntry> DiskIndex::Find(uint64_t identity) const noexcept {
+  const Shard& shard = ShardOf(identity);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t handle = shard.Find(identity);
+  if (handle == kNoHandle) return std::nullopt;
+  return shard.At(handle).Get();
+}
+
+DiskIndex::Put DiskIndex::PutEntry(const IndexEntry& entry, IndexEntry* before) noexcept {
+  assert(entry.position.segment <= UINT32_MAX && entry.sequence <= kMostSequence);
+  Shard& shard = ShardOf(entry.identity);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t found = shard.Find(entry.identity);
+  if (found != kNoHandle) {
+    Record& record = shard.At(found);
+    if (record.sequence() > entry.sequence) return Put::kOlder;
+    *before = record.Get();
+    record.Set(entry);
+    return Put::kReplaced;
+  }
+  const uint32_t handle = shard.TakeHandle();
+  if (handle == kNoHandle) return Put::kNoRoom;
+  shard.At(handle).Set(entry);
+  shard.table.Insert(HashOf(entry.identity), handle);
+  return Put::kInserted;
+}
+
+bool DiskIndex::RemoveBelow(uint64_t identity, uint64_t sequence, IndexEntry* removed) noexcept {
+  Shard& shard = ShardOf(identity);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t handle = shard.Find(identity);
+  if (handle == kNoHandle || shard.At(handle).sequence() >= sequence) return false;
+  *removed = shard.At(handle).Get();
+  shard.Erase(handle);
+  return true;
+}
+
+bool DiskIndex::RemoveAt(uint64_t identity, Position position, IndexEntry* removed) noexcept {
+  Shard& shard = ShardOf(identity);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t handle = shard.Find(identity);
+  if (handle == kNoHandle || shard.At(handle).position() != position) return false;
+  *removed = shard.At(handle).Get();
+  shard.Erase(handle);
+  return true;
+}
+
+void DiskIndex::SetPolicy(uint64_t identity, Position position, uint32_t policy) noexcept {
+  Shard& shard = ShardOf(identity);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t handle = shard.Find(identity);
+  if (handle == kNoHandle || shard.At(handle).position() != position) return;
+  shard.At(handle).policy = policy;
+}
+
+void DiskIndex::Clear(uint64_t sequence) noexcept {
+  for (const auto& shard : shards_) shard->mutex.lock();
+  for (const auto& shard : shards_) {
+    std::vector<bool> free(shard->end, false);
+    for (uint32_t at = shard->free; at != kNoHandle; at = shard->At(at).segment) free[at] = true;
+    for (uint32_t handle = 0; handle < shard->end; handle++) {
+      if (!free[handle] && shard->At(handle).sequence() < sequence) shard->Erase(handle);
+    }
+    if (shard->table.size() != 0) continue;
+    shard->end = 0;
+    shard->free = kNoHandle;
+    shard->free_count = 0;
+    shard->records.Shrink(0);
+  }
+  for (const auto& shard : shards_) shard->mutex.unlock();
+}
+
+std::vector<IndexEntry> DiskIndex::Collect(size_t at) const {
+  const Shard& shard = *shards_[at];
+  std::vector<IndexEntry> entries;
+  {
+    const std::lock_guard lock(shard.mutex);
+    std::vector<bool> free(shard.end, false);
+    for (uint32_t next = shard.free; next != kNoHandle; next = shard.At(next).segment) {
+      free[next] = true;
+    }
+    entries.reserve(shard.end - shard.free_count);
+    for (uint32_t handle = 0; handle < shard.end; handle++) {
+      if (!free[handle]) entries.push_back(shard.At(handle).Get());
+    }
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const IndexEntry& a, const IndexEntry& b) { return a.identity < b.identity; });
+  return entries;
+}
+
+uint64_t DiskIndex::count() const noexcept {
+  uint64_t count = 0;
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    count += shard->table.size();
+  }
+  return count;
+}
+
+bool DiskIndex::HasRoomFor(uint64_t entries) const noexcept {
+  // Each may be the one that makes its shard grow; no more of them can than there are shards.
+  return ledger_.MayTake(std::min<uint64_t>(entries, kShards) * kGrowth + entries * 48);
+}
+
+}  // namespace drey::file

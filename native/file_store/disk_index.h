@@ -1,0 +1,156 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "file_store/format/limits.h"
+#include "file_store/format/record.h"
+#include "index/hash_index.h"
+#include "memory/ledger.h"
+#include "memory/region.h"
+#include "memory/system.h"
+
+namespace drey::file {
+
+// What the index knows of an entry.
+struct IndexEntry {
+  uint64_t identity = 0;
+  uint64_t sequence = 0;
+  Position position;
+  // Of the record with its padding.
+  uint32_t length = 0;
+  uint32_t expires = 0;
+  // Of a blob, the bytes of its file in units of 4096, rounded up; else 0.
+  uint32_t blob_units = 0;
+  uint32_t policy = 0;
+
+  bool blob() const noexcept { return blob_units != 0; }
+};
+
+// From identities of keys to the places of their records: at most 48 bytes an entry (D9).
+//
+// A record of it takes 36 bytes, because sequence and length share 8 of them; the table of handles
+// (HashIndex) takes at most 8, and regions grow by a sixteenth. Shards are by the highest bits of
+// the identity, so that shards one after the other, each sorted, are in the order of identities, as
+// images want them.
+//
+// Invariants:
+//  - An identity has at most one entry, that of the greatest sequence that was put: Put and Remove
+//  say what the log's reader does (docs/disk-format.md, section 5.4), so replaying any part of the
+//  log again changes nothing.
+//  - All memory is within `max_bytes`, and taken there before it is used.
+// Safe from any thread: a shard's mutex guards it, and no two are held at once but by Clear.
+class DiskIndex {
+ public:
+  // Null when the system has no addresses.
+  static std::unique_ptr<DiskIndex> Create(SystemMemory& system, uint64_t max_bytes) noexcept;
+  ~DiskIndex();
+  DiskIndex(const DiskIndex&) = delete;
+  DiskIndex& operator=(const DiskIndex&) = delete;
+
+  std::optional<IndexEntry> Find(uint64_t identity) const noexcept;
+  // Find, and the policy's state becomes what `use` makes of it.
+  template <class Use>
+  std::optional<IndexEntry> FindAndUse(uint64_t identity, Use&& use) noexcept;
+
+  enum class Put : uint8_t {
+    kInserted,
+    // `before` is what it replaced; of the same sequence, it was a copy.
+    kReplaced,
+    // There is a greater sequence: nothing has changed.
+    kOlder,
+    kNoRoom
+  };
+  Put PutEntry(const IndexEntry& entry, IndexEntry* before) noexcept;
+  // Removes an entry of a sequence below `sequence`; it becomes `removed`.
+  bool RemoveBelow(uint64_t identity, uint64_t sequence, IndexEntry* removed) noexcept;
+  // Removes the entry if its record is the one at `position`.
+  bool RemoveAt(uint64_t identity, Position position, IndexEntry* removed) noexcept;
+  // Changes the policy's state, if the record is the one at `position`.
+  void SetPolicy(uint64_t identity, Position position, uint32_t policy) noexcept;
+  // Removes all entries below `sequence`, in one step for all who look.
+  void Clear(uint64_t sequence) noexcept;
+
+  static constexpr size_t kShards = 16;
+  // The entries of a shard, sorted by identity.
+  std::vector<IndexEntry> Collect(size_t shard) const;
+  uint64_t count() const noexcept;
+  uint64_t committed() const noexcept { return ledger_.used(); }
+  uint64_t max_bytes() const noexcept { return ledger_.max(); }
+  // Whether so many more entries fit, wherever they go.
+  bool HasRoomFor(uint64_t entries) const noexcept;
+
+ private:
+  struct Record;
+  struct Shard;
+
+  explicit DiskIndex(uint64_t max_bytes) noexcept;
+  Shard& ShardOf(uint64_t identity) const noexcept { return *shards_[identity >> 60]; }
+  static uint32_t HashOf(uint64_t identity) noexcept {
+    return static_cast<uint32_t>(identity >> 24);
+  }
+
+  Ledger ledger_;
+  std::array<std::unique_ptr<Shard>, kShards> shards_;
+};
+
+// Packed to 36 bytes: entries lie one behind the other.
+struct DiskIndex::Record {
+  uint32_t identity_low;
+  uint32_t identity_high;
+  // Sequence in 46 bits, length in units of 8 in 18.
+  uint32_t order_low;
+  uint32_t order_high;
+  uint32_t segment;
+  uint32_t offset_units;
+  uint32_t expires;
+  uint32_t blob_units;
+  uint32_t policy;
+
+  uint64_t identity() const noexcept { return uint64_t{identity_high} << 32 | identity_low; }
+  uint64_t sequence() const noexcept {
+    return (uint64_t{order_high} << 32 | order_low) & kMostSequence;
+  }
+  Position position() const noexcept { return {segment, uint64_t{offset_units} * kAlignment}; }
+  void Set(const IndexEntry& entry) noexcept;
+  IndexEntry Get() const noexcept;
+};
+
+struct DiskIndex::Shard {
+  Shard() noexcept : table(&HashOfHandle, this) {}
+
+  static uint32_t HashOfHandle(const void* context, uint32_t handle) noexcept;
+  Record& At(uint32_t handle) const noexcept {
+    return reinterpret_cast<Record*>(records.data())[handle];
+  }
+  uint32_t Find(uint64_t identity) const noexcept;
+  // kNoHandle when there is no room.
+  uint32_t TakeHandle() noexcept;
+  void Erase(uint32_t handle) noexcept;
+
+  mutable std::mutex mutex;
+  // Guarded by mutex, all below.
+  HashIndex table;
+  Region records;
+  uint32_t end = 0;
+  // First of the records that are free again: linked by `segment`.
+  uint32_t free = kNoHandle;
+  uint32_t free_count = 0;
+};
+
+template <class Use>
+std::optional<IndexEntry> DiskIndex::FindAndUse(uint64_t identity, Use&& use) noexcept {
+  Shard& shard = ShardOf(identity);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t handle = shard.Find(identity);
+  if (handle == kNoHandle) return std::nullopt;
+  Record& record = shard.At(handle);
+  record.policy = use(record.policy);
+  return record.Get();
+}
+
+}  // namespace drey::file

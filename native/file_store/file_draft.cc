@@ -1,0 +1,221 @@
+#include <string>
+#include <utility>
+
+#include "file_store/file_store.h"
+#include "file_store/record_io.h"
+
+namespace drey::file {
+namespace {
+
+WriteOutcome FailedBy(const Status& status) {
+  return {.kind = WriteOutcome::Kind::kFailed, .status = CopyOf(status)};
+}
+
+}  // namespace
+
+FileDraft::FileDraft(std::shared_ptr<FileStore> store, Slice key)
+    : store_(std::move(store)),
+      key_(key.begin(), key.end()),
+      hash_(store_->HashOf(key)),
+      fence_(store_->writer_->BeginDraft(hash_.low)) {}
+
+FileDraft::~FileDraft() { Abort(); }
+
+bool FileDraft::Begin(bool last) {
+  const std::lock_guard lock(mutex_);
+  if (over_ || busy_) return false;
+  over_ = last;
+  busy_ = true;
+  return true;
+}
+
+void FileDraft::End() {
+  bool abort = false;
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = false;
+    abort = std::exchange(abort_wanted_, false);
+  }
+  if (abort) Abort();
+}
+
+void FileDraft::Abort() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (over_) return;
+    abort_wanted_ = busy_;
+    // Whoever is at it does it, when he has done.
+    if (busy_) return;
+    over_ = true;
+  }
+  GiveUp();
+}
+
+void FileDraft::GiveUp() {
+  store_->writer_->EndDraft(fence_);
+  data_ = {};
+  if (blob_ == nullptr) return;
+  // Its file has to go: not on a caller's thread, which may be an event loop.
+  store_->Began();
+  store_->RunOn(Executor::kWrite,
+                [store = store_, blob = std::shared_ptr<BlobWriter>(std::move(blob_))]() mutable {
+                  blob.reset();
+                  store->Ended();
+                });
+}
+
+// Opens the blob that a value becomes once it is too large for the log.
+WriteOutcome FileDraft::Spill() {
+  constexpr int kAttempts = 3;
+  Result<std::unique_ptr<BlobWriter>> begun = Status::InvalidArgument("not begun");
+  for (int attempt = 0; attempt < kAttempts; attempt++) {
+    begun = store_->blobs_.Begin(
+        {.hash = FileStore::BytesOf(hash_), .sequence = store_->writer_->TakeSequence()});
+    // A name that is there already belongs to somebody before us: no name is used twice.
+    if (begun.status().code() != Status::Code::kExists) break;
+  }
+  if (!begun.ok()) return FailedBy(begun.status());
+  blob_ = begun.Take();
+  Slice left = data_;
+  for (const ChunkEntry& chunk : chunks_) {
+    if (Status done = blob_->Append(chunk, left.first(chunk.stored)); !done.ok()) {
+      return FailedBy(done);
+    }
+    left = left.subspan(chunk.stored);
+  }
+  chunks_ = {};
+  data_ = {};
+  return {};
+}
+
+WriteOutcome FileDraft::Take(const ChunkEntry& chunk, Slice stored) {
+  if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
+    chunks_.push_back(chunk);
+    data_.insert(data_.end(), stored.begin(), stored.end());
+    size_ += chunk.raw;
+    return {};
+  }
+  if (blob_ == nullptr) {
+    if (WriteOutcome spilt = Spill(); spilt.kind != WriteOutcome::Kind::kDone) return spilt;
+  }
+  size_ += chunk.raw;
+  const Status appended = blob_->Append(chunk, stored);
+  return appended.ok() ? WriteOutcome{} : FailedBy(appended);
+}
+
+void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
+  if (store_->Refused(done)) return;
+  const uint64_t full = uint64_t{1} << store_->options_.chunk_power;
+  const bool right = chunk.raw > 0 && chunk.raw <= full && chunk.codec <= ChunkEntry::kMostCodec &&
+                     !chunk.stored.empty() && chunk.stored.size() <= chunk.raw &&
+                     (chunk.codec != 0 || chunk.stored.size() == chunk.raw);
+  const bool begun = right && Begin(false);
+  const bool large = begun && size_ + chunk.raw > store_->options_.max_item_bytes;
+  if (!begun || short_chunk_ || large) {
+    if (large) store_->refusals_ += 1;
+    if (begun) {
+      Abort();
+      End();
+    }
+    done({.kind = large ? WriteOutcome::Kind::kTooLarge : WriteOutcome::Kind::kFailed,
+          .status = large ? Status()
+                          : Status::InvalidArgument("fileStore: the draft is over or busy, or this "
+                                                    "is no chunk of a value")});
+    return store_->Ended();
+  }
+  short_chunk_ = chunk.raw < full;
+  const ChunkEntry entry{.checksum = Checksum(chunk.stored),
+                         .stored = static_cast<uint32_t>(chunk.stored.size()),
+                         .raw = chunk.raw,
+                         .codec = chunk.codec};
+  const auto finish = [self = shared_from_this()](WriteOutcome outcome, const WriteDone& to) {
+    if (outcome.kind != WriteOutcome::Kind::kDone) {
+      if (outcome.status.code() == Status::Code::kNoSpace) self->store_->refusals_ += 1;
+      self->Abort();
+    }
+    self->End();
+    to(std::move(outcome));
+    self->store_->Ended();
+  };
+  // Into memory there is nothing to wait for.
+  if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
+    return finish(Take(entry, chunk.stored), done);
+  }
+  store_->RunOn(Executor::kWrite,
+                [self = shared_from_this(), entry, finish,
+                 stored = std::vector<uint8_t>(chunk.stored.begin(), chunk.stored.end()),
+                 done = std::move(done)] { finish(self->Take(entry, stored), done); });
+}
+
+void FileDraft::Commit(Slice given, WriteDone done) {
+  if (store_->Refused(done)) return;
+  Metadata metadata;
+  const bool right = Parse(given, &metadata) && key_.size() <= kMostKey;
+  if (!right || !Begin(true)) {
+    Abort();
+    done({.kind = WriteOutcome::Kind::kFailed,
+          .status = Status::InvalidArgument("fileStore: the draft is over or busy, or key or "
+                                            "metadata are not as the format says")});
+    return store_->Ended();
+  }
+  if (blob_ == nullptr) return CommitPacked(given, ExpiresOf(metadata), std::move(done));
+  store_->RunOn(Executor::kWrite, [self = shared_from_this(), expires = ExpiresOf(metadata),
+                                   copied = std::vector<uint8_t>(given.begin(), given.end()),
+                                   done = std::move(done)]() mutable {
+    self->CommitBlob(copied, expires, std::move(done));
+  });
+}
+
+void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
+  auto request = std::make_unique<LogRequest>();
+  LogItem& item = request->items.emplace_back();
+  item.kind = LogItem::Kind::kPut;
+  item.identity = hash_.low;
+  item.bytes = MakePut({.key = key_,
+                        .metadata = metadata,
+                        .size = size_,
+                        .chunk_power = store_->options_.chunk_power,
+                        .chunks = chunks_});
+  item.bytes.insert(item.bytes.end(), data_.begin(), data_.end());
+  item.bytes.resize(Padded(item.bytes.size()));
+  item.expires = expires;
+  item.policy = store_->turns_.Begin(store_->clock_ >> 10);
+  request->fence = fence_;
+  data_ = {};
+  store_->Append(std::move(request), std::move(done));
+}
+
+void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
+  // It must be whole before its record says so.
+  const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
+  if (!finished.ok()) {
+    GiveUp();
+    done(FailedBy(finished));
+    return store_->Ended();
+  }
+  auto request = std::make_unique<LogRequest>();
+  LogItem& item = request->items.emplace_back();
+  item.kind = LogItem::Kind::kPut;
+  item.identity = hash_.low;
+  item.bytes = MakePut({.key = key_,
+                        .metadata = metadata,
+                        .size = size_,
+                        .chunk_power = store_->options_.chunk_power,
+                        .chunks = {},
+                        .blob = true,
+                        .blob_sequence = blob_->name().sequence,
+                        .stored = blob_->stored()});
+  item.expires = expires;
+  item.blob_units = blob_->units();
+  item.policy = store_->turns_.Begin(store_->clock_ >> 10);
+  request->fence = fence_;
+  store_->Append(std::move(request),
+                 [self = shared_from_this(), done = std::move(done)](WriteOutcome outcome) {
+                   if (outcome.kind == WriteOutcome::Kind::kDone) self->blob_->Keep();
+                   // Unless it is the log's, the file goes.
+                   self->blob_.reset();
+                   done(std::move(outcome));
+                 });
+}
+
+}  // namespace drey::file

@@ -1,0 +1,351 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/hash.h"
+#include "core/status.h"
+#include "file_store/blobs.h"
+#include "file_store/directory.h"
+#include "file_store/disk_index.h"
+#include "file_store/disk_ledger.h"
+#include "file_store/format/metadata.h"
+#include "file_store/lock.h"
+#include "file_store/log_writer.h"
+#include "file_store/open_files.h"
+#include "file_store/recovery.h"
+#include "file_store/segments.h"
+#include "file_store/turns.h"
+#include "file_store/workers.h"
+
+namespace drey::file {
+
+struct FileStoreOptions {
+  std::string dir{};
+  // All that the directory takes, in bytes: at least 8 segments.
+  uint64_t max_bytes = 0;
+  // Memory of the index; 0 is 1/64 of max_bytes, 16 MiB to 1 GiB.
+  uint64_t max_index_bytes = 0;
+  // Larger values are refused; 0 is a quarter of max_bytes.
+  uint64_t max_item_bytes = 0;
+  // 0 is 1/64 of max_bytes, 1 MiB to 64 MiB.
+  uint64_t segment_bytes = 0;
+  // Values up to it are records in the log.
+  uint64_t pack_limit = 64 * 1024;
+  uint8_t chunk_power = 16;
+  // Bytes of the file system that stay free, and the share of it, whichever is more.
+  uint64_t min_free_bytes = 0;
+  double min_free_share = 0;
+  TurnKind policy = TurnKind::kS3Fifo;
+  uint32_t partitions = 16;
+  Durability durability = Durability::kProcess;
+  uint32_t open_files = 256;
+  // An image of the index is written whenever the log has grown by so many bytes, so that an open
+  // after a crash has less to read; 0 is an eighth of max_bytes, at least 16 MiB.
+  uint64_t image_every = 0;
+  // Told to whoever finds the directory locked.
+  std::string title = "drey";
+  Env* env = nullptr;
+  Workers* workers = nullptr;
+};
+
+// What is stored of a value: the core compresses nothing and decompresses nothing.
+struct StoredChunk {
+  uint8_t codec = 0;
+  uint32_t raw = 0;
+  Slice stored;
+};
+
+// An entry that was found. Slices point into the memory that the caller gave.
+struct Opened {
+  RecordHead head;
+  // Of a packed value: its stored chunks, one after the other, checked.
+  Slice data;
+  // Of any other.
+  std::unique_ptr<BlobReader> blob;
+  Position position;
+  // To be served only when its origin has confirmed it.
+  bool doubtful = false;
+  // After kTooSmall: how much memory it wants.
+  uint64_t needed = 0;
+};
+
+enum class Find : uint8_t {
+  kMiss,
+  kFound,
+  // It cannot be told without waiting for a disk.
+  kWait,
+  kTooSmall
+};
+
+struct WriteOutcome {
+  enum class Kind : uint8_t { kDone, kFenced, kSuperseded, kTooLarge, kFailed };
+  Kind kind = Kind::kDone;
+  // Of kFailed; kNoSpace says that there was no room.
+  Status status;
+  // Of a delete: whether there was one.
+  bool existed = false;
+};
+using WriteDone = std::function<void(WriteOutcome)>;
+
+class FileDraft;
+
+// The file store: entries in a directory, bounded in the bytes that it occupies, every byte checked
+// before it is given. What holds says docs/reference/file.md (D1 to D12), and what is on the disk
+// docs/disk-format.md.
+//
+// The parts, and who may call whom while holding what: the facade calls the log writer, which calls
+// back (LogHost) without any lock; index, ledger, open files and segments each have a lock of their
+// own that is the last, held during nothing else. No system call is made under any of them.
+//
+// Callbacks are called once each, on the thread that did the work. Memory that is given for reading
+// or writing belongs to the store until then.
+class FileStore final : public LogHost, public std::enable_shared_from_this<FileStore> {
+ public:
+  // Waits for the disk.
+  static Result<std::shared_ptr<FileStore>> Open(const FileStoreOptions& options) noexcept;
+  ~FileStore() override;
+  FileStore(const FileStore&) = delete;
+  FileStore& operator=(const FileStore&) = delete;
+
+  // Refuses new work, waits for what is under way, ends the log, writes an image, gives up the
+  // lock. Waits for the disk; not from one of the store's own threads, unless they are the
+  // caller's. What is still under way after `patience` is left behind, and the directory stays
+  // locked for as long.
+  Status Close(std::chrono::milliseconds patience = std::chrono::seconds(10)) noexcept;
+
+  // -- Reading
+
+  // `into` is to hold the record: head and packed value. Of what is in the page cache, at once;
+  // never waits.
+  Find FindNow(Slice key, bool peek, std::span<uint8_t> into, Opened* opened);
+  // The same; waits for the disk. Says never kWait.
+  Find FindWaiting(Slice key, bool peek, std::span<uint8_t> into, Opened* opened);
+  // The same on a thread of the store. `key` is copied.
+  using FindDone = std::function<void(Find, Opened)>;
+  void FindLater(Slice key, bool peek, std::span<uint8_t> into, FindDone done);
+  // A chunk of a blob was found damaged by whoever read it: drops the entry (D1).
+  void DropDamaged(Slice key, Position position);
+
+  // -- Writing. Keys, metadata and chunks are copied before a call returns.
+
+  // A whole value; larger than a segment it is refused (kTooLarge): use a draft.
+  void Set(Slice key, Slice metadata, uint64_t size, std::span<const StoredChunk> chunks,
+           WriteDone done);
+  struct Member {
+    Slice key;
+    Slice metadata;
+    uint64_t size = 0;
+    std::span<const StoredChunk> chunks;
+    // Instead of a value.
+    bool remove = false;
+  };
+  // All of it or nothing, across a crash too.
+  void Batch(std::span<const Member> members, WriteDone done);
+  std::shared_ptr<FileDraft> BeginDraft(Slice key);
+  void Delete(Slice key, WriteDone done);
+  void Clear(WriteDone done);
+  // New metadata for the entry at `position`, if the key still has that (kSuperseded).
+  void Revise(Slice key, Position position, Slice metadata, WriteDone done);
+
+  // -- Scanning
+
+  // The places of entries of one shard of the index, in the order of identities; `shard` below
+  // DiskIndex::kShards.
+  std::vector<IndexEntry> Scan(size_t shard) const { return index_->Collect(shard); }
+  // What is at such a place, if it is there still. Waits for the disk.
+  Find ReadAt(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened);
+
+  // -- Running it
+
+  struct Stats {
+    uint64_t entries = 0;
+    uint64_t bytes = 0;
+    uint64_t most_bytes = 0;
+    uint64_t max_bytes = 0;
+    uint64_t index_bytes = 0;
+    uint64_t segments = 0;
+    uint64_t evictions = 0;
+    uint64_t expirations = 0;
+    uint64_t corrupt = 0;
+    uint64_t read_errors = 0;
+    uint64_t write_errors = 0;
+    uint64_t refusals = 0;
+    uint64_t reclaimed_segments = 0;
+    // Of the log: all, and those that were copied forward.
+    uint64_t bytes_written = 0;
+    uint64_t bytes_copied = 0;
+  };
+  Stats stats() const;
+  const Recovered& recovered() const noexcept { return recovered_; }
+  uint64_t max_item_bytes() const noexcept { return options_.max_item_bytes; }
+  const FileStoreOptions& options() const noexcept { return options_; }
+  // Writes an image of the index, so that the next open has less to read. Waits for the disk.
+  Status Checkpoint() noexcept;
+
+ private:
+  friend class FileDraft;
+
+  struct Key;
+  FileStore(const FileStoreOptions& options, std::unique_ptr<Directory> directory,
+            std::unique_ptr<DirectoryLock> lock) noexcept;
+  Status Recover() noexcept;
+  static Status Check(FileStoreOptions& options);
+  void RunOn(Executor::LaneName lane, std::function<void()> work);
+
+  // Reading.
+  Hash128 HashOf(Slice key) const noexcept { return Hash(key_, key); }
+  static Bytes16 BytesOf(const Hash128& hash) noexcept;
+  Find TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* opened, bool may_wait);
+  Find ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened, bool may_wait,
+                  bool* damaged);
+  Result<OpenFiles::Handle> OpenSegment(uint64_t number);
+  void DropEntry(const IndexEntry& entry, const Bytes16& hash, const RecordHead* head);
+
+  // Writing.
+  void Append(std::unique_ptr<LogRequest> request, WriteDone done);
+  WriteOutcome::Kind MakeItem(const Member& member, LogItem* item, Status* status);
+  void Began() noexcept;
+  void Ended() noexcept;
+  bool Refused(const WriteDone& done);
+
+  // LogHost.
+  bool Apply(const LogItem& item, uint64_t sequence, Position position, uint32_t length) override;
+  void Hide(const LogItem& item) override;
+  bool IsCurrent(uint64_t identity, Position position) override;
+  bool MakeRoom(uint64_t bytes, uint64_t entries) override;
+  bool MayGrow(uint64_t bytes) override;
+  void ScheduleDrain() override;
+  void ApplyClear(uint64_t sequence);
+  // The entry is not the index's any more: nor are its bytes.
+  void Forget(const IndexEntry& entry, bool keep_blob);
+  void EnqueueForget(uint64_t identity, const Bytes16& hash);
+
+  // Reclaim.
+  struct Candidate;
+  struct Turn;
+  void WantReclaim();
+  void ReclaimStep();
+  bool GatherCandidates(const Segment& segment, std::vector<Candidate>& candidates);
+  void CopyForward(const Segments::Handle& segment, std::vector<Candidate> kept);
+  Segments::Handle MostlyDead(const Segment& oldest) const;
+  void CopyAll(const Segments::Handle& segment);
+  void EnqueueCopy(const std::shared_ptr<Turn>& turn, LogItem item);
+  void EndTurn(const Segments::Handle& segment, bool early, bool failed);
+  bool EvictSegment(const Segments::Handle& segment);
+  bool DropSegment(const Segments::Handle& segment);
+  void EvictEntry(const IndexEntry& entry, const RecordHead* head, bool log);
+  bool MakeBlobRoom(uint64_t bytes);
+  // Evicts blobs of a segment, from the cursor on, until so much is not missing.
+  bool EvictBlobs(const Segment& segment, uint64_t bytes, bool spare);
+  uint32_t MiddleOf() const;
+  uint32_t NowSeconds() const noexcept;
+
+  Status WriteImageAt(Position position, bool clean);
+  Status SyncSegments(uint64_t from);
+  void WantImage();
+  Status Await(std::unique_ptr<LogRequest> request, LogOutcome* outcome);
+
+  FileStoreOptions options_;
+  Env& env_;
+  Workers& workers_;
+  std::unique_ptr<Directory> directory_;
+  std::unique_ptr<DirectoryLock> lock_;
+  const Context context_;
+  const HashKey key_;
+  const Turns turns_;
+  Bytes16 boot_id_{};
+  DiskLedger ledger_;
+  std::unique_ptr<DiskIndex> index_;
+  Segments segments_;
+  OpenFiles files_;
+  Blobs blobs_;
+  std::unique_ptr<LogWriter> writer_;
+  Recovered recovered_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_, down to image_charge_.
+  std::condition_variable quiet_;
+  uint64_t under_way_ = 0;
+  bool closing_ = false;
+  // Where EvictBlobs goes on.
+  Position cursor_;
+
+  // Whoever writes an image holds it.
+  std::mutex image_mutex_;
+  // Guarded by image_mutex_.
+  uint64_t image_ = 0;
+  uint64_t image_charge_ = 0;
+  uint64_t next_image_ = 1;
+  uint64_t synced_before_ = 0;
+
+  // Closed, or about to: nothing is found any more.
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> reclaiming_{false};
+  std::atomic<bool> imaging_{false};
+  // What had been written to the log when the last image was begun.
+  std::atomic<uint64_t> imaged_at_{0};
+  // A blob may have been left without a record: the end is not a clean one.
+  std::atomic<bool> orphaned_{false};
+  std::atomic<uint64_t> clock_{0};
+  mutable std::atomic<uint64_t> evictions_{0};
+  std::atomic<uint64_t> expirations_{0};
+  std::atomic<uint64_t> corrupt_{0};
+  std::atomic<uint64_t> read_errors_{0};
+  std::atomic<uint64_t> refusals_{0};
+  std::atomic<uint64_t> reclaimed_{0};
+};
+
+// A value that comes in pieces, and that nobody finds until it is committed. One Write or Commit at
+// a time: the next when the one before has said that it is done. Abort may come at any time.
+//
+// Invariants: `busy_` belongs to the one call under way, and all that has no other guard to it;
+// once `over_`, nothing more is begun.
+class FileDraft final : public std::enable_shared_from_this<FileDraft> {
+ public:
+  FileDraft(std::shared_ptr<FileStore> store, Slice key);
+  ~FileDraft();
+  FileDraft(const FileDraft&) = delete;
+  FileDraft& operator=(const FileDraft&) = delete;
+
+  // A chunk: of the chunk size, but for the last. kFailed and kTooLarge end the draft.
+  void Write(const StoredChunk& chunk, WriteDone done);
+  void Commit(Slice metadata, WriteDone done);
+  // After Commit it does nothing.
+  void Abort();
+
+ private:
+  bool Begin(bool last);
+  void End();
+  void GiveUp();
+  WriteOutcome Take(const ChunkEntry& chunk, Slice stored);
+  WriteOutcome Spill();
+  void CommitBlob(Slice metadata, uint32_t expires, WriteDone done);
+  void CommitPacked(Slice metadata, uint32_t expires, WriteDone done);
+
+  const std::shared_ptr<FileStore> store_;
+  const std::vector<uint8_t> key_;
+  const Hash128 hash_;
+  const std::shared_ptr<Fence> fence_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_, down to abort_wanted_.
+  bool over_ = false;
+  bool busy_ = false;
+  bool abort_wanted_ = false;
+
+  std::vector<ChunkEntry> chunks_;
+  std::vector<uint8_t> data_;
+  std::unique_ptr<BlobWriter> blob_;
+  uint64_t size_ = 0;
+  bool short_chunk_ = false;
+};
+
+}  // namespace drey::file
