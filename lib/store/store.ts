@@ -88,6 +88,11 @@ export interface Draft {
   abort(): void
   /** Of a store of several tiers: the one that it is written to. */
   readonly tier?: string
+  /**
+   * Of a store of several tiers, after `write` said false: a draft of a tier below that has what this one took, and may take more. Undefined
+   * when there is none. This one is to be aborted then as ever.
+   */
+  spill?(): Later<Draft | undefined>
   /** Of a store that fences by itself, after `commit` said false: a delete or a clear came between, in this thread or another. */
   readonly fenced?: boolean
   /** Bytes written so far can be read while the draft grows. Near stores only. */

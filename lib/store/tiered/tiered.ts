@@ -318,14 +318,14 @@ export class TieredStore implements Store, Tiers {
             (begun) =>
               begun === undefined
                 ? this.#draftFrom(at + 1, key, size, user, { refused: true, failed })
-                : this.#drafted(begun, at, key),
+                : this.#drafted(begun, at, key, user),
             (error) => {
               level.failures += 1
               return this.#draftFrom(at + 1, key, size, user, { refused, failed: { error } })
             },
           )
         }
-        if (draft !== undefined) return this.#drafted(draft, at, key)
+        if (draft !== undefined) return this.#drafted(draft, at, key, user)
         asked = { refused: true, failed }
       } catch (error) {
         // Counted; the next tier may do.
@@ -342,12 +342,13 @@ export class TieredStore implements Store, Tiers {
     throw failed.error
   }
 
-  #drafted(draft: Draft, at: number, key: string): Draft {
+  #drafted(draft: Draft, at: number, key: string, user: unknown): Draft {
     const level = this.#levels[at]!
     const write = (i: number, source: Source): void => this.#levels[i]!.write(key, source)
     return new TierDraft(draft, level.store.name, {
       write: (inner, chunk) => this.#telling(() => level.ask(() => inner.write(chunk))),
       commit: (inner, metadata) => this.#change(at, key, () => inner.commit(metadata), write),
+      below: () => this.#draftFrom(at + 1, key, undefined, user),
     })
   }
 

@@ -111,6 +111,60 @@ describe('what is below', () => {
   })
 })
 
+describe('a value without a declared size', () => {
+  it.each([false, true])(
+    'goes on below when it outgrows the first tier, pieces changed after: %s',
+    async (reused) => {
+      const made = await rigOverTiers(near(), far())
+      const value = patterned(500_000)
+      const writer = made.cache.writer('k')
+      const memory = Buffer.alloc(40_000)
+      for (let at = 0; at < value.length; at += 40_000) {
+        const piece = value.subarray(at, at + 40_000)
+        const given = reused ? memory.subarray(0, piece.copy(memory)) : piece
+        await new Promise((resolve) => writer.write(Buffer.from(given), resolve))
+      }
+      await new Promise<void>((resolve) => writer.end(resolve))
+      const source = pour('iterable')
+      const set = made.cache.set('s', source.body)
+      for (let at = 0; at < value.length; at += 90_000) source.push(value.subarray(at, at + 90_000))
+      source.end()
+      await set
+      for (const key of ['k', 's']) {
+        const answer = found(await made.cache.get(key))
+        expect([answer.tier, value.equals(await answer.bytes())]).toEqual(['distant', true])
+      }
+      expect(made.cache.stats().tiers[0]).toMatchObject({ entries: 0, pinnedBytes: 0 })
+    },
+  )
+
+  it('is refused when it outgrows them all, and when those below fail', async () => {
+    const made = await rigOverTiers(near(), far())
+    await made.cache.set('k', 'old')
+    const set = (size: number) => {
+      const source = pour('iterable')
+      for (let at = 0; at < size; at += 100_000) source.push(patterned(100_000, at))
+      source.end()
+      return made.cache.set('k', source.body)
+    }
+    await expect(set(5 * MiB)).rejects.toMatchObject({ code: 'ERR_DREY_TOO_LARGE' })
+    for (const call of ['draft', 'write', 'commit'] as const) {
+      made.below.fail(call)
+      await expect(set(300_000)).rejects.toThrow(`injected: ${call}`)
+      made.below.mend(call)
+    }
+    expect(await found(await made.cache.get('k')).text()).toBe('old')
+    const gate = made.below.hold('draft')
+    const writer = made.cache.writer('k')
+    for (let i = 0; i < 4; i += 1) writer.write(patterned(50_000, i))
+    await turns(5)
+    writer.destroy()
+    gate.open()
+    await turns(10)
+    expect(made.below.openDrafts).toBe(0)
+  })
+})
+
 describe('a hit below', () => {
   it.each([0, 1, 50_000, 65_536, 90_000])('is above after it was read: %i bytes', async (size) => {
     const made = await rigOverTiers(near(), far())
