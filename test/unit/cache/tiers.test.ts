@@ -112,31 +112,61 @@ describe('what is below', () => {
 })
 
 describe('a value without a declared size', () => {
-  it.each([false, true])(
-    'goes on below when it outgrows the first tier, pieces changed after: %s',
-    async (reused) => {
-      const made = await rigOverTiers(near(), far())
-      const value = patterned(500_000)
-      const writer = made.cache.writer('k')
-      const memory = Buffer.alloc(40_000)
-      for (let at = 0; at < value.length; at += 40_000) {
-        const piece = value.subarray(at, at + 40_000)
-        const given = reused ? memory.subarray(0, piece.copy(memory)) : piece
-        await new Promise((resolve) => writer.write(Buffer.from(given), resolve))
-      }
-      await new Promise<void>((resolve) => writer.end(resolve))
-      const source = pour('iterable')
-      const set = made.cache.set('s', source.body)
-      for (let at = 0; at < value.length; at += 90_000) source.push(value.subarray(at, at + 90_000))
-      source.end()
-      await set
-      for (const key of ['k', 's']) {
-        const answer = found(await made.cache.get(key))
-        expect([answer.tier, value.equals(await answer.bytes())]).toEqual(['distant', true])
-      }
-      expect(made.cache.stats().tiers[0]).toMatchObject({ entries: 0, pinnedBytes: 0 })
-    },
-  )
+  it('goes on below when it outgrows the first tier', async () => {
+    const made = await rigOverTiers(near(), far())
+    const value = patterned(500_000)
+    const writer = made.cache.writer('k')
+    for (let at = 0; at < value.length; at += 40_000) {
+      await new Promise((resolve) => writer.write(value.subarray(at, at + 40_000), resolve))
+    }
+    await new Promise<void>((resolve) => writer.end(resolve))
+    const source = pour('iterable')
+    const set = made.cache.set('s', source.body)
+    for (let at = 0; at < value.length; at += 90_000) source.push(value.subarray(at, at + 90_000))
+    source.end()
+    await set
+    for (const key of ['k', 's']) {
+      const answer = found(await made.cache.get(key))
+      expect([answer.tier, value.equals(await answer.bytes())]).toEqual(['distant', true])
+    }
+    expect(made.cache.stats().tiers[0]).toMatchObject({ entries: 0, pinnedBytes: 0 })
+  })
+
+  it('of a fill, too: who reads and who comes later gets every byte', async () => {
+    const made = await rigOverTiers(near(), far())
+    const value = patterned(700_000)
+    const origin = pour('iterable')
+    const first = found(await made.cache.fetch('k', () => ({ body: origin.body })))
+    const reading = first.bytes()
+    const slow = found(await made.cache.fetch('k', noOrigin))
+    for (let at = 0; at < 300_000; at += 50_000) origin.push(value.subarray(at, at + 50_000))
+    await turns(10)
+    const late = found(await made.cache.fetch('k', noOrigin))
+    for (let at = 300_000; at < value.length; at += 50_000) origin.push(value.subarray(at, at + 50_000))
+    origin.end()
+    for (const bytes of [await reading, await slow.bytes(), await late.bytes()]) {
+      expect(value.equals(bytes)).toBe(true)
+    }
+    await settled(made)
+    expect([first.stored, late.outcome]).toEqual(['distant', 'joined'])
+    const hit = found(await made.cache.get('k'))
+    expect([hit.tier, value.equals(await hit.bytes())]).toEqual(['distant', true])
+    expect(made.cache.stats().tiers[0]).toMatchObject({ entries: 0, pinnedBytes: 0 })
+  })
+
+  it('of a fill that breaks off leaves nothing (I1)', async () => {
+    const made = await rigOverTiers(near(), far())
+    const origin = pour('iterable')
+    const first = found(await made.cache.fetch('k', () => ({ body: origin.body })))
+    const reading = first.bytes()
+    for (let i = 0; i < 5; i += 1) origin.push(patterned(50_000, i))
+    await turns(10)
+    origin.fail(new Error('cut'))
+    await expect(reading).rejects.toMatchObject({ code: 'ERR_DREY_TRUNCATED' })
+    await turns(10)
+    expect(await made.cache.stat('k')).toBeUndefined()
+    expect(made.below.openDrafts).toBe(0)
+  })
 
   it('is refused when it outgrows them all, and when those below fail', async () => {
     const made = await rigOverTiers(near(), far())
@@ -460,7 +490,7 @@ describe('over a file store', () => {
     await after.close()
   })
 
-  it('a body that outgrows memory while it arrives passes through', async () => {
+  it('a body that outgrows memory while it arrives goes on there', async () => {
     const cache = await createCache({ tiers: tiers(emptyDir()) })
     const origin = pour('iterable')
     const answer = found(await cache.fetch('k', () => ({ body: origin.body })))
@@ -468,6 +498,9 @@ describe('over a file store', () => {
     for (let i = 0; i < 4; i += 1) origin.push(patterned(50_000, i))
     origin.end()
     expect((await reading).length).toBe(200_000)
+    await until(() => answer.stored !== undefined, 'it is stored')
+    expect(answer.stored).toBe('file')
+    expect((await found(await cache.get('k')).bytes()).length).toBe(200_000)
     await cache.close()
   })
 })
