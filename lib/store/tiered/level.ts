@@ -111,7 +111,8 @@ export class Level {
     if (this.#parked.size === 0 || this.#stopped) return
     for (const job of this.#parked) {
       job.parked = false
-      this.#queue.add(job)
+      // One that is about to stop goes on instead: two of a key may not run.
+      if (!job.running) this.#queue.add(job)
     }
     this.#parked.clear()
     this.#pump()
@@ -229,8 +230,10 @@ export class Level {
     this.#blind = false
   }
 
-  /** Resolves when nothing is under way. */
+  /** Tries once more what failed, and resolves when nothing is under way. */
   async flush(): Promise<void> {
+    this.succeeded()
+    if (this.#blind) await (this.#wiping ?? this.#wipe()).catch(counted)
     for (;;) {
       const under = [...this.#jobs.values()].filter((job) => job.running || this.#queue.has(job))
       if (under.length === 0) return

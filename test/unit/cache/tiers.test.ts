@@ -437,6 +437,30 @@ describe('closing', () => {
     expect([entries, below.misuse, clock.pending]).toEqual([1, [], 0])
   })
 
+  it('tries once more to delete what a tier failed to delete', async () => {
+    for (const call of ['delete', 'clear'] as const) {
+      const clock = new FakeClock()
+      const below = far()
+      const cache = await createCacheWith(
+        { tiers: [near(), below], pressure: false, bufferPool: false },
+        { clock },
+      )
+      await cache.set('k', 'value')
+      await upToDate({ cache })
+      below.fail(call)
+      await expect(call === 'clear' ? cache.clear() : cache.delete('k')).rejects.toThrow(`injected: ${call}`)
+      below.heal()
+      let entries = 1
+      const close = below.close.bind(below)
+      below.close = async () => {
+        entries = below.stats().entries
+        await close()
+      }
+      await cache.close()
+      expect([entries, below.misuse]).toEqual([0, []])
+    }
+  })
+
   it('does not wait for ever', async () => {
     const clock = new FakeClock()
     const below = far()
