@@ -68,7 +68,10 @@ export class Spool {
   /** Whether a reader can still begin at byte 0, and will find every byte. */
   get whole(): boolean {
     if (this.#window === undefined) return this.#draft !== undefined && this.refused === undefined
-    return this.#window.start === this.#prefixEnd && (this.#prefixEnd === 0 || this.#draft !== undefined)
+    return (
+      this.#window.start === this.#prefixEnd &&
+      (this.#prefixEnd === 0 || (this.#draft !== undefined && this.refused === undefined))
+    )
   }
 
   /** Whether bytes go through the window, at the pace of the readers. */

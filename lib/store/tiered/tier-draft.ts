@@ -14,6 +14,7 @@ export class TierDraft implements Draft {
   readonly growing?: GrowingReads
   readonly #inner: Draft
   readonly #host: DraftHost
+  #aborted = false
 
   constructor(inner: Draft, tier: string, host: DraftHost) {
     this.#inner = inner
@@ -42,7 +43,7 @@ export class TierDraft implements Draft {
     let whole = false
     try {
       below = await this.#host.below()
-      whole = below !== undefined && (await copied(growing, below))
+      whole = below !== undefined && (await copied(growing, below, () => !this.#aborted))
       return whole ? below : undefined
     } finally {
       if (!whole) below?.abort()
@@ -51,16 +52,17 @@ export class TierDraft implements Draft {
   }
 
   abort(): void {
+    this.#aborted = true
     this.#inner.abort()
   }
 }
 
 /** Gives `to` all that `growing` has; says whether it was taken. */
-async function copied(growing: GrowingReads, to: Draft): Promise<boolean> {
+async function copied(growing: GrowingReads, to: Draft, wanted: () => boolean): Promise<boolean> {
   for (let position = 0; ; ) {
     const piece = growing.view(position)
     if (piece.length === 0) return true
-    if (!(await to.write(piece))) return false
+    if (!wanted() || !(await to.write(piece))) return false
     position += piece.length
   }
 }

@@ -54,6 +54,7 @@ export class TieredStore implements Store, Tiers {
   readonly #firstHits: FirstHits | undefined
   readonly #promoting = new Set<string>()
   #context: StoreContext | undefined
+  #closed = false
   /** Drafts that no tier was asked for. */
   #tooLarge = 0
 
@@ -194,6 +195,7 @@ export class TieredStore implements Store, Tiers {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     for (const level of this.#levels) level.stop()
     let failed = false
     let failure: unknown
@@ -346,9 +348,10 @@ export class TieredStore implements Store, Tiers {
     const level = this.#levels[at]!
     const write = (i: number, source: Source): void => this.#levels[i]!.write(key, source)
     return new TierDraft(draft, level.store.name, {
-      write: (inner, chunk) => this.#telling(() => level.ask(() => inner.write(chunk))),
+      // A value may still be on its way to a tier below when nobody waits for it any more.
+      write: (inner, chunk) => !this.#closed && this.#telling(() => level.ask(() => inner.write(chunk))),
       commit: (inner, metadata) => this.#change(at, key, () => inner.commit(metadata), write),
-      below: () => this.#draftFrom(at + 1, key, undefined, user),
+      below: () => (this.#closed ? undefined : this.#draftFrom(at + 1, key, undefined, user)),
     })
   }
 
