@@ -68,6 +68,13 @@ Status FileStore::Check(FileStoreOptions& options) {
 }
 
 Result<std::shared_ptr<FileStore>> FileStore::Open(const FileStoreOptions& given) noexcept {
+  Result<std::shared_ptr<FileStore>> opened = TryOpen(given);
+  // A link or a folder where something else should be: the place is none for a store.
+  if (opened.status().code() != Status::Code::kWrongKind) return opened;
+  return Status::InvalidArgument(opened.status().message());
+}
+
+Result<std::shared_ptr<FileStore>> FileStore::TryOpen(const FileStoreOptions& given) {
   FileStoreOptions options = given;
   if (Status checked = Check(options); !checked.ok()) return checked;
   Env& env = *options.env;

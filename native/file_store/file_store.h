@@ -109,7 +109,8 @@ class FileDraft;
 // or writing belongs to the store until then.
 class FileStore final : public LogHost, public std::enable_shared_from_this<FileStore> {
  public:
-  // Waits for the disk.
+  // Waits for the disk. kInvalidArgument for a wrong option, or a place that is none for a store;
+  // kLocked, with the owner; kFormat for a newer format; kCorrupt for a damaged file DREY.
   static Result<std::shared_ptr<FileStore>> Open(const FileStoreOptions& options) noexcept;
   ~FileStore() override;
   FileStore(const FileStore&) = delete;
@@ -196,6 +197,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   struct Key;
   FileStore(const FileStoreOptions& options, std::unique_ptr<Directory> directory,
             std::unique_ptr<DirectoryLock> lock) noexcept;
+  static Result<std::shared_ptr<FileStore>> TryOpen(const FileStoreOptions& options);
   Status Recover() noexcept;
   static Status Check(FileStoreOptions& options);
   void RunOn(Executor::LaneName lane, std::function<void()> work);
