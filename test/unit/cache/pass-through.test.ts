@@ -28,7 +28,9 @@ overStores((kind) => {
     for (const bytes of await Promise.all(readings)) expect(value.equals(bytes)).toBe(true)
     await settled(made)
     expect(await made.cache.stat('k')).toBeUndefined()
-    expect(made.cache.stats()).toMatchObject({ fills: 1, notStored: { 'too-large': 1 } })
+    // Over tiers they come one after the other from below, where none of them found it, and the body has outgrown the limit by then.
+    const fills = kind === 'tiers' ? 4 : 1
+    expect(made.cache.stats()).toMatchObject({ fills, notStored: { 'too-large': fills } })
   })
 
   it('a body that is declared too large is fetched by each for itself', async () => {
