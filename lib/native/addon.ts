@@ -164,6 +164,79 @@ export interface Addon {
   /** The note of the flight that was looked at last. */
   readonly flightNote: () => string
   readonly flightLeave: (flight: number, token: number, wanted: boolean) => void
+
+  // The file store. What waits for a disk is an operation: its number, or -1 when too many are under way and nothing was
+  // begun. How it ended is told later: see file-numbers.ts. One that failed has to be asked for by `fileFailure`.
+
+  /**
+   * The array of numbers of this thread, and that of completions. `receive` is called with how many operations the latter
+   * has, which ended. Once for a thread.
+   */
+  readonly fileAttach: (receive: (ended: number) => void) => [Float64Array, Float64Array]
+  /** Opens a directory; `options` as FILE_OPTIONS has them. To be asked for by `fileOpened`. */
+  readonly fileOpen: (dir: string, options: Float64Array) => number
+  /** Writes STORE and what holds in it to the numbers. */
+  readonly fileOpened: (operation: number) => void
+  /** All that this thread has open of the store ends with it. */
+  readonly fileClose: (store: number) => number
+  /** [ERR_DREY_*, message, errno or 0]. Once. */
+  readonly fileFailure: (operation: number) => [string, string, number]
+  /** Writes what FILE_STATS names. */
+  readonly fileStats: (store: number, out: Float64Array) => void
+  /** From here on keys that are dropped are remembered until `fileDropped`; an operation that ends whenever there are some, or -1. */
+  readonly fileListen: (store: number, on: boolean) => number
+  /** [key, one of DROPPED, key, ...]; undefined when it does not listen, or is to be asked again. */
+  readonly fileDropped: (store: number) => Array<string | number> | undefined
+  readonly fileClear: (store: number) => number
+  /** Ends when all is written that was acknowledged before. */
+  readonly fileFlush: (store: number) => number
+  readonly fileCheckpoint: (store: number) => number
+  /** First: whether there was one. */
+  readonly fileDelete: (store: number, key: string) => number
+  /** One of WRITTEN; `gone` when what is at that place of the log is not the entry's any more. */
+  readonly fileRevise: (
+    store: number,
+    key: string,
+    segment: number,
+    offset: number,
+    metadata: Uint8Array,
+  ) => number
+  /** What `fileFind` copies records to, from `used` on. Kept until the next such call. */
+  readonly fileBlock: (block: Uint8Array, used: number) => void
+  /** One of FOUND_FILE. Found: numbers of the entry, by places in the block. Wait and too small: NEEDED. */
+  readonly fileFind: (store: number, key: string, peek: boolean) => number
+  /** Ends with one of FOUND_FILE. Found: to be asked for by `fileTake`. Too small: first is what it needs, second whether there is a blob. */
+  readonly fileFindLater: (store: number, key: string, peek: boolean, memory: Uint8Array) => number
+  /** Writes the numbers of what was found, by places in the memory that was given; false when it is none after all. */
+  readonly fileTake: (operation: number) => boolean
+  /** Reads chunks from `chunk` on, at most `count`, as many as fit; ends with their codec, their bytes, their number. One that is compressed comes alone. */
+  readonly blobRead: (blob: number, chunk: number, count: number, target: Uint8Array) => number
+  readonly blobClose: (blob: number) => void
+  readonly fileDraftBegin: (store: number, key: string) => number
+  /**
+   * Appends `count` chunks that lie in `data` one behind the other: raw length, stored length and codec of each in `table`.
+   * With `metadata` it is committed then. One of WRITTEN; second is what the draft takes of the disk. `data` must not change meanwhile.
+   */
+  readonly fileDraftWrite: (
+    draft: number,
+    data: Uint8Array,
+    table: Uint32Array,
+    count: number,
+    metadata: Uint8Array | undefined,
+  ) => number
+  /** The draft is not used any more; `abort` unless it was committed. */
+  readonly fileDraftEnd: (draft: number, abort: boolean) => void
+  /** Pairs: a draft and its metadata, or a key to be deleted and undefined. One of WRITTEN. */
+  readonly fileCommitAll: (
+    store: number,
+    changes: ReadonlyArray<number | string | Uint8Array | undefined>,
+  ) => number
+  readonly fileScan: (store: number) => number
+  /** To be asked for by `filePage`; second: whether there is more. One at a time. */
+  readonly fileScanNext: (scan: number) => number
+  /** [key, size, whether it is in doubt, metadata, key, ...] */
+  readonly filePage: (operation: number) => Array<string | number | boolean | Buffer>
+  readonly fileScanEnd: (scan: number) => void
 }
 
 /** What `memoryFind` says: nothing; a copy in the block; no room in the block; opened for reading; the same, to be copied and closed at once. */
@@ -242,6 +315,33 @@ export const ADDON_FUNCTIONS = [
   'flightLook',
   'flightNote',
   'flightLeave',
+  'fileAttach',
+  'fileOpen',
+  'fileOpened',
+  'fileClose',
+  'fileFailure',
+  'fileStats',
+  'fileListen',
+  'fileDropped',
+  'fileClear',
+  'fileFlush',
+  'fileCheckpoint',
+  'fileDelete',
+  'fileRevise',
+  'fileBlock',
+  'fileFind',
+  'fileFindLater',
+  'fileTake',
+  'blobRead',
+  'blobClose',
+  'fileDraftBegin',
+  'fileDraftWrite',
+  'fileDraftEnd',
+  'fileCommitAll',
+  'fileScan',
+  'fileScanNext',
+  'filePage',
+  'fileScanEnd',
 ] as const satisfies ReadonlyArray<keyof Addon>
 
 /**

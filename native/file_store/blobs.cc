@@ -59,6 +59,7 @@ Status BlobWriter::WriteGathered() {
   Status written = Reserve(written_ + gathered_.size());
   if (written.ok()) written = file_.WriteFull(written_, Slice(gathered_));
   written_ += gathered_.size();
+  blobs_.bytes_written_ += gathered_.size();
   gathered_.clear();
   return written;
 }

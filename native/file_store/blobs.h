@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -46,6 +47,8 @@ class BlobWriter {
 
   const BlobName& name() const noexcept { return name_; }
   uint64_t stored() const noexcept { return stored_; }
+  // What it has of the ledger.
+  uint64_t charge() const noexcept { return charge_; }
   // After Finish.
   uint32_t units() const noexcept { return units_; }
 
@@ -122,6 +125,8 @@ class Blobs {
   bool Remove(const BlobName& name, uint32_t units);
   // All whose numbers are lower, but those that are being written: after a clear.
   bool RemoveBelow(uint64_t sequence);
+  // Bytes of blobs that were written, tables too.
+  uint64_t bytes_written() const noexcept { return bytes_written_; }
 
  private:
   friend class BlobWriter;
@@ -132,6 +137,7 @@ class Blobs {
   OpenFiles& files_;
   const MakeRoom make_room_;
   const MayGrow may_grow_;
+  std::atomic<uint64_t> bytes_written_{0};
   std::mutex mutex_;
   // Guarded by mutex_: those that are being written.
   std::set<std::string> writing_;

@@ -18,7 +18,7 @@ Result<DirectoryHeader> ReadHeader(const Folder& root) {
   }
   Result<DirectoryHeader> header = ParseDirectory(Slice(bytes).first(read.value()));
   if (header.ok()) return header;
-  return Status::Failed(Status::Code::kFormat, root.path() + ": " + header.status().message());
+  return Status::Failed(header.status().code(), root.path() + ": " + header.status().message());
 }
 
 Status RefuseOthers(const Folder& root) {
@@ -29,9 +29,9 @@ Status RefuseOthers(const Folder& root) {
     return false;
   });
   if (!listed.ok() || other.empty()) return listed;
-  return Status::Failed(Status::Code::kFormat,
-                        root.path() + " is not a directory of drey, and not empty: it has \"" +
-                            other + "\"; give dir an empty folder, or one that does not exist");
+  return Status::InvalidArgument(root.path() +
+                                 " is not a directory of drey, and not empty: it has \"" + other +
+                                 "\"; give dir an empty folder, or one that does not exist");
 }
 
 Status Fill(Env& env, std::span<uint8_t> bytes) {

@@ -59,6 +59,7 @@ uint32_t DiskIndex::Shard::TakeHandle() noexcept {
 }
 
 void DiskIndex::Shard::Erase(uint32_t handle) noexcept {
+  blobs -= At(handle).blob_units != 0 ? 1 : 0;
   table.Erase(HashOf(At(handle).identity()), handle);
   At(handle).segment = free;
   free = handle;
@@ -103,11 +104,14 @@ DiskIndex::Put DiskIndex::PutEntry(const IndexEntry& entry, IndexEntry* before) 
     if (record.sequence() > entry.sequence) return Put::kOlder;
     *before = record.Get();
     record.Set(entry);
+    shard.blobs += (entry.blob() ? 1 : 0);
+    shard.blobs -= (before->blob() ? 1 : 0);
     return Put::kReplaced;
   }
   const uint32_t handle = shard.TakeHandle();
   if (handle == kNoHandle) return Put::kNoRoom;
   shard.At(handle).Set(entry);
+  shard.blobs += entry.blob() ? 1 : 0;
   shard.table.Insert(HashOf(entry.identity), handle);
   return Put::kInserted;
 }
@@ -183,6 +187,15 @@ uint64_t DiskIndex::count() const noexcept {
     count += shard->table.size();
   }
   return count;
+}
+
+uint64_t DiskIndex::blobs() const noexcept {
+  uint64_t blobs = 0;
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    blobs += shard->blobs;
+  }
+  return blobs;
 }
 
 bool DiskIndex::HasRoomFor(uint64_t entries) const noexcept {

@@ -79,6 +79,8 @@ class DiskIndex {
   // The entries of a shard, sorted by identity.
   std::vector<IndexEntry> Collect(size_t shard) const;
   uint64_t count() const noexcept;
+  // Those of them that have files of their own.
+  uint64_t blobs() const noexcept;
   uint64_t committed() const noexcept { return ledger_.used(); }
   uint64_t max_bytes() const noexcept { return ledger_.max(); }
   // Whether so many more entries fit, wherever they go.
@@ -140,6 +142,7 @@ struct DiskIndex::Shard {
   // First of the records that are free again: linked by `segment`.
   uint32_t free = kNoHandle;
   uint32_t free_count = 0;
+  uint64_t blobs = 0;
 };
 
 template <class Use>

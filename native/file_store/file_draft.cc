@@ -100,6 +100,7 @@ WriteOutcome FileDraft::Take(const ChunkEntry& chunk, Slice stored) {
   }
   size_ += chunk.raw;
   const Status appended = blob_->Append(chunk, stored);
+  charge_ = blob_->charge();
   return appended.ok() ? WriteOutcome{} : FailedBy(appended);
 }
 
@@ -166,9 +167,8 @@ void FileDraft::Commit(Slice given, WriteDone done) {
   });
 }
 
-void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
-  auto request = std::make_unique<LogRequest>();
-  LogItem& item = request->items.emplace_back();
+LogItem FileDraft::PackedItem(Slice metadata, uint32_t expires) {
+  LogItem item;
   item.kind = LogItem::Kind::kPut;
   item.identity = hash_.low;
   item.bytes = MakePut({.key = key_,
@@ -180,21 +180,13 @@ void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
   item.bytes.resize(Padded(item.bytes.size()));
   item.expires = expires;
   item.policy = store_->turns_.Begin(store_->clock_ >> 10);
-  request->fence = fence_;
+  store_->given_ += key_.size() + size_;
   data_ = {};
-  store_->Append(std::move(request), std::move(done));
+  return item;
 }
 
-void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
-  // It must be whole before its record says so.
-  const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
-  if (!finished.ok()) {
-    GiveUp();
-    done(FailedBy(finished));
-    return store_->Ended();
-  }
-  auto request = std::make_unique<LogRequest>();
-  LogItem& item = request->items.emplace_back();
+LogItem FileDraft::BlobItem(Slice metadata, uint32_t expires) {
+  LogItem item;
   item.kind = LogItem::Kind::kPut;
   item.identity = hash_.low;
   item.bytes = MakePut({.key = key_,
@@ -208,6 +200,27 @@ void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
   item.expires = expires;
   item.blob_units = blob_->units();
   item.policy = store_->turns_.Begin(store_->clock_ >> 10);
+  store_->given_ += key_.size() + size_;
+  return item;
+}
+
+void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
+  auto request = std::make_unique<LogRequest>();
+  request->items.push_back(PackedItem(metadata, expires));
+  request->fence = fence_;
+  store_->Append(std::move(request), std::move(done));
+}
+
+void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
+  // It must be whole before its record says so.
+  const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
+  if (!finished.ok()) {
+    GiveUp();
+    done(FailedBy(finished));
+    return store_->Ended();
+  }
+  auto request = std::make_unique<LogRequest>();
+  request->items.push_back(BlobItem(metadata, expires));
   request->fence = fence_;
   store_->Append(std::move(request),
                  [self = shared_from_this(), done = std::move(done)](WriteOutcome outcome) {

@@ -36,9 +36,11 @@ Status Wrong(const char* option, uint64_t given, const std::string& allowed) {
 
 Status FileStore::Check(FileStoreOptions& options) {
   if (options.segment_bytes == 0) options.segment_bytes = DefaultSegment(options.max_bytes);
-  if (options.segment_bytes < kLeastSegment || options.segment_bytes > kMostSegment ||
+  // What is sensible says who reads the user's options; here, what would not work.
+  constexpr uint64_t kLeast = 64 * 1024;
+  if (options.segment_bytes < kLeast || options.segment_bytes > kMostSegment ||
       options.segment_bytes % kAlignment != 0) {
-    return Wrong("segmentBytes", options.segment_bytes, "1 MiB to 4 GiB - 8, a multiple of 8");
+    return Wrong("segmentBytes", options.segment_bytes, "64 KiB to 4 GiB - 8, a multiple of 8");
   }
   if (options.max_bytes / 8 < options.segment_bytes) {
     return Wrong("maxBytes", options.max_bytes,
@@ -68,6 +70,13 @@ Status FileStore::Check(FileStoreOptions& options) {
 }
 
 Result<std::shared_ptr<FileStore>> FileStore::Open(const FileStoreOptions& given) noexcept {
+  Result<std::shared_ptr<FileStore>> opened = TryOpen(given);
+  // A link or a folder where something else should be: the place is none for a store.
+  if (opened.status().code() != Status::Code::kWrongKind) return opened;
+  return Status::InvalidArgument(opened.status().message());
+}
+
+Result<std::shared_ptr<FileStore>> FileStore::TryOpen(const FileStoreOptions& given) {
   FileStoreOptions options = given;
   if (Status checked = Check(options); !checked.ok()) return checked;
   Env& env = *options.env;
@@ -166,6 +175,21 @@ void FileStore::RunOn(Executor::LaneName lane, std::function<void()> work) {
   if (!workers_.Run(lane, [shared] { (*shared)(); })) (*shared)();
 }
 
+bool FileStore::Run(Executor::LaneName lane, std::function<void()> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return false;
+    under_way_ += 1;
+  }
+  RunOn(lane, [self = shared_from_this(), work = std::move(work)]() mutable {
+    work();
+    // What it holds goes before the store may close.
+    work = nullptr;
+    self->Ended();
+  });
+  return true;
+}
+
 void FileStore::ScheduleDrain() {
   RunOn(Executor::kWrite, [self = shared_from_this()] { self->writer_->Drain(); });
 }
@@ -231,8 +255,10 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
   auto end = std::make_unique<LogRequest>();
   end->items.push_back({.kind = LogItem::Kind::kEnd, .bytes = MakeBare(RecordKind::kEnd)});
   LogOutcome outcome;
-  // A log that was never written to, and that has nothing new, needs none.
-  const bool written = writer_->active() != 0;
+  // A log that was never written to, and that has nothing new, needs none; but for one that nobody
+  // has closed yet.
+  const bool unclosed = !recovered_.clean && segments_.count() > 0;
+  const bool written = writer_->active() != 0 || writer_->bytes_written() > 0 || unclosed;
   Status ended;
   if (written && !orphaned_) ended = Await(std::move(end), &outcome);
   Status closed = writer_->CloseActive();
@@ -329,6 +355,7 @@ Status FileStore::WriteImageAt(Position position, bool clean) {
 
 FileStore::Stats FileStore::stats() const {
   return {.entries = index_->count(),
+          .blobs = index_->blobs(),
           .bytes = ledger_.used(),
           .most_bytes = ledger_.most_used(),
           .max_bytes = ledger_.max(),
@@ -341,6 +368,8 @@ FileStore::Stats FileStore::stats() const {
           .write_errors = writer_->failures(),
           .refusals = refusals_,
           .reclaimed_segments = reclaimed_,
+          .bytes_given = given_,
+          .blob_bytes_written = blobs_.bytes_written(),
           .bytes_written = writer_->bytes_written(),
           .bytes_copied = writer_->bytes_copied()};
 }

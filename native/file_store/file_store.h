@@ -27,6 +27,16 @@
 
 namespace drey::file {
 
+// Who wants to know what a store drops by its own doing. Called on the thread that does it, without
+// any lock.
+class FileStoreListener {
+ public:
+  virtual ~FileStoreListener() = default;
+
+  virtual void Evicted(Slice key, bool expired) = 0;
+  virtual void Corrupt(Slice key) = 0;
+};
+
 struct FileStoreOptions {
   std::string dir{};
   // All that the directory takes, in bytes: at least 8 segments.
@@ -54,6 +64,8 @@ struct FileStoreOptions {
   std::string title = "drey";
   Env* env = nullptr;
   Workers* workers = nullptr;
+  // May be null; outlives the store.
+  FileStoreListener* listener = nullptr;
 };
 
 // What is stored of a value: the core compresses nothing and decompresses nothing.
@@ -73,8 +85,9 @@ struct Opened {
   Position position;
   // To be served only when its origin has confirmed it.
   bool doubtful = false;
-  // After kTooSmall: how much memory it wants.
+  // After kTooSmall and kWait: how much memory it wants, and whether there is a blob besides.
   uint64_t needed = 0;
+  bool needs_blob = false;
 };
 
 enum class Find : uint8_t {
@@ -109,7 +122,8 @@ class FileDraft;
 // or writing belongs to the store until then.
 class FileStore final : public LogHost, public std::enable_shared_from_this<FileStore> {
  public:
-  // Waits for the disk.
+  // Waits for the disk. kInvalidArgument for a wrong option, or a place that is none for a store;
+  // kLocked, with the owner; kFormat for a newer format; kCorrupt for a damaged file DREY.
   static Result<std::shared_ptr<FileStore>> Open(const FileStoreOptions& options) noexcept;
   ~FileStore() override;
   FileStore(const FileStore&) = delete;
@@ -152,6 +166,16 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::shared_ptr<FileDraft> BeginDraft(Slice key);
   void Delete(Slice key, WriteDone done);
   void Clear(WriteDone done);
+  // A draft with the metadata to commit it with, or a key to be deleted.
+  struct Change {
+    std::shared_ptr<FileDraft> draft;
+    Slice metadata;
+    Slice key;
+  };
+  // All of them or nothing, across a crash too; afterwards the drafts are over.
+  void CommitAll(std::span<const Change> changes, WriteDone done);
+  // Done when all is written that was acknowledged before.
+  void Flush(WriteDone done);
   // New metadata for the entry at `position`, if the key still has that (kSuperseded).
   void Revise(Slice key, Position position, Slice metadata, WriteDone done);
 
@@ -162,11 +186,17 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::vector<IndexEntry> Scan(size_t shard) const { return index_->Collect(shard); }
   // What is at such a place, if it is there still. Waits for the disk.
   Find ReadAt(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened);
+  // Its head alone, whose slices point into `buffer`. False when it is not there any more. Waits
+  // for the disk.
+  bool ReadHeadAt(const IndexEntry& entry, std::vector<uint8_t>& buffer, RecordHead* head);
+  // Entries below it are in doubt; 0 for none.
+  uint64_t doubt() const noexcept { return recovered_.doubt; }
 
   // -- Running it
 
   struct Stats {
     uint64_t entries = 0;
+    uint64_t blobs = 0;
     uint64_t bytes = 0;
     uint64_t most_bytes = 0;
     uint64_t max_bytes = 0;
@@ -179,6 +209,10 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
     uint64_t write_errors = 0;
     uint64_t refusals = 0;
     uint64_t reclaimed_segments = 0;
+    // Of keys and values that were committed.
+    uint64_t bytes_given = 0;
+    // Of blobs.
+    uint64_t blob_bytes_written = 0;
     // Of the log: all, and those that were copied forward.
     uint64_t bytes_written = 0;
     uint64_t bytes_copied = 0;
@@ -189,6 +223,11 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   const FileStoreOptions& options() const noexcept { return options_; }
   // Writes an image of the index, so that the next open has less to read. Waits for the disk.
   Status Checkpoint() noexcept;
+  // A read of a blob failed, by the disk's fault.
+  void CountReadError() noexcept { read_errors_ += 1; }
+  // Work of whoever uses the store, that may wait for a disk: Close waits for it. False when it is
+  // not taken, because the store is closed or closing.
+  [[nodiscard]] bool Run(Executor::LaneName lane, std::function<void()> work);
 
  private:
   friend class FileDraft;
@@ -196,6 +235,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   struct Key;
   FileStore(const FileStoreOptions& options, std::unique_ptr<Directory> directory,
             std::unique_ptr<DirectoryLock> lock) noexcept;
+  static Result<std::shared_ptr<FileStore>> TryOpen(const FileStoreOptions& options);
   Status Recover() noexcept;
   static Status Check(FileStoreOptions& options);
   void RunOn(Executor::LaneName lane, std::function<void()> work);
@@ -301,6 +341,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::atomic<uint64_t> read_errors_{0};
   std::atomic<uint64_t> refusals_{0};
   std::atomic<uint64_t> reclaimed_{0};
+  std::atomic<uint64_t> given_{0};
 };
 
 // A value that comes in pieces, and that nobody finds until it is committed. One Write or Commit at
@@ -321,7 +362,13 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   // After Commit it does nothing.
   void Abort();
 
+  const std::shared_ptr<FileStore>& store() const noexcept { return store_; }
+  // What it had of the disk after the last Write.
+  uint64_t charge() const noexcept { return charge_; }
+
  private:
+  friend class FileStore;
+
   bool Begin(bool last);
   void End();
   void GiveUp();
@@ -329,6 +376,8 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   WriteOutcome Spill();
   void CommitBlob(Slice metadata, uint32_t expires, WriteDone done);
   void CommitPacked(Slice metadata, uint32_t expires, WriteDone done);
+  LogItem PackedItem(Slice metadata, uint32_t expires);
+  LogItem BlobItem(Slice metadata, uint32_t expires);
 
   const std::shared_ptr<FileStore> store_;
   const std::vector<uint8_t> key_;
@@ -346,6 +395,7 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   std::unique_ptr<BlobWriter> blob_;
   uint64_t size_ = 0;
   bool short_chunk_ = false;
+  std::atomic<uint64_t> charge_{0};
 };
 
 }  // namespace drey::file

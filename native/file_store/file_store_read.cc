@@ -4,6 +4,7 @@
 
 #include "file_store/file_store.h"
 #include "file_store/format/words.h"
+#include "file_store/record_io.h"
 
 namespace drey::file {
 namespace {
@@ -63,6 +64,7 @@ Find FileStore::TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* o
     if (!IsCurrent(hash.low, entry->position)) continue;
     if (damaged) {
       corrupt_ += 1;
+      if (options_.listener != nullptr) options_.listener->Corrupt(key);
       const bool known =
           opened->head.kind == RecordKind::kPut && opened->head.blob() && !opened->head.key.empty();
       DropEntry(*entry, BytesOf(hash), known ? &opened->head : nullptr);
@@ -81,6 +83,7 @@ Find FileStore::ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Ope
                            bool may_wait, bool* damaged) {
   *opened = {};
   opened->needed = entry.length;
+  opened->needs_blob = entry.blob();
   opened->position = entry.position;
   if (into.size() < entry.length) return Find::kTooSmall;
   const auto bytes = into.first(entry.length);
@@ -141,11 +144,32 @@ Find FileStore::ReadAt(const IndexEntry& entry, std::span<uint8_t> into, Opened*
   return ReadRecord(entry, into, opened, true, &damaged);
 }
 
+bool FileStore::ReadHeadAt(const IndexEntry& entry, std::vector<uint8_t>& buffer,
+                           RecordHead* head) {
+  if (writer_->Hidden(entry.identity)) return false;
+  // It may have moved since it was listed.
+  const std::optional<IndexEntry> now = index_->Find(entry.identity);
+  if (!now) return false;
+  const Result<OpenFiles::Handle> file = OpenSegment(now->position.segment);
+  // Most heads are short; what is read besides is the value's.
+  constexpr uint32_t kUsual = 4096;
+  if (!file.ok()) return false;
+  const File& from = file.value()->file;
+  Status read =
+      ReadHead(from, context_, now->position, std::min(now->length, kUsual), buffer, head);
+  if (!read.ok() && now->length > kUsual) {
+    read = ReadHead(from, context_, now->position, now->length, buffer, head);
+  }
+  if (!read.ok() && read.code() != Status::Code::kCorrupt) read_errors_ += 1;
+  return read.ok() && head->kind == RecordKind::kPut;
+}
+
 void FileStore::DropDamaged(Slice key, Position position) {
   const Hash128 hash = HashOf(key);
   const std::optional<IndexEntry> entry = index_->Find(hash.low);
   if (!entry || entry->position != position) return;
   corrupt_ += 1;
+  if (options_.listener != nullptr) options_.listener->Corrupt(key);
   DropEntry(*entry, BytesOf(hash), nullptr);
 }
 

@@ -288,6 +288,9 @@ void FileStore::EvictEntry(const IndexEntry& entry, const RecordHead* head, bool
                       removed.blob_units);
     if (!gone) orphaned_ = true;
   }
+  if (options_.listener != nullptr && head != nullptr) {
+    options_.listener->Evicted(head->key, removed.expires <= NowSeconds());
+  }
   if (log && head != nullptr) EnqueueForget(removed.identity, BytesOf(HashOf(head->key)));
 }
 

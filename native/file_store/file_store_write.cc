@@ -25,6 +25,13 @@ bool ShapeIsRight(uint64_t size, uint8_t chunk_power, std::span<const StoredChun
   return true;
 }
 
+// Of a record that we made.
+Slice KeyOfPut(Slice record) {
+  const bool blob = (record[7] & kFlagBlob) != 0;
+  const size_t length = record[12] | size_t{record[13]} << 8;
+  return record.subspan(kRecordHeadBytes + (blob ? 8 : 0), length);
+}
+
 ChunkEntry EntryOf(const StoredChunk& chunk) {
   return {.checksum = Checksum(chunk.stored),
           .stored = static_cast<uint32_t>(chunk.stored.size()),
@@ -62,6 +69,7 @@ WriteOutcome::Kind FileStore::MakeItem(const Member& member, LogItem* item, Stat
     chunks.push_back(EntryOf(chunk));
     stored += chunk.stored.size();
   }
+  given_ += member.key.size() + member.size;
   item->kind = LogItem::Kind::kPut;
   item->bytes = MakePut({.key = member.key,
                          .metadata = member.metadata,
@@ -132,6 +140,11 @@ void FileStore::Clear(WriteDone done) {
   auto request = std::make_unique<LogRequest>();
   request->items.push_back({.kind = LogItem::Kind::kClear, .bytes = MakeBare(RecordKind::kClear)});
   Append(std::move(request), std::move(done));
+}
+
+void FileStore::Flush(WriteDone done) {
+  if (Refused(done)) return;
+  Append(std::make_unique<LogRequest>(), std::move(done));
 }
 
 void FileStore::Revise(Slice key, Position position, Slice given, WriteDone done) {
@@ -233,6 +246,7 @@ bool FileStore::Apply(const LogItem& item, uint64_t sequence, Position position,
     case DiskIndex::Put::kNoRoom:
       // The index's bound is the store's: this one is evicted as it comes.
       evictions_ += 1;
+      if (options_.listener != nullptr) options_.listener->Evicted(KeyOfPut(item.bytes), false);
       Forget(entry, false);
       EnqueueForget(item.identity, [&] {
         Bytes16 hash{};

@@ -81,9 +81,14 @@ void LogWriter::Enqueue(std::unique_ptr<LogRequest> request) {
   bool closed = false;
   {
     const std::lock_guard lock(mutex_);
+    bool fenced = request->fence != nullptr && request->fence->fenced();
     if (request->fence != nullptr) EndDraftLocked(request->fence);
+    for (const std::shared_ptr<Fence>& fence : request->more_fences) {
+      EndDraftLocked(fence);
+      fenced = fenced || fence->fenced();
+    }
     closed = ended_;
-    if (!closed && (request->fence == nullptr || !request->fence->fenced())) {
+    if (!closed && !fenced) {
       ended_ = !request->items.empty() && request->items.back().kind == LogItem::Kind::kEnd;
       FenceLocked(*request);
       HideLocked(*request);

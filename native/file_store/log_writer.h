@@ -86,6 +86,8 @@ struct LogOutcome {
 struct LogRequest {
   std::vector<LogItem> items;
   std::shared_ptr<Fence> fence;
+  // Of the other drafts in a batch: one that is fenced fences them all.
+  std::vector<std::shared_ptr<Fence>> more_fences;
   // Begin another segment first.
   bool roll = false;
   // Called once, without any lock: from the thread that writes or, of a draft that is fenced, from

@@ -73,11 +73,7 @@ Result<Recovered> Recovery::Run(std::unique_ptr<DiskIndex>& index,
   if (!done.ok()) return done;
   result_.clean = followed_ ? ended_ : image_.clean || (image_.number == 0 && found_.empty());
   DoubtAfterPowerLoss();
-  for (size_t shard = 0; shard < DiskIndex::kShards; shard++) {
-    for (const IndexEntry& entry : index_->Collect(shard)) {
-      segments_.AddLive(entry.position.segment, entry.length);
-    }
-  }
+  CountEntries();
   done = SettleBlobs();
   if (!done.ok()) return done;
   result_.entries = index_->count();
@@ -115,8 +111,7 @@ Status Recovery::LookAt(const std::string& name, uint64_t number, bool image) {
   if (info.value().kind != NodeKind::kFile) return NotAFile(name);
   // Names are nobody's word: one that no writer gives would leave no number to go on with.
   if (number > UINT32_MAX) {
-    return Status::Failed(Status::Code::kFormat,
-                          name + " has a number that drey gives to none: remove it");
+    return Status::InvalidArgument(name + " has a number that drey gives to none: remove it");
   }
   if (image) {
     result_.next_image = std::max(result_.next_image, number + 1);
@@ -173,7 +168,7 @@ Status Recovery::TakeImage(std::unique_ptr<DiskIndex>& index, uint64_t max_index
             // An entry whose segment is not there any more was evicted.
             if (segments_.Find(entry.position.segment) == nullptr) return;
             IndexEntry before;
-            if (index->PutEntry(entry, &before) == DiskIndex::Put::kNoRoom) too_many_ += 1;
+            if (index->PutEntry(entry, &before) == DiskIndex::Put::kNoRoom) Lose(entry.identity);
           });
       if (image.ok()) {
         image_ = image.value();
@@ -185,6 +180,7 @@ Status Recovery::TakeImage(std::unique_ptr<DiskIndex>& index, uint64_t max_index
       }
       if (image.status().code() != Status::Code::kCorrupt) return image.TakeStatus();
       result_.images_damaged += 1;
+      result_.lost.clear();
       index = DiskIndex::Create(PosixMemory(), max_index_bytes);
       if (index == nullptr) {
         return Status::Failed(Status::Code::kIo, "the system has no addresses for the index");
@@ -388,9 +384,7 @@ void Recovery::Do(const Member& member) {
   switch (member.kind) {
     case RecordKind::kPut:
       if (index_->PutEntry(member.entry, &before) == DiskIndex::Put::kNoRoom) {
-        // Forgotten by the index's bound: what it replaced must not come back later.
-        result_.lost.push_back({.identity = member.entry.identity, .hash = {}});
-        Store64(result_.lost.back().hash.data(), member.entry.identity);
+        Lose(member.entry.identity);
       }
       return;
     case RecordKind::kDelete:
@@ -406,6 +400,12 @@ void Recovery::Do(const Member& member) {
     case RecordKind::kEnd:
       return;
   }
+}
+
+// Forgotten by the index's bound: what it replaced must not come back later.
+void Recovery::Lose(uint64_t identity) {
+  result_.lost.push_back({.identity = identity, .hash = {}});
+  Store64(result_.lost.back().hash.data(), identity);
 }
 
 void Recovery::Doubt(uint64_t sequence) noexcept {
@@ -430,12 +430,22 @@ void Recovery::DoubtAfterPowerLoss() {
 Status Recovery::SettleBlobs() {
   if (Status found = directory_.FindPartitions(); !found.ok()) return found;
   if (!result_.clean) return SweepBlobs();
+  // Nobody but the owner before could have changed them.
+  ledger_.Charge(blob_charge_);
+  return {};
+}
+
+// What of each segment is alive, and what all blobs take: summed up first, because there are many
+// entries and few segments.
+void Recovery::CountEntries() {
+  std::map<uint64_t, uint64_t> live;
   for (size_t shard = 0; shard < DiskIndex::kShards; shard++) {
     for (const IndexEntry& entry : index_->Collect(shard)) {
-      ledger_.Charge(BlobCharge(entry.blob_units));
+      live[entry.position.segment] += entry.length;
+      blob_charge_ += BlobCharge(entry.blob_units);
     }
   }
-  return {};
+  for (const auto& [segment, bytes] : live) segments_.AddLive(segment, bytes);
 }
 
 Status Recovery::SweepBlobs() {

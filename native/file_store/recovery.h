@@ -100,9 +100,11 @@ class Recovery {
   void Take(const RecordHead& head, Position position);
   void Do(const Member& member);
   void DoBatch(const RecordHead& end);
+  void Lose(uint64_t identity);
   void Doubt(uint64_t sequence) noexcept;
   void SeeSequence(uint64_t sequence) noexcept;
   void DoubtAfterPowerLoss();
+  void CountEntries();
   Status SettleBlobs();
   Status SweepBlobs();
   Result<File> OpenSegment(uint64_t number);
@@ -125,7 +127,7 @@ class Recovery {
   // Whether records follow the image.
   bool followed_ = false;
   bool ended_ = false;
-  uint64_t too_many_ = 0;
+  uint64_t blob_charge_ = 0;
 };
 
 }  // namespace drey::file

@@ -2,6 +2,7 @@
 
 #include "core/crc32c/crc32c.h"
 #include "node/buffers.h"
+#include "node/files.h"
 #include "node/memory.h"
 #include "node/sockets.h"
 
@@ -16,6 +17,7 @@ namespace drey::node {
 struct Environment {
   const crc32c::Implementation& crc32c;
   Memory memory{};
+  Files files{};
   BufferSlabs buffers{};
   Sockets sockets{};
 };

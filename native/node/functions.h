@@ -89,4 +89,33 @@ napi_value FlightLook(napi_env env, napi_callback_info info);
 napi_value FlightNote(napi_env env, napi_callback_info info);
 napi_value FlightLeave(napi_env env, napi_callback_info info);
 
+// The file store, likewise: file_store.cc, file_find.cc, file_draft.cc and file_scan.cc have them.
+napi_value FileAttach(napi_env env, napi_callback_info info);
+napi_value FileOpen(napi_env env, napi_callback_info info);
+napi_value FileOpened(napi_env env, napi_callback_info info);
+napi_value FileClose(napi_env env, napi_callback_info info);
+napi_value FileFailure(napi_env env, napi_callback_info info);
+napi_value FileStats(napi_env env, napi_callback_info info);
+napi_value FileListen(napi_env env, napi_callback_info info);
+napi_value FileDropped(napi_env env, napi_callback_info info);
+napi_value FileClear(napi_env env, napi_callback_info info);
+napi_value FileFlush(napi_env env, napi_callback_info info);
+napi_value FileCheckpoint(napi_env env, napi_callback_info info);
+napi_value FileDelete(napi_env env, napi_callback_info info);
+napi_value FileRevise(napi_env env, napi_callback_info info);
+napi_value FileBlock(napi_env env, napi_callback_info info);
+napi_value FileFind(napi_env env, napi_callback_info info);
+napi_value FileFindLater(napi_env env, napi_callback_info info);
+napi_value FileTake(napi_env env, napi_callback_info info);
+napi_value BlobRead(napi_env env, napi_callback_info info);
+napi_value BlobClose(napi_env env, napi_callback_info info);
+napi_value FileDraftBegin(napi_env env, napi_callback_info info);
+napi_value FileDraftWrite(napi_env env, napi_callback_info info);
+napi_value FileDraftEnd(napi_env env, napi_callback_info info);
+napi_value FileCommitAll(napi_env env, napi_callback_info info);
+napi_value FileScan(napi_env env, napi_callback_info info);
+napi_value FileScanNext(napi_env env, napi_callback_info info);
+napi_value FilePage(napi_env env, napi_callback_info info);
+napi_value FileScanEnd(napi_env env, napi_callback_info info);
+
 }  // namespace drey::node

@@ -1,16 +1,18 @@
-import { fileStoreOf } from '../helpers/file-rig.js'
+import { engines } from '../helpers/file-rig.js'
 import { storeConformance } from './store.js'
 
-storeConformance('the js engine of fileStore', (bounds) => fileStoreOf(bounds))
+for (const { name, make } of engines()) {
+  const engine = `the ${name} engine of fileStore`
 
-storeConformance('the js engine of fileStore, with everything in blobs', (bounds) =>
-  fileStoreOf({ ...bounds, packLimit: 0, chunkBytes: 4096 }),
-)
+  storeConformance(engine, (bounds) => make(bounds))
 
-storeConformance('the js engine of fileStore, against the loss of power', (bounds) =>
-  fileStoreOf({ ...bounds, durability: 'power' }),
-)
+  storeConformance(`${engine}, with everything in blobs`, (bounds) =>
+    make({ ...bounds, packLimit: 0, chunkBytes: 4096 }),
+  )
 
-storeConformance('the js engine of fileStore, without durability', (bounds) =>
-  fileStoreOf({ ...bounds, durability: 'none' }),
-)
+  storeConformance(`${engine}, against the loss of power`, (bounds) =>
+    make({ ...bounds, durability: 'power' }),
+  )
+
+  storeConformance(`${engine}, without durability`, (bounds) => make({ ...bounds, durability: 'none' }))
+}

@@ -1,4 +1,4 @@
-import { cpSync, lstatSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Metadata, Store } from '../../lib/store/store.js'
 import { bytesOf, metadataFor, put, readAll } from '../conformance/store-kit.js'
@@ -23,12 +23,38 @@ export function filesOf(dir: string): string[] {
   })
 }
 
+/** Names, lengths and times of all that is in it: the same before and after means that nothing happened between. */
+function listing(dir: string): string {
+  return filesOf(dir)
+    .map((path) => {
+      const status = lstatSync(path, { throwIfNoEntry: false, bigint: true })
+      return `${path} ${status?.size} ${status?.mtimeNs}`
+    })
+    .sort()
+    .join()
+}
+
 /** The directory as a process leaves it that is killed now: what it has written is there, and its lock is dead. */
 export function killed(dir: string): string {
   const copy = emptyDir()
-  rmSync(copy, { recursive: true })
-  cpSync(dir, copy, { recursive: true, filter: (path) => !lstatSync(path).isSocket() })
-  return copy
+  // A death is one moment, and a copy is none: threads of the store may go on meanwhile.
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    rmSync(copy, { recursive: true })
+    const before = listing(dir)
+    try {
+      cpSync(dir, copy, { recursive: true, filter: (path) => !isSocket(path) })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      mkdirSync(copy, { recursive: true })
+      continue
+    }
+    if (listing(dir) === before) return copy
+  }
+  throw new Error(`${dir} does not come to rest`)
+}
+
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true
 }
 
 /** A value that says which key and version it is of. */

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+import { native } from '../../lib/native/loader.js'
 import type { FileStore } from '../../lib/store/file/file-store.js'
 import type { FileSeams } from '../../lib/store/file/js/store.js'
 import { jsFileStore } from '../../lib/store/file/js.js'
+import { nativeFileStore } from '../../lib/store/file/native.js'
 import { type FileConfig, readFileOptions } from '../../lib/store/file/options.js'
 
 /*
@@ -38,8 +40,24 @@ export function fileConfig(more: Partial<FileConfig> = {}): FileConfig {
   }
 }
 
+/** The js engine. */
 export function fileStoreOf(more: Partial<FileConfig> = {}, seams: Partial<FileSeams> = {}): FileStore {
   return jsFileStore(fileConfig(more), seams)
+}
+
+/** An engine of the file store. */
+export interface Engine {
+  readonly name: string
+  make(more?: Partial<FileConfig>): FileStore
+}
+
+export const jsEngine: Engine = { name: 'js', make: (more) => fileStoreOf(more) }
+
+/** The engines that this run has: the native one where the addon is in use. */
+export function engines(): readonly Engine[] {
+  const addon = native()
+  if (addon === undefined) return [jsEngine]
+  return [jsEngine, { name: 'native', make: (more) => nativeFileStore(fileConfig(more), addon) }]
 }
 
 export const NOW = 1_700_000_000_000

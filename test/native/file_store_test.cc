@@ -200,7 +200,7 @@ TEST_CASE("file store: metadata is revised, the value stays, and only of the ent
 TEST_CASE("file store: of a batch all is there after a crash, or nothing") {
   const auto value = ValueOf(1, 500);
   uint64_t whole = 0;
-  for (uint64_t nth = 1; nth < 8; nth++) {
+  for (uint64_t nth = 1; nth < 16; nth++) {
     TempFolder folder;
     FaultEnv env(PosixEnv());
     file::FileStoreOptions options;
@@ -218,14 +218,20 @@ TEST_CASE("file store: of a batch all is there after a crash, or nothing") {
         members.push_back({SliceOf(key), metadata, value.size(), chunks, false});
       }
       members.push_back({.key = SliceOf("gone"), .metadata = {}, .chunks = {}, .remove = true});
-      env.Inject({.path = "seg", .nth = nth, .times = 1, .at_most = 700, .halt = nth % 2 == 0});
+      if (nth < 8) {
+        env.Inject({.path = "seg", .nth = nth, .times = 1, .at_most = 700, .halt = nth % 2 == 0});
+      } else {
+        // A part of it is written, and then the machine stops.
+        env.Inject({.call = Call::kWrite, .nth = 1, .times = 1, .at_most = 300 * (nth - 7)});
+        env.Inject({.call = Call::kWrite, .nth = 2, .times = 1, .halt = true});
+      }
       Wrote wrote;
       store->Batch(members, store.Into(wrote));
       done = wrote.kind == Written::kDone;
       env.Halt();
     }
     env.ClearFaults();
-    REQUIRE(env.LosePower(nth, PowerLoss::kSectors));
+    REQUIRE(env.LosePower(nth, nth < 8 ? PowerLoss::kSectors : PowerLoss::kEverything));
     Store store(env, folder.path() + "/s", options);
     REQUIRE(store.ok());
     const bool there = store.Has("a", value);
@@ -254,7 +260,7 @@ TEST_CASE("file store: wrong options and foreign directories are refused, and le
     REQUIRE(file.ok());
   }
   const Store refused(PosixEnv(), path);
-  CHECK(refused.code() == Status::Code::kFormat);
+  CHECK(refused.code() == Status::Code::kInvalidArgument);
   CHECK(refused.error().find("mine") != std::string::npos);
   uint64_t entries = 0;
   CHECK(made.value()
@@ -271,7 +277,7 @@ TEST_CASE("file store: wrong options and foreign directories are refused, and le
     Result<File> file = made.value().OpenFile("file", Env::Access::kCreate);
     REQUIRE(file.ok());
   }
-  CHECK(Store(PosixEnv(), path + "/file").code() == Status::Code::kWrongKind);
+  CHECK(Store(PosixEnv(), path + "/file").code() == Status::Code::kInvalidArgument);
 }
 
 TEST_CASE("file store: a directory has one owner, whom the other one names") {
@@ -304,7 +310,7 @@ TEST_CASE("file store: a directory has one owner, whom the other one names") {
 }
 
 TEST_CASE("file store: an image is used, and without it the log says the same") {
-  for (const int harm : {0, 1, 2}) {
+  for (const int harm : {0, 1, 2, 3}) {
     TempFolder folder;
     const std::string path = folder.path() + "/s";
     std::map<std::string, std::vector<uint8_t>> model;
@@ -319,7 +325,8 @@ TEST_CASE("file store: an image is used, and without it the log says the same") 
       }
       CHECK(store.Delete("key 7").existed);
       model.erase("key 7");
-      CHECK(store.Close());
+      // Without a close, the image is older than the log.
+      if (harm != 3) CHECK(store.Close());
     }
     Result<Folder> log = OpenFolderAt(PosixEnv(), path + "/log", Folder::Missing::kRefuse);
     REQUIRE(log.ok());
@@ -341,9 +348,9 @@ TEST_CASE("file store: an image is used, and without it the log says the same") 
     }
     Store store(PosixEnv(), path);
     REQUIRE_MESSAGE(store.ok(), store.error());
-    CHECK((store->recovered().image != 0) == (harm == 0));
+    CHECK((store->recovered().image != 0) == (harm == 0 || harm == 3));
     CHECK(store->recovered().images_damaged == (harm == 2 ? 1 : 0));
-    CHECK(store->recovered().clean);
+    CHECK(store->recovered().clean == (harm != 3));
     CHECK(store->stats().entries == model.size());
     for (const auto& [key, value] : model) CHECK(store.Has(key, value));
     CHECK(!store.Get("key 7"));

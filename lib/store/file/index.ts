@@ -1,6 +1,7 @@
 import { native } from '../../native/loader.js'
 import type { FileStore } from './file-store.js'
 import { jsFileStore } from './js.js'
+import { nativeFileStore } from './native.js'
 import { type FileStoreOptions, readFileOptions } from './options.js'
 
 /**
@@ -14,7 +15,6 @@ import { type FileStoreOptions, readFileOptions } from './options.js'
  */
 export function fileStore(options: FileStoreOptions): FileStore {
   const config = readFileOptions(options)
-  // Asked although there is one engine only, so that DREY_NATIVE=1 without an addon is refused here as elsewhere.
-  native()
-  return jsFileStore(config)
+  const addon = native()
+  return addon === undefined ? jsFileStore(config) : nativeFileStore(config, addon)
 }

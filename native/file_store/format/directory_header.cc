@@ -63,7 +63,7 @@ Result<DirectoryHeader> ParseDirectory(Slice file) noexcept {
     header.made_at = Load64(&copy[56]);
     return header;
   }
-  return Status::Failed(Status::Code::kFormat,
+  return Status::Failed(Status::Code::kCorrupt,
                         "the file DREY is damaged or not of drey: remove the directory, or choose "
                         "another");
 }

@@ -24,8 +24,8 @@ struct DirectoryHeader {
 // `file` must have kFileBytes.
 void Encode(const DirectoryHeader& header, std::span<uint8_t> file) noexcept;
 
-// The first copy that is whole; kFormat when there is none, or it is of a version that is greater
-// than ours.
+// The first copy that is whole; kCorrupt when there is none, kFormat when it is of a version that
+// is greater than ours.
 Result<DirectoryHeader> ParseDirectory(Slice file) noexcept;
 
 }  // namespace drey::file

@@ -92,8 +92,10 @@ bool Parse(Slice bytes, Metadata* metadata) noexcept {
 }
 
 std::vector<uint8_t> Encode(const Metadata& metadata) {
-  std::vector<uint8_t> bytes(2, 0);
-  bytes[1] = metadata.negative ? kNegative : 0;
+  std::vector<uint8_t> bytes;
+  bytes.reserve(64 + metadata.etag.size() + metadata.user.size());
+  bytes.push_back(0);
+  bytes.push_back(metadata.negative ? kNegative : 0);
   AppendTime(bytes, metadata.cached_at);
   uint32_t presence = 0;
   if (metadata.fresh_until != Metadata::kNever) {

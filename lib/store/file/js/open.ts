@@ -1,5 +1,3 @@
-import { showSize } from '../../../config/units.js'
-import { messageOf } from '../../../errors.js'
 import type { StoreContext } from '../../store.js'
 import { syncFolder } from '../env.js'
 import { openFailure } from '../failure.js'
@@ -7,6 +5,7 @@ import type { RecoverySummary } from '../file-store.js'
 import { SpaceLedger } from '../ledger.js'
 import { takeLock } from '../lock.js'
 import type { FileConfig } from '../options.js'
+import { tell } from '../told.js'
 import { Blobs } from './blobs.js'
 import { type Core, contextsOf, logFolder, segmentPath, type Tally } from './core.js'
 import { openDirectory } from './directory.js'
@@ -139,25 +138,4 @@ async function removeBroken({ env, dir, config, ledger }: Core, broken: Recovere
     ledger.release(charged)
   }
   if (broken.length > 0 && config.durability === 'power') await syncFolder(env, logFolder(dir))
-}
-
-/** One line for the program's log. */
-function tell({ logger, dir }: FileConfig, summary: RecoverySummary, bytes: number): void {
-  if (logger === undefined) return
-  const { clean, milliseconds, entries, tornBytes, damagedBytes, orphans, doubt, replayed } = summary
-  const parts = [
-    `file store ${dir}: ${entries} entries, ${showSize(bytes)}, opened in ${Math.round(milliseconds)} ms`,
-    clean
-      ? 'closed cleanly'
-      : `not closed cleanly: ${replayed} records read, ${tornBytes} bytes dropped at the end`,
-    ...(orphans > 0 ? [`${orphans} files removed that nothing referred to`] : []),
-    ...(damagedBytes > 0 ? [`${damagedBytes} bytes damaged`] : []),
-    ...(doubt ? ['entries are to be revalidated'] : []),
-  ]
-  try {
-    if (damagedBytes > 0) logger.warn({ dir, ...summary }, parts.join('; '))
-    else logger.info({ dir, ...summary }, parts.join('; '))
-  } catch (error) {
-    process.emitWarning(`the logger of a file store failed: ${messageOf(error)}`, { type: 'DreyWarning' })
-  }
 }

@@ -67,7 +67,7 @@ export const BUGS = [
     name: 'no doubt after a loss of power',
     file: 'native/file_store/recovery.cc',
     replace: 'if (lost && each.header.durability != Durability::kPower) Doubt(result_.next_sequence);',
-    by: '',
+    by: 'static_cast<void>(lost);',
     check: 'fileCore',
   },
   // -- The bound (I4).

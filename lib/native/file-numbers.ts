@@ -1,0 +1,105 @@
+/*
+ * What calls of the file store give beside what they return: places in arrays of numbers that each thread has.
+ * native/node/file_numbers.h and native/node/file_store.cc have the same lists.
+ */
+
+/** Of an entry that was found: where its value begins in the memory that was given, and how many bytes of it are there. */
+export const VALUE_AT = 0
+export const VALUE_BYTES = 1
+export const SIZE = 2
+/** Bytes of all its chunks, as they are stored. */
+export const STORED = 3
+export const CHUNK_POWER = 4
+/** The greatest codec of what is there: 0 when those bytes are the value's own. */
+export const CODEC_ID = 5
+/** Of a packed value, where the descriptions of its chunks begin. */
+export const TABLE_AT = 6
+/** Its place in the log. */
+export const SEGMENT = 7
+export const OFFSET = 8
+/** 1 when it is in doubt. */
+export const DOUBT = 9
+export const CACHED_AT = 10
+export const FRESH_UNTIL = 11
+export const STALE_IF_ERROR_UNTIL = 12
+export const NEGATIVE = 13
+/** Texts of its metadata: where, and how long; -1 when there is none. */
+export const ETAG_AT = 14
+export const ETAG_SIZE = 15
+export const USER_AT = 16
+export const USER_SIZE = 17
+export const CODEC_AT = 18
+export const CODEC_SIZE = 19
+/** A handle, or -1; its number, and what it takes of the disk. */
+export const BLOB = 20
+export const BLOB_SEQUENCE = 21
+export const BLOB_CHARGE = 22
+/** What a find wants that had no room or has to wait: bytes of the record, and whether there is a blob. */
+export const NEEDED = 23
+export const NEEDS_BLOB = 24
+/** How much of the block was given out before. */
+export const BLOCK_USED = 25
+/** What an open gives: a handle, and what holds in the directory. */
+export const STORE = 26
+export const STORE_MAX_ITEM = 27
+export const STORE_PACK_LIMIT = 28
+export const STORE_CHUNK_BYTES = 29
+export const STORE_MAX_BYTES = 30
+
+/** Of a completion, in the array of completions: so many numbers each. */
+export const DONE_NUMBERS = 4
+export const DONE_OPERATION = 0
+/** -1 when it failed. */
+export const DONE_OUTCOME = 1
+export const DONE_FIRST = 2
+export const DONE_SECOND = 3
+
+/** What `fileFind` says, and a find that waited. */
+export const FOUND_FILE = { miss: 0, found: 1, wait: 2, tooSmall: 3 } as const
+/** What operations that write say. */
+export const WRITTEN = { done: 0, fenced: 1, gone: 2, tooLarge: 3, noRoom: 4 } as const
+/** Why a key was dropped. */
+export const DROPPED = { evicted: 0, expired: 1, corrupt: 2 } as const
+
+/** What `fileOpen` takes, in order. */
+export const FILE_OPTIONS = [
+  'maxBytes',
+  'maxIndexBytes',
+  'maxItemBytes',
+  'segmentBytes',
+  'packLimit',
+  'chunkPower',
+  'minFreeBytes',
+  'minFreeShare',
+  'partitions',
+  'durability',
+  'openFiles',
+  'readThreads',
+  'policy',
+] as const
+
+/** What `fileStats` writes, in order. */
+export const FILE_STATS = [
+  'entries',
+  'blobs',
+  'bytes',
+  'maxBytes',
+  'indexBytes',
+  'segments',
+  'evictions',
+  'expirations',
+  'corrupt',
+  'diskErrors',
+  'refusals',
+  'reclaimed',
+  'givenBytes',
+  'writtenBytes',
+  'clean',
+  'milliseconds',
+  'recovered',
+  'replayed',
+  'tornBytes',
+  'damages',
+  'orphans',
+  'doubt',
+] as const

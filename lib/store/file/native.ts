@@ -1,0 +1,477 @@
+import type { ChunkCodec } from '../../compression/index.js'
+import { ClosedError, ConfigError, DreyError } from '../../errors.js'
+import type { Addon } from '../../native/addon.js'
+import {
+  DROPPED,
+  FILE_OPTIONS,
+  FOUND_FILE,
+  NEEDED,
+  NEEDS_BLOB,
+  STORE,
+  STORE_CHUNK_BYTES,
+  STORE_MAX_BYTES,
+  STORE_MAX_ITEM,
+  STORE_PACK_LIMIT,
+  WRITTEN,
+} from '../../native/file-numbers.js'
+import {
+  type Draft,
+  IN_HAND,
+  type Later,
+  type Metadata,
+  type StoreContext,
+  type StoredEntry,
+} from '../store.js'
+import { failure, openFailure } from './failure.js'
+import type { Change, FileStore, FileStoreStats, RecoverySummary } from './file-store.js'
+import { decodeMetadata, encodeMetadata } from './format/metadata.js'
+import type { BlobHost, BlobInfo } from './native/blob-entry.js'
+import { type NativeDraftHost, NativeFileDraft } from './native/draft.js'
+import type { NativeEntry } from './native/found.js'
+import type { Ended } from './native/operations.js'
+import { readBlob, readPacked } from './native/reading.js'
+import { type NativeStats, NO_STATS, readStats, recoveryOf } from './native/stats.js'
+import { type FileThread, fileThreadOf } from './native/thread.js'
+import { DURABILITIES, FILE_POLICY_NAMES, type FileConfig } from './options.js'
+import { tell } from './told.js'
+
+/** The native engine of `fileStore`. */
+export function nativeFileStore(config: FileConfig, addon: Addon): FileStore {
+  return new NativeFileStore(config, addon)
+}
+
+/** The addon's index takes its memory in pieces of that size. */
+const LEAST_INDEX = 4 * 1024 * 1024
+/** Keys that were acknowledged before they were written, until all is flushed. */
+const MOST_UNWRITTEN = 1000
+
+/**
+ * A directory opened by the addon, which all threads of the process share that open it.
+ *
+ * Invariants: `#store` is a handle of the addon's from `open` until `close` began; no call of the addon names it, a draft or a
+ * blob of it after that.
+ */
+class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
+  readonly name = 'file'
+  readonly #config: FileConfig
+  readonly #addon: Addon
+  readonly #drafts = new Set<NativeFileDraft>()
+  /** How many have each blob open. */
+  readonly #pinned = new Map<number, number>()
+  /** What was acknowledged and may not be written yet: without durability. */
+  readonly #unwritten = new Set<string>()
+  #thread: FileThread | undefined
+  #context: StoreContext | undefined
+  #store = -1
+  #listening = -1
+  #recovery: RecoverySummary | undefined
+  #last: NativeStats = NO_STATS
+  #pinnedBytes = 0
+  /** Of drafts that are open and more than packed values, here or on the disk. */
+  #draftBytes = 0
+  #refusals = 0
+  #limits = { maxBytes: 0, maxItemBytes: 0, packLimit: 0, chunkBytes: 0 }
+  #closing: Promise<void> | undefined
+  #flushing: Promise<void> | undefined
+
+  constructor(config: FileConfig, addon: Addon) {
+    this.#config = config
+    this.#addon = addon
+    const { maxBytes, maxItemBytes, packLimit, chunkBytes } = config
+    this.#limits = { maxBytes, maxItemBytes, packLimit, chunkBytes }
+  }
+
+  get maxItemBytes(): number {
+    return this.#limits.maxItemBytes
+  }
+
+  get packLimit(): number {
+    return this.#limits.packLimit
+  }
+
+  get chunkBytes(): number {
+    return this.#limits.chunkBytes
+  }
+
+  get codec(): ChunkCodec {
+    return this.#config.codec
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  get thread(): FileThread {
+    if (this.#thread === undefined || this.#store === -1) throw new ClosedError('the file store is not open')
+    return this.#thread
+  }
+
+  async open(context: StoreContext): Promise<void> {
+    if (this.#context !== undefined) {
+      throw new ConfigError('tiers: this file store belongs to a cache already; make one for each cache')
+    }
+    this.#context = context
+    const thread = fileThreadOf(this.#addon)
+    const { dir } = this.#config
+    try {
+      await thread.operations.run(
+        () => this.#addon.fileOpen(dir, optionsFor(this.#config)),
+        ({ operation }) => {
+          this.#addon.fileOpened(operation)
+          const { numbers } = thread
+          this.#store = numbers[STORE]!
+          // Who opened it first said what holds.
+          this.#limits = {
+            maxBytes: numbers[STORE_MAX_BYTES]!,
+            maxItemBytes: numbers[STORE_MAX_ITEM]!,
+            packLimit: numbers[STORE_PACK_LIMIT]!,
+            chunkBytes: numbers[STORE_CHUNK_BYTES]!,
+          }
+        },
+      )
+    } catch (error) {
+      throw openError(error, dir)
+    }
+    this.#thread = thread
+    this.#listen()
+    const stats = this.#readStats()
+    this.#recovery = recoveryOf(stats)
+    tell(this.#config, this.#recovery, stats.bytes)
+  }
+
+  find(key: string, peek = false): Later<StoredEntry | undefined> {
+    if (this.closed) return undefined
+    if (this.#unwritten.has(key)) return this.#flush().then(() => this.#find(key, peek))
+    return this.#find(key, peek)
+  }
+
+  draft(key: string, size: number | undefined, user?: unknown): Draft | undefined {
+    if (this.closed) return undefined
+    const { maxBytes, maxItemBytes } = this.#limits
+    const room = maxBytes - this.#pinnedBytes - 2 * this.#config.segmentBytes
+    if (size !== undefined && (size > maxItemBytes || size > room)) {
+      this.onRefusal()
+      return undefined
+    }
+    const handle = this.thread.addon.fileDraftBegin(this.#store, key)
+    const draft = new NativeFileDraft(this, key, handle, user)
+    this.#drafts.add(draft)
+    return draft
+  }
+
+  async revise(key: string, entry: StoredEntry, metadata: Metadata): Promise<boolean> {
+    const { segment, offset } = entry as NativeEntry
+    if (this.closed || segment === undefined || metadata.size !== entry.metadata.size) return false
+    const bytes = encodeMetadata(metadata)
+    if (bytes === undefined) return false
+    const outcome = await this.#write('writing metadata', () =>
+      this.#addon.fileRevise(this.#store, key, segment, offset, bytes),
+    )
+    if (outcome.outcome === WRITTEN.done) this.onCommit(key)
+    return outcome.outcome === WRITTEN.done
+  }
+
+  async delete(key: string): Promise<boolean> {
+    if (this.closed) throw new ClosedError('the file store is closed')
+    const { outcome, first } = await this.#write('writing a delete', () =>
+      this.#addon.fileDelete(this.#store, key),
+    )
+    if (outcome !== WRITTEN.done) throw failure(noRoom(), this.#config.dir, 'writing a delete')
+    return first === 1
+  }
+
+  async clear(): Promise<void> {
+    if (this.closed) throw new ClosedError('the file store is closed')
+    const what = 'writing that all is removed'
+    const { outcome } = await this.#write(what, () => this.#addon.fileClear(this.#store))
+    if (outcome !== WRITTEN.done) throw failure(noRoom(), this.#config.dir, what)
+  }
+
+  async *entries(): AsyncGenerator<readonly [string, Metadata], void, undefined> {
+    if (this.closed) return
+    if (this.#config.durability === 'none') await this.#flush()
+    const scan = this.thread.addon.fileScan(this.#store)
+    try {
+      for (let more = true; more; ) {
+        const page = await this.#run(
+          () => this.#addon.fileScanNext(scan),
+          ({ operation, second }) => {
+            more = second === 1
+            return this.#addon.filePage(operation)
+          },
+        )
+        for (let at = 0; at < page.length; at += 4) {
+          const found = listed(page, at)
+          if (found !== undefined) yield found
+        }
+      }
+    } finally {
+      if (!this.closed) this.#addon.fileScanEnd(scan)
+    }
+  }
+
+  stats(): FileStoreStats {
+    const open = !this.closed && this.#store !== -1
+    const stats = open ? this.#readStats() : this.#last
+    const { maxBytes, maxItemBytes } = this.#limits
+    return {
+      entries: open ? stats.entries : 0,
+      bytes: stats.bytes,
+      pinnedBytes: open ? Math.min(this.#pinnedBytes, stats.bytes) : 0,
+      maxBytes,
+      maxItemBytes,
+      evictions: stats.evictions,
+      expirations: stats.expirations,
+      policyFaults: 0,
+      refusals: stats.refusals + this.#refusals,
+      segments: open ? stats.segments : 0,
+      blobs: open ? stats.blobs : 0,
+      indexBytes: open ? stats.indexBytes : 0,
+      corrupt: stats.corrupt,
+      diskErrors: stats.diskErrors,
+      reclaimed: stats.reclaimed,
+      writeAmplification: stats.givenBytes === 0 ? 0 : stats.writtenBytes / stats.givenBytes,
+      recovery: this.#recovery,
+      ...(this.codec.compressor === undefined ? {} : { compression: this.codec.stats() }),
+    }
+  }
+
+  async commitAll(changes: readonly Change[]): Promise<boolean> {
+    const drafts = changes.flatMap((change) => ('draft' in change ? [change.draft as NativeFileDraft] : []))
+    let outcome: number = WRITTEN.gone
+    try {
+      const given: Array<number | string | Uint8Array | undefined> = []
+      for (const change of changes) {
+        if ('draft' in change) {
+          const draft = change.draft as NativeFileDraft
+          const metadata = await draft.prepare(change.metadata)
+          if (metadata === undefined) return false
+          given.push(draft.handle, metadata)
+        } else {
+          given.push(change.key, undefined)
+        }
+      }
+      if (this.closed) return false
+      const written = await this.#write('writing a batch', () =>
+        this.#addon.fileCommitAll(this.#store, given),
+      )
+      outcome = written.outcome
+      return outcome === WRITTEN.done
+    } finally {
+      for (const draft of drafts) draft.settle(outcome)
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  pin({ sequence, charge }: BlobInfo): void {
+    const open = this.#pinned.get(sequence) ?? 0
+    this.#pinned.set(sequence, open + 1)
+    if (open === 0) this.#pinnedBytes += charge
+  }
+
+  unpin({ sequence, charge }: BlobInfo): void {
+    const open = this.#pinned.get(sequence)! - 1
+    if (open > 0) {
+      this.#pinned.set(sequence, open)
+      return
+    }
+    this.#pinned.delete(sequence)
+    this.#pinnedBytes -= charge
+  }
+
+  enter(bytes: number): boolean {
+    const { maxBytes } = this.#limits
+    if (this.#draftBytes + bytes > maxBytes - 2 * this.#config.segmentBytes) return false
+    this.#draftBytes += bytes
+    return true
+  }
+
+  leave(bytes: number): void {
+    this.#draftBytes -= bytes
+  }
+
+  pinDraft(bytes: number): void {
+    this.#pinnedBytes += bytes
+  }
+
+  onRefusal(): void {
+    this.#refusals += 1
+  }
+
+  onCommit(key: string): void {
+    if (this.#config.durability !== 'none') return
+    this.#unwritten.add(key)
+    // Told nobody: who looks for one of them waits for it.
+    if (this.#unwritten.size > MOST_UNWRITTEN) this.#flush().catch(() => undefined)
+  }
+
+  onEnd(draft: NativeFileDraft): void {
+    this.#drafts.delete(draft)
+  }
+
+  #find(key: string, peek: boolean): Later<StoredEntry | undefined> {
+    if (this.closed) return undefined
+    const { addon, numbers, block } = this.thread
+    let found = addon.fileFind(this.#store, key, peek)
+    while (found === FOUND_FILE.tooSmall) {
+      block.makeRoom(numbers[NEEDED]!)
+      found = addon.fileFind(this.#store, key, true)
+    }
+    if (found === FOUND_FILE.found) {
+      const entry = readPacked(this.codec, numbers, block.bytes)
+      block.settle()
+      return entry
+    }
+    block.settle()
+    if (found === FOUND_FILE.miss) return undefined
+    return this.#findLater(key, peek, numbers[NEEDED]!, numbers[NEEDS_BLOB] === 1)
+  }
+
+  async #findLater(
+    key: string,
+    peek: boolean,
+    needed: number,
+    blob: boolean,
+  ): Promise<StoredEntry | undefined> {
+    // The first chunks of a blob come with it; small ones whole.
+    const memory = Buffer.allocUnsafeSlow(needed + (blob ? Math.max(IN_HAND, this.chunkBytes) : 0))
+    let again: readonly [number, boolean] | undefined
+    const entry = await this.#run(
+      () => this.#addon.fileFindLater(this.#store, key, peek, memory),
+      ({ outcome, operation, first, second }) => {
+        if (outcome === FOUND_FILE.tooSmall) again = [first, second === 1]
+        if (outcome !== FOUND_FILE.found || !this.#addon.fileTake(operation)) return undefined
+        return this.#entryOf(key, memory)
+      },
+    )
+    return again === undefined ? entry : this.#findLater(key, peek, ...again)
+  }
+
+  #entryOf(key: string, memory: Buffer): Later<StoredEntry | undefined> {
+    const { numbers } = this.thread
+    return readBlob(this, key, numbers, memory) ?? readPacked(this.codec, numbers, memory)
+  }
+
+  #run<T>(start: () => number, settle: (ended: Ended) => T): Promise<Awaited<T>> {
+    const guarded = (): number => {
+      // It may have had to wait.
+      if (this.closed) throw new ClosedError('the file store is closed')
+      return start()
+    }
+    return this.thread.operations.run(guarded, settle) as Promise<Awaited<T>>
+  }
+
+  async #write(what: string, start: () => number): Promise<Ended> {
+    try {
+      return await this.#run(start, (ended) => ended)
+    } catch (error) {
+      throw this.failure(error, what)
+    }
+  }
+
+  failure(error: unknown, what = 'writing'): unknown {
+    return failure(error, this.#config.dir, what)
+  }
+
+  /** Waits until what was acknowledged is written. */
+  #flush(): Promise<void> {
+    if (this.#unwritten.size === 0 && this.#flushing === undefined) return Promise.resolve()
+    if (this.#flushing !== undefined) return this.#flushing.then(() => this.#flush())
+    const written = [...this.#unwritten]
+    this.#unwritten.clear()
+    const flushing = this.#run(
+      () => this.#addon.fileFlush(this.#store),
+      () => undefined,
+    ).finally(() => {
+      this.#flushing = undefined
+    })
+    // Until it has ended, they are not written.
+    for (const key of written) this.#unwritten.add(key)
+    this.#flushing = flushing.then(() => {
+      for (const key of written) this.#unwritten.delete(key)
+    })
+    return this.#flushing
+  }
+
+  #readStats(): NativeStats {
+    this.#last = readStats(this.thread.addon, this.#store)
+    return this.#last
+  }
+
+  #listen(): void {
+    const { addon, operations } = this.thread
+    this.#listening = addon.fileListen(this.#store, true)
+    if (this.#listening !== -1) operations.stand(this.#listening, () => this.#hear())
+  }
+
+  /** Tells the cache which keys were dropped. */
+  #hear(): void {
+    if (this.closed) return
+    const context = this.#context!
+    const dropped = this.#addon.fileDropped(this.#store) ?? []
+    const evictions = context.hearsEvictions()
+    for (let at = 0; at < dropped.length; at += 2) {
+      const key = dropped[at] as string
+      const why = dropped[at + 1]
+      if (why === DROPPED.corrupt) context.onCorrupt?.(key)
+      else if (evictions) context.onEvict(key, why === DROPPED.expired ? 'expired' : 'size')
+    }
+  }
+
+  async #close(): Promise<void> {
+    if (this.#thread === undefined) return
+    const { operations, addon } = this.#thread
+    this.#readStats()
+    const store = this.#store
+    if (this.#listening !== -1) operations.unstand(this.#listening)
+    for (const draft of [...this.#drafts]) draft.cut()
+    await operations.run(
+      () => addon.fileClose(store),
+      () => undefined,
+    )
+  }
+}
+
+function optionsFor(config: FileConfig): Float64Array {
+  const given: Record<(typeof FILE_OPTIONS)[number], number> = {
+    maxBytes: config.maxBytes,
+    maxIndexBytes: Math.max(config.maxIndexBytes, LEAST_INDEX),
+    maxItemBytes: config.maxItemBytes,
+    segmentBytes: config.segmentBytes,
+    packLimit: config.packLimit,
+    chunkPower: Math.log2(config.chunkBytes),
+    minFreeBytes: config.minFree < 1 ? 0 : config.minFree,
+    minFreeShare: config.minFree < 1 ? config.minFree : 0,
+    partitions: config.partitions,
+    durability: DURABILITIES.indexOf(config.durability),
+    openFiles: config.openFiles,
+    readThreads: config.readConcurrency,
+    policy: FILE_POLICY_NAMES.indexOf(config.policy),
+  }
+  return Float64Array.from(FILE_OPTIONS, (name) => given[name])
+}
+
+/** What the system says of the place is about the option that names it. */
+function openError(error: unknown, dir: string): unknown {
+  const system = error instanceof DreyError && error.code === 'ERR_DREY_IO' ? error.cause : undefined
+  return system === undefined ? error : openFailure(system, dir, 'opening the directory')
+}
+
+function listed(
+  page: ReadonlyArray<string | number | boolean | Buffer>,
+  at: number,
+): readonly [string, Metadata] | undefined {
+  const stored = decodeMetadata(page[at + 3] as Buffer, page[at + 1] as number)
+  if (stored === undefined) return undefined
+  const { metadata } = stored
+  const doubt = page[at + 2] as boolean
+  return [page[at] as string, doubt ? { ...metadata, freshUntil: 0, staleIfErrorUntil: 0 } : metadata]
+}
+
+function noRoom(): Error {
+  return Object.assign(new Error('there is no room'), { code: 'ENOSPC' })
+}

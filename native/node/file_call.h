@@ -1,0 +1,34 @@
+#pragma once
+
+#include <utility>
+
+#include "node/arguments.h"
+#include "node/error.h"
+#include "node/files.h"
+#include "node/values.h"
+
+// What the functions of the file store share.
+namespace drey::node {
+
+// What operations that write tell; lib/native/addon.ts has the same list as WRITTEN.
+enum Written : int32_t { kWritten, kFencedOff, kGone, kTooLargeValue, kNoRoomLeft };
+
+// Null when the number is none of a store's; then a TypeError is pending.
+OpenFileStore* FileStoreArgument(napi_env env, Files& files, napi_value value);
+
+// -1 when nothing was begun.
+inline napi_value OperationValue(napi_env env, int64_t id) noexcept {
+  return Double(env, static_cast<double>(id));
+}
+
+// The ending of an operation that writes.
+file::WriteDone WriteEnd(Files& files, uint32_t id, const Files::Operation& operation);
+// Has the store do it, which is told as the end of the operation; or ends it at once, when the
+// store is closed.
+void RunOrRefuse(Files& files, uint32_t id, file::FileStore& store, Executor::LaneName lane,
+                 const Files::Operation& operation, std::function<Files::Ending()> work);
+// Does it where what is given up may wait for a disk; here, when the store is closed.
+void LetGo(file::FileStore& store, std::function<void()> work);
+Files::Ending EndingOf(file::WriteOutcome outcome, FileOperation& operation);
+
+}  // namespace drey::node

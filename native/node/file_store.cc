@@ -1,0 +1,418 @@
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "io/env_posix.h"
+#include "node/file_call.h"
+#include "node/functions.h"
+
+// Opening, closing and running a file store.
+namespace drey::node {
+namespace {
+
+// What fileOpen is given, in this order; lib/native/addon.ts has the same list.
+enum OpenNumber : uint32_t {
+  kOpenMaxBytes,
+  kOpenMaxIndexBytes,
+  kOpenMaxItemBytes,
+  kOpenSegmentBytes,
+  kOpenPackLimit,
+  kOpenChunkPower,
+  kOpenMinFreeBytes,
+  kOpenMinFreeShare,
+  kOpenPartitions,
+  kOpenDurability,
+  kOpenFiles,
+  kOpenReadThreads,
+  kOpenPolicy,
+  kOpenNumbers
+};
+
+// What fileStats writes, in this order; lib/native/addon.ts has the same list.
+enum StatNumber : uint32_t {
+  kStatEntries,
+  kStatBlobs,
+  kStatBytes,
+  kStatMaxBytes,
+  kStatIndexBytes,
+  kStatSegments,
+  kStatEvictions,
+  kStatExpirations,
+  kStatCorrupt,
+  kStatDiskErrors,
+  kStatRefusals,
+  kStatReclaimed,
+  kStatGivenBytes,
+  kStatWrittenBytes,
+  kStatClean,
+  kStatMilliseconds,
+  kStatRecovered,
+  kStatReplayed,
+  kStatTornBytes,
+  kStatDamages,
+  kStatOrphans,
+  kStatDoubt,
+  kStatNumbers
+};
+
+Result<std::span<double>> DoublesArgument(napi_env env, napi_value value, size_t count) {
+  napi_typedarray_type type{};
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_float64_array || length < count) {
+    return Status::InvalidArgument("numbers must be a Float64Array of at least " +
+                                   std::to_string(count));
+  }
+  return std::span(static_cast<double*>(data), length);
+}
+
+uint64_t Whole(double value) noexcept {
+  return value > 0 && value < 9007199254740992.0 ? static_cast<uint64_t>(value) : 0;
+}
+
+file::FileStoreOptions OptionsOf(std::string dir, std::span<const double> numbers) {
+  constexpr file::TurnKind kPolicies[] = {file::TurnKind::kFifo, file::TurnKind::kLru,
+                                          file::TurnKind::kLfu, file::TurnKind::kSieve,
+                                          file::TurnKind::kS3Fifo};
+  constexpr file::Durability kDurabilities[] = {file::Durability::kNone, file::Durability::kProcess,
+                                                file::Durability::kPower};
+  file::FileStoreOptions options;
+  options.dir = std::move(dir);
+  options.max_bytes = Whole(numbers[kOpenMaxBytes]);
+  options.max_index_bytes = Whole(numbers[kOpenMaxIndexBytes]);
+  options.max_item_bytes = Whole(numbers[kOpenMaxItemBytes]);
+  options.segment_bytes = Whole(numbers[kOpenSegmentBytes]);
+  options.pack_limit = Whole(numbers[kOpenPackLimit]);
+  options.chunk_power = static_cast<uint8_t>(Whole(numbers[kOpenChunkPower]));
+  options.min_free_bytes = Whole(numbers[kOpenMinFreeBytes]);
+  options.min_free_share = numbers[kOpenMinFreeShare];
+  options.partitions = static_cast<uint32_t>(Whole(numbers[kOpenPartitions]));
+  options.durability = kDurabilities[std::min<uint64_t>(Whole(numbers[kOpenDurability]), 2)];
+  options.open_files = static_cast<uint32_t>(Whole(numbers[kOpenFiles]));
+  options.policy = kPolicies[std::min<uint64_t>(Whole(numbers[kOpenPolicy]), 4)];
+  options.title = std::string("drey ") + DREY_VERSION;
+  options.env = &PosixEnv();
+  return options;
+}
+
+// Work that has no executor yet, or none any more.
+napi_value RunOnThread(napi_env env, Files& files, uint32_t id, const Files::Operation& operation,
+                       std::function<void()> work) {
+  Result<Thread> thread = Thread::Start("drey-open", Thread::Priority::kNormal, std::move(work));
+  if (!thread.ok()) {
+    files.Cancel(id);
+    return Throw(env, thread.status());
+  }
+  operation->thread = thread.Take();
+  return OperationValue(env, id);
+}
+
+}  // namespace
+
+OpenFileStore* FileStoreArgument(napi_env env, Files& files, napi_value value) {
+  const Result<uint32_t> number = Uint32Argument(env, value, "store");
+  OpenFileStore* const store = number.ok() ? files.stores.Get(number.value()) : nullptr;
+  if (store == nullptr) Throw(env, Status::InvalidArgument("store must be one that is open"));
+  return store;
+}
+
+Files::Ending EndingOf(file::WriteOutcome outcome, FileOperation& operation) {
+  using Kind = file::WriteOutcome::Kind;
+  Files::Ending ending{.first = outcome.existed ? uint64_t{1} : 0};
+  switch (outcome.kind) {
+    case Kind::kDone:
+      ending.outcome = kWritten;
+      break;
+    case Kind::kFenced:
+      ending.outcome = kFencedOff;
+      break;
+    case Kind::kSuperseded:
+      ending.outcome = kGone;
+      break;
+    case Kind::kTooLarge:
+      ending.outcome = kTooLargeValue;
+      break;
+    case Kind::kFailed:
+      ending.outcome = kNoRoomLeft;
+      // Without an errno it was the store that found no room, not the system.
+      if (outcome.status.code() != Status::Code::kNoSpace) {
+        operation.failure = std::move(outcome.status);
+      }
+      break;
+  }
+  return ending;
+}
+
+file::WriteDone WriteEnd(Files& files, uint32_t id, const Files::Operation& operation) {
+  return [operation, end = files.EndOf(id, operation)](file::WriteOutcome outcome) {
+    end(EndingOf(std::move(outcome), *operation));
+  };
+}
+
+void RunOrRefuse(Files& files, uint32_t id, file::FileStore& store, Executor::LaneName lane,
+                 const Files::Operation& operation, std::function<Files::Ending()> work) {
+  const auto end = files.EndOf(id, operation);
+  if (store.Run(lane, [work = std::move(work), end] { end(work()); })) return;
+  operation->failure = Status::Failed(Status::Code::kClosed, "the file store is closed");
+  end({});
+}
+
+void LetGo(file::FileStore& store, std::function<void()> work) {
+  // Not copied for the call: what it holds is to go where it runs.
+  const auto shared = std::make_shared<std::function<void()>>(std::move(work));
+  const bool taken = store.Run(Executor::kWrite, [shared] {
+    (*shared)();
+    *shared = nullptr;
+  });
+  if (!taken) (*shared)();
+}
+
+napi_value FileAttach(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  napi_value numbers[2] = {};
+  if (files.is_open() || files.Open(env, arguments[0], &numbers[0], &numbers[1]) != napi_ok) {
+    return Throw(env, Status::InvalidArgument("receive must be a function, given once"));
+  }
+  // After the thread-safe function was made, so that it runs before that is taken apart.
+  napi_add_env_cleanup_hook(
+      env, [](void* of) { static_cast<Files*>(of)->Close(); }, &files);
+  napi_value both = nullptr;
+  napi_create_array_with_length(env, 2, &both);
+  napi_set_element(env, both, 0, numbers[0]);
+  napi_set_element(env, both, 1, numbers[1]);
+  return both;
+}
+
+napi_value FileOpen(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  std::vector<char> space(8192);
+  const Result<std::string_view> dir = TextArgument(env, arguments[0], "dir", space);
+  if (!dir.ok()) return Throw(env, dir.status());
+  const Result<std::span<double>> numbers = DoublesArgument(env, arguments[1], kOpenNumbers);
+  if (!numbers.ok()) return Throw(env, numbers.status());
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  const auto threads = static_cast<uint32_t>(Whole(numbers.value()[kOpenReadThreads]));
+  return RunOnThread(env, files, static_cast<uint32_t>(id), operation,
+                     [operation, threads, end = files.EndOf(static_cast<uint32_t>(id), operation),
+                      options = OptionsOf(std::string(dir.value()), numbers.value())] {
+                       Result<file::FileRegistry::Attachment> attached =
+                           file::OpenDirectories().Attach(options, std::max<uint32_t>(threads, 1));
+                       if (attached.ok()) {
+                         operation->attached = attached.Take();
+                         operation->kept = true;
+                       } else {
+                         operation->failure = attached.TakeStatus();
+                       }
+                       end({});
+                     });
+}
+
+napi_value FileOpened(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  const Result<uint32_t> id = Uint32Argument(env, arguments[0], "operation");
+  Files::Operation* const operation = id.ok() ? files.operations.Get(id.value()) : nullptr;
+  if (operation == nullptr || (*operation)->attached.slot == nullptr) {
+    return Throw(env, Status::InvalidArgument("operation must be an open that ended"));
+  }
+  OpenFileStore open{.attached = std::exchange((*operation)->attached, {}), .drops = nullptr};
+  const file::FileStoreOptions& options = open.attached.directory->store().options();
+  files.Number(kFileStoreMaxItem) = static_cast<double>(options.max_item_bytes);
+  files.Number(kFileStorePackLimit) = static_cast<double>(options.pack_limit);
+  files.Number(kFileStoreChunkBytes) = static_cast<double>(uint64_t{1} << options.chunk_power);
+  files.Number(kFileStoreMaxBytes) = static_cast<double>(options.max_bytes);
+  files.Number(kFileStore) = files.stores.Add(std::move(open));
+  files.Forget(id.value());
+  return nullptr;
+}
+
+napi_value FileClose(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  files.StopListening(*open);
+  files.ForgetAllOf(open->attached.directory->store());
+  // Until the thread has it, it is the operation's, and an end of the environment gives it back.
+  const auto attached = std::make_shared<file::FileRegistry::Attachment>(std::move(open->attached));
+  files.stores.Remove(Uint32Argument(env, arguments[0], "store").value());
+  return RunOnThread(
+      env, files, static_cast<uint32_t>(id), operation,
+      [operation, attached, end = files.EndOf(static_cast<uint32_t>(id), operation)] {
+        operation->failure = file::OpenDirectories().Detach(std::move(*attached));
+        end({});
+      });
+}
+
+napi_value FileFailure(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  const Result<uint32_t> id = Uint32Argument(env, arguments[0], "operation");
+  Files::Operation* const operation = id.ok() ? files.operations.Get(id.value()) : nullptr;
+  if (operation == nullptr) {
+    return Throw(env, Status::InvalidArgument("operation must be one that failed"));
+  }
+  const Status& failure = (*operation)->failure;
+  napi_value said = nullptr;
+  napi_create_array_with_length(env, 3, &said);
+  napi_set_element(env, said, 0, Text(env, SliceOf(ErrorCode(failure.code()))));
+  napi_set_element(env, said, 1, Text(env, SliceOf(failure.message())));
+  napi_set_element(env, said, 2, Int(env, failure.error()));
+  files.Forget(id.value());
+  return said;
+}
+
+napi_value FileStats(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  const Result<std::span<double>> out = DoublesArgument(env, arguments[1], kStatNumbers);
+  if (!out.ok()) return Throw(env, out.status());
+  const file::FileStore& store = open->attached.directory->store();
+  const file::FileStore::Stats stats = store.stats();
+  const file::Recovered& recovered = store.recovered();
+  const auto set = [&](StatNumber number, uint64_t value) {
+    out.value()[number] = static_cast<double>(value);
+  };
+  set(kStatEntries, stats.entries);
+  set(kStatBlobs, stats.blobs);
+  set(kStatBytes, stats.bytes);
+  set(kStatMaxBytes, stats.max_bytes);
+  set(kStatIndexBytes, stats.index_bytes);
+  set(kStatSegments, stats.segments);
+  set(kStatEvictions, stats.evictions);
+  set(kStatExpirations, stats.expirations);
+  set(kStatCorrupt, stats.corrupt);
+  set(kStatDiskErrors, stats.read_errors + stats.write_errors);
+  set(kStatRefusals, stats.refusals);
+  set(kStatReclaimed, stats.reclaimed_segments);
+  set(kStatGivenBytes, stats.bytes_given);
+  set(kStatWrittenBytes, stats.bytes_written + stats.blob_bytes_written);
+  set(kStatClean, recovered.clean ? 1 : 0);
+  set(kStatMilliseconds, recovered.milliseconds);
+  set(kStatRecovered, recovered.entries);
+  set(kStatReplayed, recovered.records);
+  set(kStatTornBytes, recovered.torn_bytes);
+  set(kStatDamages, recovered.damages);
+  set(kStatOrphans, recovered.orphans);
+  set(kStatDoubt, recovered.doubt);
+  return nullptr;
+}
+
+napi_value FileListen(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  if (!BoolArgument(env, arguments[1])) {
+    files.StopListening(*open);
+    return nullptr;
+  }
+  if (open->drops == nullptr) files.StartListening(*open);
+  return open->drops == nullptr ? OperationValue(env, -1)
+                                : OperationValue(env, open->drops_operation);
+}
+
+napi_value FileDropped(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr || open->drops == nullptr || !files.Rearm()) return nullptr;
+  napi_value list = nullptr;
+  napi_create_array(env, &list);
+  uint32_t at = 0;
+  for (const auto& [key, why] : open->drops->Take()) {
+    napi_set_element(env, list, at++, Text(env, SliceOf(key)));
+    napi_set_element(env, list, at++, Int(env, static_cast<int32_t>(why)));
+  }
+  return list;
+}
+
+napi_value FileClear(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  open->attached.directory->store().Clear(WriteEnd(files, static_cast<uint32_t>(id), operation));
+  return OperationValue(env, id);
+}
+
+napi_value FileFlush(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  open->attached.directory->store().Flush(WriteEnd(files, static_cast<uint32_t>(id), operation));
+  return OperationValue(env, id);
+}
+
+napi_value FileCheckpoint(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  const std::shared_ptr<file::FileStore>& store = open->attached.directory->share();
+  RunOrRefuse(files, static_cast<uint32_t>(id), *store, Executor::kMaintenance, operation,
+              [store, operation]() -> Files::Ending {
+                operation->failure = store->Checkpoint();
+                return {};
+              });
+  return OperationValue(env, id);
+}
+
+napi_value FileDelete(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
+  if (!key.ok()) return Throw(env, key.status());
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  open->attached.directory->store().Delete(SliceOf(key.value()),
+                                           WriteEnd(files, static_cast<uint32_t>(id), operation));
+  return OperationValue(env, id);
+}
+
+napi_value FileRevise(napi_env env, napi_callback_info info) {
+  const Arguments<5> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
+  if (!key.ok()) return Throw(env, key.status());
+  const Result<uint64_t> segment = CountArgument(env, arguments[2], "segment");
+  if (!segment.ok()) return Throw(env, segment.status());
+  const Result<uint64_t> offset = CountArgument(env, arguments[3], "offset");
+  if (!offset.ok()) return Throw(env, offset.status());
+  const Result<Slice> metadata = BytesArgument(env, arguments[4], "metadata");
+  if (!metadata.ok()) return Throw(env, metadata.status());
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  open->attached.directory->store().Revise(SliceOf(key.value()), {segment.value(), offset.value()},
+                                           metadata.value(),
+                                           WriteEnd(files, static_cast<uint32_t>(id), operation));
+  return OperationValue(env, id);
+}
+
+}  // namespace drey::node
