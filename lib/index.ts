@@ -96,4 +96,7 @@ export type {
   StoredCompression,
   StoredEntry,
   StoreStats,
+  TierStats,
+  Tiers,
 } from './store/store.js'
+export type { PromotionRule, WritePolicy } from './store/tiered/index.js'

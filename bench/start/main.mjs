@@ -2,9 +2,11 @@
  * The first run: `npm start [-- --once]`
  *
  * A sample origin with real files, the caching proxy in front of it, a load, a table; then the origin goes away
- * and the answers go on. Stays up to be tried by hand; with --once it ends.
+ * and the answers go on, also after a restart of the proxy, from its directory. Stays up to be tried by hand; with --once it ends.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startChild } from '../shared/child.mjs'
 import { randomFrom } from '../shared/random.mjs'
@@ -22,6 +24,7 @@ const CONNECTIONS = 128
 const EXPONENT = 0.99
 const SEED = 1
 const MEMORY = '256MiB'
+const DISK = '1GiB'
 /** Requests for other files before that, not counted, so that start-up is not what is measured. */
 const WARM_UP = 400
 /** Requests after the origin went away, as fast as a few clients can. */
@@ -29,6 +32,9 @@ const AFTERWARDS = 4000
 const CLIENTS = 16
 
 const children = []
+/** The second tier of the proxy, for as long as this runs. */
+const dir = mkdtempSync(join(tmpdir(), 'drey-start-'))
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }))
 
 /** A child that is stopped with this process, whatever ends it. */
 async function start(script, args = []) {
@@ -54,11 +60,12 @@ async function run(once) {
   const verify = createVerifier()
 
   const origin = await start('origin.mjs')
-  const proxy = await start('proxy.mjs', [origin.ready.url, MEMORY])
+  const first = await start('proxy.mjs', [origin.ready.url, MEMORY, dir, DISK])
+  let proxy = first
   const port = new URL(origin.ready.url).port
   const served = `${showCount(items.length)} files of this checkout, ${showBytes(total)}`
   say(`sample origin  ${origin.ready.url}  ${served}, each 30 ms late`)
-  say(`drey proxy     ${proxy.ready.url}  ${MEMORY} of memory`)
+  say(`drey proxy     ${proxy.ready.url}  ${MEMORY} of memory, ${DISK} of disk`)
   say(showNative(proxy.ready.native))
   say()
 
@@ -90,9 +97,19 @@ async function run(once) {
     `The origin is gone: ${showCount(hits)} of ${showCount(kept.length)} answered from memory, ${perSecond} a second;`,
   )
   say(`what was never asked for says ${status}.`)
-  const bodies = direct.totalMs.length + cached.totalMs.length + after.totalMs.length
+  await first.child.stop()
+  proxy = await start('proxy.mjs', [origin.ready.url, MEMORY, dir, DISK, new URL(first.ready.url).port])
+  const warm = await work('proxy restarted  ', proxy.ready.url, kept, { clients: CLIENTS })
+  proxy.child.send({ type: 'stats' })
+  const { stats: restarted } = await proxy.child.receive('stats')
+  const warmHits = warm.outcomes.filter((outcome) => outcome === 'hit').length
+  say()
   say(
-    `${showCount(bodies)} bodies, ${showBytes(direct.bytes + cached.bytes + after.bytes)}: every byte as on disk.`,
+    `A proxy that was restarted, the origin still gone: ${showCount(warmHits)} of ${showCount(kept.length)} answered, of ${showCount(restarted.tiers[1].entries)} files on the disk.`,
+  )
+  const bodies = direct.totalMs.length + cached.totalMs.length + after.totalMs.length + warm.totalMs.length
+  say(
+    `${showCount(bodies)} bodies, ${showBytes(direct.bytes + cached.bytes + after.bytes + warm.bytes)}: every byte as on disk.`,
   )
   if (once) return stopAll()
 

@@ -11,8 +11,8 @@ followParent()
 // A terminal sends Ctrl-C to every process; the parent says when to stop.
 process.on('SIGINT', () => undefined)
 
-const [origin, memory] = process.argv.slice(2)
-const proxy = await createProxy({ origin, memory, healthz: true })
+const [origin, memory, dir, disk, listen] = process.argv.slice(2)
+const proxy = await createProxy({ origin, memory, dir, disk, healthz: true, listen: listen ?? 0 })
 
 process.on('message', (message) => {
   if (message.type === 'stats') process.send({ type: 'stats', stats: proxy.cache.stats() })

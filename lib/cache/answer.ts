@@ -10,7 +10,14 @@ import type { Metadata } from '../store/store.js'
 export type Outcome = 'hit' | 'miss' | 'joined' | 'revalidated' | 'stale'
 
 /** Why a value was not kept. */
-export type NotStored = 'too-large' | 'no-room' | 'no-store' | 'fenced' | 'tier-down' | 'truncated'
+export type NotStored = (typeof NOT_STORED)[number]
+
+const NOT_STORED = ['too-large', 'no-room', 'no-store', 'fenced', 'tier-down', 'truncated'] as const
+
+/** Whether what an answer says of its `stored` is why it was not. */
+export function isNotStored(stored: string): boolean {
+  return (NOT_STORED as readonly string[]).includes(stored)
+}
 
 /** A part of a value: bytes `start` to `end`, both counted from 0 and both included, as in HTTP. Default: from the first, to the last. */
 export interface ByteRange {

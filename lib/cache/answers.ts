@@ -36,7 +36,7 @@ export class Answers {
       this.#tier.release(entry)
       return this.notFound(key, metadata, outcome)
     }
-    const { name } = this.#tier.store
+    const name = entry.tier ?? this.#tier.store.name
     const from = { metadata, tier: name, stored: name }
     return this.fromReader(key, new EntryReader(key, entry, this.#tier), outcome, from, options)
   }

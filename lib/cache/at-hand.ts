@@ -62,7 +62,7 @@ export class AtHand {
   #find(key: string): StoredEntry | typeof LATER | undefined {
     assertKey(key)
     const tier = this.#tier
-    const entry = tier.find(key)
+    const entry = tier.findAtHand(key)
     if (!(entry instanceof Promise)) return entry
     // Nothing of it is at hand. What it answers is given back.
     void entry.then((late) => tier.release(late))

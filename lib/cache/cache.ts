@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { BufferPoolStats } from '../buffers/stats.js'
 import type { FreshnessOptions } from '../config/schema.js'
-import type { Metadata, StoreStats } from '../store/store.js'
+import type { Metadata, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
 import type { CacheEvents } from './events.js'
 import type { Body, EntryOptions, Fetcher } from './fetcher.js'
@@ -60,7 +60,7 @@ export interface CacheStats {
   /** Values that fills did not keep, by reason. */
   readonly notStored: Readonly<Record<string, number>>
   /** The tiers, fastest first. */
-  readonly tiers: ReadonlyArray<StoreStats & { readonly name: string; readonly failures: number }>
+  readonly tiers: readonly TierStats[]
   /** Of the pool that bodies pass through, with what others do where it is shared; undefined with `bufferPool: false`. */
   readonly pool: BufferPoolStats | undefined
 }

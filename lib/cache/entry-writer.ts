@@ -28,7 +28,7 @@ export class EntryWriter {
   readonly #head: EntryHead
   readonly #context: WriteContext
   readonly #pass: Pass
-  readonly #draft: Later<Draft | undefined>
+  #draft: Later<Draft | undefined>
   #size = 0
   #over = false
 
@@ -52,8 +52,28 @@ export class EntryWriter {
     return this.#with((draft) => {
       const { tier } = this.#context
       const taken = draft === undefined ? false : tier.ask(() => draft.write(bytes))
-      return taken instanceof Promise ? taken.then((ok) => this.#assertTaken(ok)) : this.#assertTaken(taken)
+      if (taken instanceof Promise) return taken.then((ok) => this.#taken(ok, draft, bytes))
+      return this.#taken(taken, draft, bytes)
     })
+  }
+
+  #taken(ok: boolean, draft: Draft | undefined, bytes: Uint8Array): Later<void> {
+    if (ok) return
+    if (draft?.spill === undefined) throw this.#noRoom()
+    // Bytes that a near store would have taken by now may be changed from here on.
+    return this.#spill(draft, Buffer.from(bytes))
+  }
+
+  /** Goes on in a tier below, where the one that it was written to cannot hold it. */
+  async #spill(draft: Draft, bytes: Buffer): Promise<void> {
+    const { tier } = this.#context
+    const below = await tier.ask(() => draft.spill!())
+    if (this.#over) tier.abort(below)
+    this.#assertOpen()
+    if (below === undefined) throw this.#noRoom()
+    this.#draft = below
+    tier.abort(draft)
+    this.#assertTaken(await tier.ask(() => below.write(bytes)))
   }
 
   /** Whether the store is near, or takes nothing, so that bytes given to `write` may change as soon as it has returned. */

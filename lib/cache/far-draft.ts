@@ -20,7 +20,9 @@ export interface FarDraftEvents {
  */
 export class FarDraft {
   /** Bytes that the store has taken. */
-  position = 0
+  position: number
+  /** As `Draft.tier`, once it was committed. */
+  tier: string | undefined
   readonly #draft: Later<Draft | 'no-room' | 'tier-down'>
   readonly #window: Window
   readonly #tier: Tier
@@ -29,12 +31,15 @@ export class FarDraft {
   #written: Promise<void>
   #over = false
 
+  /** @param position how many bytes the draft has, or will have when it is there */
   constructor(
     draft: Later<Draft | 'no-room' | 'tier-down'>,
     window: Window,
     tier: Tier,
     events: FarDraftEvents,
+    position = 0,
   ) {
+    this.position = position
     this.#draft = draft
     this.#window = window
     this.#tier = tier
@@ -56,6 +61,7 @@ export class FarDraft {
   async commit(metadata: Metadata): Promise<boolean> {
     const draft = await this.#draft
     if (typeof draft === 'string' || this.#over || this.position < this.#window.end) return false
+    this.tier = draft.tier
     return this.#tier.ask(() => draft.commit(metadata))
   }
 

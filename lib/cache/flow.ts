@@ -291,7 +291,7 @@ export class Flow implements FillView, Provenance {
     if (this.kept !== undefined) return
     const committed = this.#commit()
     const ok = committed instanceof Promise ? await committed : committed
-    this.#settle(ok ? this.#to.store.name : (this.spool.refused ?? 'no-room'))
+    this.#settle(ok ? (this.spool.keeper ?? this.#to.store.name) : (this.spool.refused ?? 'no-room'))
   }
 
   /** Says whether the tier has the value now. A store that fails to commit costs the hit, not the answer (I3). */

@@ -12,6 +12,7 @@ import {
 } from '../resilience/pressure/index.js'
 import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'
+import { tieredStore } from '../store/tiered/index.js'
 import type { Freshness } from './metadata.js'
 
 const STORE_CALLS = [
@@ -40,11 +41,29 @@ function isPressure(value: unknown): value is Pressure {
 }
 
 const cacheOptions = z.strictObject({
-  /** The tiers, fastest first; one for now. Default: one memory store. */
+  /** The tiers, fastest first. Default: one memory store. */
   tiers: z
     .array(z.custom<Store>(isStore, 'want a store, such as memoryStore()'))
     .min(1, 'want at least one store')
-    .max(1, 'want one store: several tiers are not supported yet')
+    .optional(),
+  /**
+   * When an entry that a tier below answered with is put into the tiers above, while it is read: `'always'` (default), or only with the
+   * `'second-hit'` there.
+   */
+  promotion: z.enum(['always', 'second-hit']).optional(),
+  /**
+   * Which tiers get what is written. `'behind'` (default): the first that can hold it, and in the background those below. `'through'`: the same,
+   * and `set` and `writer` wait for all of them. `'first'`: that one alone. No reader ever waits for a tier below.
+   */
+  writePolicy: z.enum(['through', 'behind', 'first']).optional(),
+  /** What is done in the background for the tiers below the first. */
+  background: z
+    .strictObject({
+      /** Values that are written to a tier at a time. Default 4. */
+      concurrency: z.int().min(1).max(1024).optional(),
+      /** Values that may wait to be written to a tier; what does not fit is dropped, and counted. Default 1000. */
+      queue: z.int().min(0).max(1_000_000).optional(),
+    })
     .optional(),
   /** How long entries are fresh and of use. */
   freshness: freshnessOptions.optional(),
@@ -94,10 +113,18 @@ export function readCacheOptions(options: unknown): CacheConfig {
     timeouts,
     pressure = true,
     bufferPool = true,
+    promotion = 'always',
+    writePolicy = 'behind',
+    background,
   } = validate(cacheOptions, options, '')
   const plan = readBufferPool(bufferPool)
   return {
-    store: tiers?.[0] ?? memoryStore(),
+    store: tieredStore(tiers ?? [memoryStore()], {
+      promotion,
+      writePolicy,
+      concurrency: background?.concurrency ?? 4,
+      queue: background?.queue ?? 1000,
+    }),
     freshness: withFreshness(freshness, {
       ttl: Number.POSITIVE_INFINITY,
       staleIfError: 0,

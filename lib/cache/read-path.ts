@@ -5,7 +5,7 @@ import { validate } from '../config/validate.js'
 import { abortedBy, ClosedError, ConfigError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
 import type { FollowedFlight, Later, LedFlight, StoredEntry } from '../store/store.js'
-import type { Answer } from './answer.js'
+import { type Answer, isNotStored } from './answer.js'
 import type { Answers } from './answers.js'
 import type { FetchOptions, GetOptions } from './cache.js'
 import type { Counters } from './counters.js'
@@ -75,7 +75,7 @@ export class ReadPath {
         fences.leave(fill.pass)
         inFlight.remove(fill)
         this.filling -= 1
-        if (stored !== undefined && stored !== tier.store.name) counters.refused(stored)
+        if (stored !== undefined && isNotStored(stored)) counters.refused(stored)
       },
       onFollowed: (fill) => {
         if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)

@@ -209,7 +209,7 @@ export class EntryReader implements BodyReader {
 
   #brokenOff(position: number, cause: unknown): TruncatedError {
     this.#tier.failures += 1
-    const { name } = this.#tier.store
+    const name = this.#entry.tier ?? this.#tier.store.name
     const why = cause === undefined ? 'has no more' : `failed: ${messageOf(cause)}`
     return new TruncatedError(
       `the body of ${showKey(this.#key)} broke off after ${position} of ${this.size} bytes: the ${name} tier ${why}`,

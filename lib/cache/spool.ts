@@ -21,7 +21,7 @@ export interface SpoolFlight {
  *
  * They go, once, into the store's draft, and readers read from there while it grows. Where the draft cannot be
  * read while it grows, or takes no more, they go through a window that is dropped behind the slowest reader. A far
- * draft is then written from the window, too, and given up when readers wait for it (I3).
+ * draft, also one of a tier below that goes on where a readable one ended, is then written from the window, too, and given up when readers wait for it (I3).
  *
  * Invariants: positions [0, #prefixEnd) are in the readable draft, while there is one; [#window.start, end) in the
  * window, which begins at #prefixEnd or later. `refused` is undefined exactly while the draft has, or is being
@@ -34,6 +34,7 @@ export class Spool {
   refused: NotStored | undefined
   readonly #tier: Tier
   readonly #flight: SpoolFlight | undefined
+  readonly #onProgress: () => void
   /** The draft, while it can be read. */
   #draft: Draft | undefined
   #growing: GrowingReads | undefined
@@ -55,29 +56,27 @@ export class Spool {
   ) {
     this.#tier = tier
     this.#flight = flight
+    this.#onProgress = onProgress
     const draft = refused ?? (flight === undefined ? tier.draft(key, declared, user) : flight.draft(declared))
     if (typeof draft === 'string') this.#setRefused(draft)
     else if (draft instanceof Promise || draft.growing === undefined) {
       this.#window = new Window(0, tier.scratch)
-      this.#far = new FarDraft(draft, this.#window, tier, {
-        onProgress,
-        onRefused: (why) => {
-          this.refuse(why)
-          onProgress()
-        },
-      })
+      this.#writeFar(draft, this.#window, 0)
     } else this.#readFrom(draft, draft.growing)
   }
 
   /** Whether a reader can still begin at byte 0, and will find every byte. */
   get whole(): boolean {
     if (this.#window === undefined) return this.#draft !== undefined && this.refused === undefined
-    return this.#window.start === 0
+    return (
+      this.#window.start === this.#prefixEnd &&
+      (this.#prefixEnd === 0 || (this.#draft !== undefined && this.refused === undefined))
+    )
   }
 
   /** Whether bytes go through the window, at the pace of the readers. */
   get passing(): boolean {
-    return this.#draft === undefined || this.refused !== undefined
+    return this.#draft === undefined || this.#far !== undefined || this.refused !== undefined
   }
 
   /** Whether the window is full of what a far draft has not taken, while readers have. */
@@ -125,6 +124,11 @@ export class Spool {
   /** Settles when a far draft has all bytes, or will not get them. */
   drained(): Later<void> {
     return this.refused === undefined ? this.#far?.drained() : undefined
+  }
+
+  /** Of a store of several tiers: the one that has the value, once it was committed. */
+  get keeper(): string | undefined {
+    return this.#far === undefined ? this.#draft?.tier : this.#far.tier
   }
 
   /** Puts the whole value under its key; says whether the store has it now. Readers may go on reading. */
@@ -187,6 +191,7 @@ export class Spool {
 
   #kept(ok: boolean, bytes: Uint8Array, slowest: number): boolean {
     if (!ok) {
+      if (this.#draft?.spill !== undefined && !this.#released) return this.#spill(this.#draft, bytes, slowest)
       const tooLarge = this.end + bytes.length > this.#tier.store.maxItemBytes
       return this.#turnedAway(tooLarge ? 'too-large' : 'no-room', bytes, slowest)
     }
@@ -194,6 +199,26 @@ export class Spool {
     this.end += bytes.length
     this.#prefixEnd = this.end
     return true
+  }
+
+  /** Goes on in a tier below, which gets what the draft has, too; readers of that read it where it is. */
+  #spill(draft: Draft, bytes: Uint8Array, slowest: number): boolean {
+    const window = new Window(this.end, this.#tier.scratch)
+    this.#window = window
+    this.#writeFar(
+      this.#tier.begin(() => draft.spill!()),
+      window,
+      this.end,
+    )
+    return this.#pass(bytes, slowest)
+  }
+
+  #writeFar(draft: Later<Draft | 'no-room' | 'tier-down'>, window: Window, position: number): void {
+    const onRefused = (why: NotStored): void => {
+      this.refuse(why === 'no-room' && this.end > this.#tier.store.maxItemBytes ? 'too-large' : why)
+      this.#onProgress()
+    }
+    this.#far = new FarDraft(draft, window, this.#tier, { onProgress: this.#onProgress, onRefused }, position)
   }
 
   #turnedAway(why: NotStored, bytes: Uint8Array, slowest: number): boolean {

@@ -96,8 +96,8 @@ export class StreamingCache implements DirectCache {
     await store.open({
       now: () => this.#clock.now(),
       systemTime: this.#clock === systemClock,
-      onEvict: (key, reason) => this.#events.emit('evict', { key, tier: store.name, reason }),
-      onCorrupt: (key) => this.#events.emit('corrupt', { key, tier: store.name }),
+      onEvict: (key, reason, tier = store.name) => this.#events.emit('evict', { key, tier, reason }),
+      onCorrupt: (key, tier = store.name) => this.#events.emit('corrupt', { key, tier }),
       hearsEvictions: () => this.#events.has('evict'),
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
@@ -185,7 +185,6 @@ export class StreamingCache implements DirectCache {
   }
 
   stats(): CacheStats {
-    const { store, failures } = this.#tier
     const { hits, misses, joined, revalidated, stale, negative, fills, leaks, notStored } = this.#counters
     return {
       hits,
@@ -199,7 +198,7 @@ export class StreamingCache implements DirectCache {
       openBodies: this.#found.idle.size,
       leaks,
       notStored: { ...notStored },
-      tiers: [{ name: store.name, failures, ...store.stats() }],
+      tiers: this.#tier.stats(),
       pool: this.#pool?.stats(),
     }
   }
@@ -225,8 +224,15 @@ export class StreamingCache implements DirectCache {
 
   async #close(): Promise<void> {
     this.#unfollow?.()
-    await this.#inFlight.quiet(this.#clock, this.#config.timeouts.shutdown)
+    const clock = this.#clock
+    const { shutdown } = this.#config.timeouts
+    const begin = clock.monotonic()
+    await this.#inFlight.quiet(clock, shutdown)
     this.#inFlight.endAll(new ClosedError('the cache was closed'))
+    const flushed = this.#tier.store.tiers?.flush()
+    if (flushed !== undefined) {
+      await within(clock, Math.max(FLUSH_MS, shutdown - (clock.monotonic() - begin)), flushed)
+    }
     try {
       await this.#tier.store.close()
     } finally {
@@ -258,6 +264,20 @@ export class StreamingCache implements DirectCache {
       return call()
     })
   }
+}
+
+/** What the tiers below are given to be written at least, when the cache closes: without it they may bring back older values. */
+const FLUSH_MS = 1000
+
+/** Resolves with `work`, at the latest after `ms`. */
+function within(clock: Clock, ms: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = clock.after(ms, resolve, true)
+    void work.then(() => {
+      timer.cancel()
+      resolve()
+    })
+  })
 }
 
 /** The result of `call` as a promise, whether it throws, rejects or answers at once. */

@@ -1,4 +1,4 @@
-import type { Draft, Later, Metadata, Store, StoredEntry } from '../store/store.js'
+import type { Draft, Later, Metadata, Store, StoredEntry, TierStats } from '../store/store.js'
 import { PLAIN, type Scratch } from './scratch.js'
 
 /**
@@ -56,6 +56,36 @@ export class Tier {
     } catch (error) {
       return this.#failed(error)
     }
+  }
+
+  /** As `find`, of what can be had at once without asking a tier that answers later. */
+  findAtHand(key: string): Later<StoredEntry | undefined> {
+    const { tiers } = this.store
+    if (tiers === undefined) return this.find(key)
+    try {
+      return tiers.atHand(key)
+    } catch {
+      // Counted; the caller goes on as on a miss.
+      return this.#missed()
+    }
+  }
+
+  /** Resolves when every tier that a write waits for has what `key` has; undefined when that is so already. Never rejects. */
+  written(key: string): Promise<void> | undefined {
+    return this.store.tiers?.written(key)
+  }
+
+  /** Of each tier. What failed here and was not counted by a tier is that of the first. */
+  stats(): readonly TierStats[] {
+    const { store, failures } = this
+    const { tiers } = store
+    if (tiers === undefined) {
+      return [{ name: store.name, failures, dropped: 0, pending: 0, ...store.stats() }]
+    }
+    const own = Math.max(0, failures - tiers.told)
+    return tiers
+      .tierStats()
+      .map((stats, at) => (at === 0 ? { ...stats, failures: stats.failures + own } : stats))
   }
 
   /** The entry, or undefined also when the store fails: that is a miss. Never rejects. */

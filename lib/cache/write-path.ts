@@ -23,13 +23,29 @@ export class WritePath {
 
   /** As `Cache.set`; throws, too, what it rejects with. A body that it cannot store is cancelled. */
   set(key: string, body: Body, options: EntryOptions): Later<Metadata> {
+    const stored = this.#set(key, body, options)
+    return stored instanceof Promise
+      ? stored.then((metadata) => this.#everywhere(key, metadata))
+      : this.#everywhere(key, stored)
+  }
+
+  /** `result`, when every tier that a write waits for has the value; the cache closing ends the wait. */
+  #everywhere<T>(key: string, result: T): Later<T> {
+    const written = this.#context.tier.written(key)
+    return written === undefined ? result : this.#inFlight.wait(written, { use: () => result })
+  }
+
+  #set(key: string, body: Body, options: EntryOptions): Later<Metadata> {
     try {
       this.#context.assertOpen()
       assertKey(key)
       assertOptions(options)
       const head = readHead(options)
       const source = readBody(key, body)
-      if ('bytes' in source && this.#context.tier.setsAtOnce) return this.#setAtOnce(key, head, source.bytes)
+      if ('bytes' in source && this.#context.tier.setsAtOnce) {
+        const metadata = this.#setAtOnce(key, head, source.bytes)
+        if (metadata !== undefined) return metadata
+      }
       const size = 'bytes' in source ? (head.size ?? source.bytes.length) : head.size
       const writer = new EntryWriter(key, { ...head, size }, this.#context)
       return 'bytes' in source ? this.#setBytes(writer, source.bytes) : this.#setPieces(writer, source.pieces)
@@ -44,12 +60,16 @@ export class WritePath {
     assertOptions(options)
     const writer = new EntryWriter(key, readHead(options), this.#context)
     const inFlight = this.#inFlight
+    const written = (finished: Later<Metadata>): Later<Metadata> =>
+      finished instanceof Promise
+        ? finished.then((metadata) => this.#everywhere(key, metadata))
+        : this.#everywhere(key, finished)
     const stream = new Writable({
       write(chunk: Uint8Array, _encoding, done) {
         settle(() => writer.write(chunk), done)
       },
       final(done) {
-        settle(() => writer.finish(), done)
+        settle(() => written(writer.finish()), done)
       },
       destroy(error, done) {
         writer.abort()
@@ -63,15 +83,18 @@ export class WritePath {
     return stream
   }
 
-  /** In one step, so that nothing can come between and there is nothing to be fenced. */
-  #setAtOnce(key: string, head: EntryHead, bytes: Uint8Array): Metadata {
+  /** In one step, so that nothing can come between and there is nothing to be fenced. Undefined when another tier may take it. */
+  #setAtOnce(key: string, head: EntryHead, bytes: Uint8Array): Metadata | undefined {
     const { tier, fences, freshness, now, onCommit } = this.#context
     const { length } = bytes
     if (head.size !== undefined && head.size !== length) {
       throw wrongSize(key, length > head.size ? 'more' : 'fewer', head.size)
     }
     const metadata = metadataOf(head, length, freshness, now())
-    if (!tier.set(key, bytes, metadata)) throw noRoom(key, length, tier.store)
+    if (!tier.set(key, bytes, metadata)) {
+      if (tier.store.tiers !== undefined) return undefined
+      throw noRoom(key, length, tier.store)
+    }
     fences.fenceFills(key)
     onCommit(key)
     return metadata

@@ -12,6 +12,8 @@ const FLAGS = {
   workers: { type: 'string' },
   memory: { type: 'string' },
   'max-item': { type: 'string' },
+  dir: { type: 'string' },
+  disk: { type: 'string' },
   ttl: { type: 'string' },
   'stale-if-error': { type: 'string' },
   heuristic: { type: 'boolean' },
@@ -33,8 +35,10 @@ Options:
   --origin URL              where answers come from: http or https, without a path
   --listen [HOST:]PORT      where to listen; a port alone means loopback (default 8080)
   --workers N               threads that serve, over one cache: 1 to 64 (default 1)
-  --memory SIZE             bound of the cache (default a quarter of the memory, at most 512MiB)
-  --max-item SIZE           larger answers pass through (default an eighth of --memory)
+  --memory SIZE             bound of the cache in memory (default a quarter of it, at most 512MiB)
+  --dir PATH                a directory for what memory does not hold, and for after a restart
+  --disk SIZE               bound of what that takes on the disk; with --dir, and one worker
+  --max-item SIZE           larger answers pass through (default an eighth of --memory, a quarter of --disk)
   --ttl DURATION            freshness where the origin says nothing (default: not stored)
   --stale-if-error DURATION how long an answer may stand in for an origin that fails (default 1d)
   --heuristic               guess freshness from Last-Modified where the origin says nothing
@@ -48,6 +52,7 @@ Options:
 
 Examples:
   drey proxy --origin https://example.org --listen 8080
+  drey proxy --origin https://example.org --dir /var/cache/drey --disk 20GiB
   drey proxy --origin http://127.0.0.1:3000 --listen 0.0.0.0:8080 --memory 2GiB --ttl 1m --healthz
   curl -v http://127.0.0.1:8080/     # Cache-Status says what the cache did
 `

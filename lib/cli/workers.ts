@@ -7,6 +7,7 @@ import { showValue } from '../config/validate.js'
 import { ConfigError, NativeError } from '../errors.js'
 import type { ListenAt } from '../http/listen.js'
 import { readProxyOptions } from '../http/options.js'
+import { ONE_THREAD } from '../http/proxy.js'
 import { native, nativeStatus } from '../native/loader.js'
 import type { Console } from './console.js'
 import { CommandError } from './usage.js'
@@ -61,6 +62,7 @@ export function createWorkers(
   { clock, entry }: WorkersSeams,
 ): Workers {
   const config = readProxyOptions(options)
+  if (config.disk !== undefined) throw new ConfigError(ONE_THREAD)
   assertNative(count)
   const instance = randomBytes(6).toString('hex')
   // Decided once: what a default is made of may change before a worker is replaced.

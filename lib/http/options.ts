@@ -21,8 +21,15 @@ const proxyOptions = z.strictObject({
   listen: z.union([z.number(), z.string()]).optional(),
   /** Bound of the memory store. Default: a quarter of the memory there is, at most 512 MiB. */
   memory: memoryOption.optional(),
-  /** Larger answers pass through and are not kept. Default: an eighth of `memory`. */
+  /** Larger answers pass through and are not kept. Default: an eighth of `memory`, or, with `dir`, a quarter of `disk`. */
   maxItem: sizeOption.optional(),
+  /**
+   * A directory for what memory does not hold, and for after a restart: the second tier, as `dir` of `fileStore`. With `disk`. One
+   * thread has it. Default: none.
+   */
+  dir: z.string().min(1).optional(),
+  /** Bound of what that takes on the disk. At least 8 MiB. */
+  disk: sizeOption.optional(),
   /** What bodies pass through on their way: as `bufferPool` of `createCache`. Default true. */
   bufferPool: bufferPoolOption.optional(),
   /** Freshness where the origin says nothing. Default: such answers are not stored. */
@@ -53,6 +60,9 @@ const proxyOptions = z.strictObject({
   dispatcher: z.custom<Dispatcher>(isDispatcher, 'want a dispatcher of undici').optional(),
 })
 
+/** Eight segments of the smallest kind. */
+const MIN_DISK = 8 * 2 ** 20
+
 /** Options of `createProxy`. */
 export type ProxyOptions = z.input<typeof proxyOptions>
 
@@ -62,6 +72,8 @@ export interface ProxyConfig {
   readonly listen: ListenAt
   readonly memory: number
   readonly maxItem: number | undefined
+  /** The second tier, if there is one. */
+  readonly disk: { readonly dir: string; readonly maxBytes: number } | undefined
   readonly bufferPool: BufferPoolChoice
   readonly ttl: number | undefined
   readonly staleIfError: number
@@ -81,8 +93,11 @@ export function readProxyOptions(options: unknown): ProxyConfig {
   const given = validate(proxyOptions, options, '')
   const memory = parseSize(given.memory) ?? defaultMemoryBytes()
   const maxItem = parseSize(given.maxItem)
-  if (maxItem !== undefined && maxItem > memory) {
-    throw new ConfigError(`maxItem: got ${maxItem}, more than memory, ${memory}; want at most that`)
+  const disk = readDisk(given.dir, parseSize(given.disk))
+  const [most, bound] =
+    disk === undefined ? ['memory', memory] : ['half of disk', Math.floor(disk.maxBytes / 2)]
+  if (maxItem !== undefined && maxItem > bound) {
+    throw new ConfigError(`maxItem: got ${maxItem}, more than ${most}, ${bound}; want at most that`)
   }
   const { bufferPool = true } = given
   // Before anything is made: the cache, which reads it again, comes after the log.
@@ -93,6 +108,7 @@ export function readProxyOptions(options: unknown): ProxyConfig {
     listen: parseListen(given.listen ?? 0),
     memory,
     maxItem,
+    disk,
     ttl: parseDuration(given.ttl),
     staleIfError: parseDuration(given.staleIfError) ?? 864e5,
     heuristic: given.heuristic ?? false,
@@ -105,6 +121,17 @@ export function readProxyOptions(options: unknown): ProxyConfig {
     shutdownTimeout: parseDuration(given.shutdownTimeout) ?? 10_000,
     dispatcher: given.dispatcher,
   }
+}
+
+function readDisk(dir: string | undefined, maxBytes: number | undefined): ProxyConfig['disk'] {
+  if (dir === undefined && maxBytes === undefined) return undefined
+  if (dir === undefined) throw new ConfigError('disk: got a bound without dir; want both, or neither')
+  if (maxBytes === undefined)
+    throw new ConfigError(`dir: got ${JSON.stringify(dir)} without disk; want both, or neither`)
+  if (maxBytes < MIN_DISK) {
+    throw new ConfigError(`disk: got ${maxBytes}; want at least 8 MiB, ${MIN_DISK} bytes`)
+  }
+  return { dir, maxBytes }
 }
 
 function readOrigin(given: string | URL): URL {

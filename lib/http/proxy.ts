@@ -6,7 +6,10 @@ import type { Duplex } from 'node:stream'
 import type { Cache } from '../cache/cache.js'
 import { createCacheWith } from '../cache/create.js'
 import { type Clock, systemClock } from '../clock.js'
+import { ConfigError } from '../errors.js'
+import { fileStore } from '../store/file/index.js'
 import { memoryStore } from '../store/memory/index.js'
+import type { Store } from '../store/store.js'
 import { createAccessLog } from './access-log.js'
 import type { ProxyContext } from './exchange.js'
 import { APPENDED_FIELDS } from './forward.js'
@@ -67,17 +70,12 @@ export async function createProxyWith(
   { clock, common }: ProxySeams,
 ): Promise<CachingProxy> {
   const config = readProxyOptions(options)
+  if (common !== undefined && config.disk !== undefined) throw new ConfigError(ONE_THREAD)
   const log =
     config.accessLog === undefined ? undefined : await createAccessLog(config.accessLog, clock, onLogError)
   const cache = await createCacheWith<StoredHead>(
     {
-      tiers: [
-        memoryStore({
-          maxBytes: config.memory,
-          ...(config.maxItem === undefined ? {} : { maxItemBytes: config.maxItem }),
-          ...(common === undefined ? {} : { name: `drey proxy ${common.instance}` }),
-        }),
-      ],
+      tiers: tiersOf(config, common),
       bufferPool: config.bufferPool,
       timeouts: {
         firstByte: config.originTimeout,
@@ -88,7 +86,11 @@ export async function createProxyWith(
       },
     },
     { clock },
-  )
+  ).catch(async (error) => {
+    // The directory of another, say: nothing is left of the proxy that is not to be.
+    await log?.close()
+    throw error
+  })
   const upstream = createUpstream(config.origin, config.dispatcher, clock)
   let closing: Promise<void> | undefined
   // Marks must differ between threads, too.
@@ -154,6 +156,22 @@ export async function createProxyWith(
     },
   }
   return proxy
+}
+
+/** What several threads cannot have. */
+export const ONE_THREAD =
+  'dir: one thread has a directory, and what it keeps there cannot be kept right for others yet; want one worker, or no dir'
+
+function tiersOf({ memory, maxItem, disk }: ProxyConfig, common: Common | undefined): Store[] {
+  // With a disk below, what is too large for memory goes there.
+  const maxItemBytes = disk === undefined ? maxItem : maxItem && Math.min(maxItem, Math.floor(memory / 8))
+  const first = memoryStore({
+    maxBytes: memory,
+    ...(maxItemBytes === undefined ? {} : { maxItemBytes }),
+    ...(common === undefined ? {} : { name: `drey proxy ${common.instance}` }),
+  })
+  if (disk === undefined) return [first]
+  return [first, fileStore({ ...disk, ...(maxItem === undefined ? {} : { maxItemBytes: maxItem }) })]
 }
 
 /** A log that fails costs its lines, not the answers. */

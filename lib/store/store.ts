@@ -66,6 +66,8 @@ export interface StoredCompression {
 /** An entry opened for reading. Unchanged until `release`, whatever happens to its key. */
 export interface StoredEntry {
   readonly metadata: Metadata
+  /** Of a store of several tiers: the one that it comes from, unless that is the first. */
+  readonly tier?: string
   /** Copies bytes from `position` into `target`; returns how many: fewer than asked for only before a border of the store's own, 0 only at the end. */
   read(target: Uint8Array, position: number): Later<number>
   /** Lends bytes from `position` on, without a copy, valid until `release` and not to be written to; empty at the end. Near stores only. */
@@ -84,6 +86,13 @@ export interface Draft {
   commit(metadata: Metadata): Later<boolean>
   /** Drops what was written, once open readers of the draft have released it. Calling it after commit, or again, does nothing. */
   abort(): void
+  /** Of a store of several tiers: the one that it is written to. */
+  readonly tier?: string
+  /**
+   * Of a store of several tiers, after `write` said false: a draft of a tier below that has what this one took, and may take more. Undefined
+   * when there is none. This one is to be aborted then as ever.
+   */
+  spill?(): Later<Draft | undefined>
   /** Of a store that fences by itself, after `commit` said false: a delete or a clear came between, in this thread or another. */
   readonly fenced?: boolean
   /** Bytes written so far can be read while the draft grows. Near stores only. */
@@ -122,6 +131,17 @@ export interface StoreStats {
   readonly compression?: CompressionStats
 }
 
+/** What a cache says of one of its tiers. */
+export interface TierStats extends StoreStats {
+  readonly name: string
+  /** Failures of the tier since it was opened: each cost a hit, none an answer. */
+  readonly failures: number
+  /** Values that a tier below the first did not get in the background: too much waited, it had no room, or it failed. */
+  readonly dropped: number
+  /** Keys of a tier below the first that it is not up to date with: not read there until it is. */
+  readonly pending: number
+}
+
 /** Why an entry left a store by the store's own doing: to make room, while it was of use or when it had expired. */
 export type EvictReason = 'size' | 'expired'
 
@@ -131,10 +151,13 @@ export interface StoreContext {
   now(): number
   /** `now` is the machine's own time, which a store may as well ask the machine for. */
   readonly systemTime?: boolean
-  /** To be called for each entry that leaves by the store's own doing, after the change that it made room for. Must not throw; may call the store. */
-  onEvict(key: string, reason: EvictReason): void
+  /**
+   * To be called for each entry that leaves by the store's own doing, after the change that it made room for. Must not throw; may call the
+   * store. `tier`: whose it was, where that is not the store itself.
+   */
+  onEvict(key: string, reason: EvictReason, tier?: string): void
   /** To be called for each entry that was dropped because what the disk gave is not what was written. Must not throw; may call the store. */
-  onCorrupt?(key: string): void
+  onCorrupt?(key: string, tier?: string): void
   /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
   hearsEvictions(): boolean
 }
@@ -212,6 +235,20 @@ export type FlightState =
   /** As 'ended', because the leader's thread is gone or its draft was aborted without a word. */
   | { readonly kind: 'lost'; readonly size: number }
 
+/** What a store adds that is made of several tiers. */
+export interface Tiers {
+  /** As `Store.find`, of what the first tier has at once. */
+  atHand(key: string): StoredEntry | undefined
+  /** Resolves when what the key has now is in every tier that a write waits for, or cannot be; undefined when it is already. Never rejects. */
+  written(key: string): Promise<void> | undefined
+  /** Resolves when nothing is written in the background any more. Never rejects. */
+  flush(): Promise<void>
+  /** Of each tier, the first first. What the store says as its own `stats` is what the first says. */
+  tierStats(): readonly TierStats[]
+  /** Failures of tiers that the caller of the store was told, too. */
+  readonly told: number
+}
+
 /** What a tier is made of. */
 export interface Store {
   /** Said in `Found.tier`, statistics and errors. */
@@ -249,6 +286,8 @@ export interface Store {
   pressure?(factor: number): void
   /** Of a store that several threads share: what they need to act as one cache. */
   readonly sharing?: Sharing
+  /** Of a store of several tiers: what they do together. */
+  readonly tiers?: Tiers
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */
   close(): Later<void>
 }

@@ -16,7 +16,7 @@ import { type SharedMemory, sharedMemory } from './shared-memory.js'
 import { SharedStore } from './shared-store.js'
 
 /** The kinds of store that the cache is tested over. */
-export type StoreKind = 'memory' | 'distant' | 'shared'
+export type StoreKind = 'memory' | 'distant' | 'shared' | 'tiers'
 
 export interface StoreSizes {
   readonly maxBytes?: number
@@ -28,6 +28,8 @@ export interface Rig<S extends Store = Store> {
   readonly cache: Cache
   readonly clock: FakeClock
   readonly store: S
+  /** The tier below, if there is one. */
+  readonly below?: DistantStore
 }
 
 const rigs: Rig[] = []
@@ -47,10 +49,25 @@ export async function rigOver<S extends Store>(
   return rig
 }
 
+/** A cache over `store`, and `below` it a distant one. */
+export async function rigOverTiers<S extends Store>(
+  store: S,
+  below: DistantStore,
+  options: CacheOptions = {},
+  clock = new FakeClock(),
+): Promise<Rig<S> & { readonly below: DistantStore }> {
+  const tiers = [store, below]
+  const cache = await createCacheWith({ pressure: false, bufferPool, ...options, tiers }, { clock })
+  const rig = { cache, clock, store, below }
+  rigs.push(rig)
+  return rig
+}
+
 /** A cache over a store of `kind`: 64 MiB, values up to 8 MiB, unless told otherwise. */
 export function rig(kind: StoreKind, options: CacheOptions = {}, sizes: StoreSizes = {}): Promise<Rig> {
   const given = { maxBytes: 64 * 2 ** 20, maxItemBytes: 8 * 2 ** 20, ...sizes }
   if (kind === 'distant') return rigOver(new DistantStore(given), options)
+  if (kind === 'tiers') return rigOverTiers(memoryStore(given), new DistantStore(given), options)
   return rigOver(kind === 'memory' ? memoryStore(given) : sharedMemory(given).attach(), options)
 }
 
@@ -72,9 +89,19 @@ export async function sharedRigs(
   return { memory, rigs: made, clock }
 }
 
+/** What the first tier of a cache over `kind` is called. */
+export function firstTierOf(kind: StoreKind): string {
+  return kind === 'tiers' ? 'memory' : kind
+}
+
+/** Resolves when the tiers below have what the first has, and hold nothing of it. */
+export function upToDate({ cache }: Pick<Rig, 'cache'>): Promise<void> {
+  return until(() => cache.stats().tiers.every(({ pending }) => pending === 0), 'the tiers are up to date')
+}
+
 /** Runs `suite` over each kind of store. */
 export function overStores(suite: (kind: StoreKind) => void): void {
-  describe.each(['memory', 'distant', 'shared'] as const)('over a %s store', suite)
+  describe.each(['memory', 'distant', 'shared', 'tiers'] as const)('over a %s store', suite)
 }
 
 /** The answer is a value, or the test fails. */
@@ -99,6 +126,7 @@ export async function leftOf(...made: Rig[]): Promise<string[]> {
     const at = rigs.indexOf(one)
     if (at >= 0) rigs.splice(at, 1)
     if (one.store instanceof DistantStore) one.store.heal()
+    one.below?.heal()
     return one.cache.close()
   })
   let closed = false
@@ -115,7 +143,7 @@ export async function leftOf(...made: Rig[]): Promise<string[]> {
   return made.flatMap(left)
 }
 
-function left({ cache, clock, store }: Rig): string[] {
+function left({ cache, clock, store, below }: Rig): string[] {
   const { openBodies, filling, tiers, pool } = cache.stats()
   const counts: Record<string, number> = {
     'open bodies': openBodies,
@@ -128,13 +156,14 @@ function left({ cache, clock, store }: Rig): string[] {
     counts['passes that are not over'] = store.memory.passes.size
     counts['flights that were not left'] = store.followed.size
   }
-  if (store instanceof DistantStore) {
-    counts['open drafts'] = store.openDrafts
-    counts['open entries'] = store.openEntries
+  const distant = store instanceof DistantStore ? store : below
+  if (distant !== undefined) {
+    counts['open drafts'] = distant.openDrafts
+    counts['open entries'] = distant.openEntries
   }
   const said = Object.entries(counts).flatMap(([what, count]) => (count === 0 ? [] : [`${what}: ${count}`]))
   if (store instanceof SharedStore) said.push(...store.memory.misuse)
-  if (store instanceof DistantStore) said.push(...store.misuse)
+  if (distant !== undefined) said.push(...distant.misuse)
   return said
 }
 

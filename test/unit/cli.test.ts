@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Console } from '../../lib/cli/console.js'
 import { run } from '../../lib/cli/run.js'
+import { emptyDir } from '../helpers/file-rig.js'
 import { fakeOrigin, gate } from '../helpers/origin.js'
 import { ask, raw } from './http/harness.js'
 
@@ -94,6 +95,20 @@ describe('drey', () => {
     [['proxy', '--origin', 'http://a', '--listen', 'here'], '--listen: got "here"; want a port'],
     [['proxy', '--origin', 'http://a', '--healthz', 'x'], '--healthz: got "x"'],
     [['proxy', '--origin', 'http://a', '--max-item', '2TiB'], '--max-item: got'],
+    [['proxy', '--origin', 'http://a', '--dir', '/tmp/x'], '--dir: got "/tmp/x" without disk; want both'],
+    [['proxy', '--origin', 'http://a', '--disk', '1GiB'], '--disk: got a bound without dir; want both'],
+    [
+      ['proxy', '--origin', 'http://a', '--dir', '/tmp/x', '--disk', '1MiB'],
+      '--disk: got 1048576; want at least 8 MiB',
+    ],
+    [
+      ['proxy', '--origin', 'http://a', '--dir', '/tmp/x', '--disk', '64MiB', '--max-item', '33MiB'],
+      '--max-item: got 34603008, more than half of disk, 33554432',
+    ],
+    [
+      ['proxy', '--origin', 'http://a', '--dir', '/tmp/x', '--disk', '64MiB', '--workers', '2'],
+      '--dir: one thread has a directory',
+    ],
     [
       ['proxy', '--origin', 'http://a', '--workers', '0'],
       '--workers: got 0; want a whole number from 1 to 64',
@@ -158,6 +173,47 @@ describe('drey proxy', () => {
     expect(console.err()).toBe('')
     expect(console.exits).toEqual([])
     await expect(ask(port, '/a')).rejects.toThrow(/ECONNREFUSED/)
+  })
+
+  test('with a directory it answers after a restart what it had before, though the origin is gone', async () => {
+    const dir = emptyDir()
+    // The host is part of every key, and the port is another after the restart.
+    const asking = { headers: { host: 'example.org' } }
+    // More than memory takes, and less than a far store may lag behind.
+    const large = 'x'.repeat(900_000)
+    const start = async (url: string) => {
+      const console = fakeConsole()
+      const disk = ['--memory', '4MiB', '--dir', dir, '--disk', '64MiB']
+      const done = run(['proxy', '--origin', url, '--listen', '0', '--ttl', '1h', ...disk], console)
+      const { port } = await console.listening()
+      const stop = async () => {
+        console.signal('SIGTERM')
+        expect([await done, console.err()]).toEqual([0, ''])
+      }
+      return { port, stop }
+    }
+    const origin = await fakeOrigin()
+    origin.on('/a', { body: 'hello' })
+    origin.on('/large', { body: large })
+    const before = await start(origin.url)
+    for (const path of ['/a', '/large']) {
+      expect((await ask(before.port, path, asking)).cache).toContain('stored')
+    }
+    const locked = fakeConsole()
+    const other = ['proxy', '--origin', origin.url, '--listen', '0', '--dir', dir, '--disk', '64MiB']
+    expect(await run(other, locked)).toBe(1)
+    expect(locked.err()).toMatch(/^drey: proxy cannot start: [^\n]*another copy of drey[^\n]*\n$/)
+    await before.stop()
+    await origin[Symbol.asyncDispose]()
+    const after = await start(origin.url)
+    for (const [path, text] of [
+      ['/a', 'hello'],
+      ['/large', large],
+    ] as const) {
+      const answer = await ask(after.port, path, asking)
+      expect([answer.cache, answer.text === text]).toEqual([expect.stringMatching(/^hit; ttl=/), true])
+    }
+    await after.stop()
   })
 
   test('a second signal does not wait', async () => {

@@ -192,10 +192,18 @@ overStores((kind) => {
   })
 })
 
+const one = memoryStore()
+const twice = [one, one]
+
 describe('createCache', () => {
   it.each<[RegExp, unknown]>([
     [/tiers/, { tiers: [] }],
-    [/tiers/, { tiers: [memoryStore(), memoryStore()] }],
+    [/tiers.*twice/, { tiers: twice }],
+    [/promotion/, { promotion: 'never' }],
+    [/writePolicy/, { writePolicy: 'back' }],
+    [/background.concurrency/, { background: { concurrency: 0 } }],
+    [/background.queue/, { background: { queue: 1.5 } }],
+    [/background/, { background: { threads: 2 } }],
     [/tiers.0/, { tiers: [{}] }],
     [/tiers.0/, { tiers: [{ ...memoryStore(), maxItemBytes: Number.NaN }] }],
     [/freshness.ttl: got "5 parsecs"/, { freshness: { ttl: '5 parsecs' } }],

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { Socket } from 'node:net'
-import { expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { Cursor } from '../../../lib/cache/cursor.js'
 import { Flow } from '../../../lib/cache/flow.js'
 import { type BodyReader, EntryReader } from '../../../lib/cache/reader.js'
@@ -16,29 +16,36 @@ import { turns } from '../../helpers/gate.js'
 const SIZE = 200_000
 const STEP = 50_000
 
-/** A socket that takes what it is given and tells when a test says. */
-class SlowSocket extends Socket {
-  readonly chunks: Uint8Array[] = []
-  readonly callbacks: Array<(error?: Error | null) => void> = []
+interface SlowSocket {
+  readonly socket: Socket
+  readonly chunks: Uint8Array[]
+  readonly callbacks: Array<(error?: Error | null) => void>
+}
 
-  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
-    this.chunks.push(chunk)
-    this.callbacks.push(done)
-  }
-
-  override _final(done: () => void): void {
-    done()
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+/**
+ * A socket that takes what it is given and tells when a test says. All sockets are so until the end of the test: one with methods of its own
+ * would be lent nothing.
+ */
+function slowSocket(): SlowSocket {
+  const chunks: Uint8Array[] = []
+  const callbacks: SlowSocket['callbacks'] = []
+  vi.spyOn(Socket.prototype, '_write').mockImplementation((chunk, _encoding, done) => {
+    chunks.push(chunk)
+    callbacks.push(done)
+  })
+  vi.spyOn(Socket.prototype, '_final').mockImplementation((done) => done())
+  vi.spyOn(Socket.prototype, '_destroy').mockImplementation(function (this: Socket, error, done) {
     // As a handle does: it closes later, and its pending writes are called back before.
     setImmediate(() => {
-      for (const callback of this.callbacks.splice(0)) callback(error ?? new Error('closed'))
+      for (const callback of callbacks.splice(0)) callback(error ?? new Error('closed'))
       done(error)
       setImmediate(() => this.emit('close', true))
     })
-  }
+  })
+  return { socket: new Socket(), chunks, callbacks }
 }
+
+afterEach(() => vi.restoreAllMocks())
 
 function entry(): { readonly reader: BodyReader; readonly value: Buffer; readonly released: () => boolean } {
   const value = patterned(SIZE)
@@ -68,27 +75,27 @@ function entry(): { readonly reader: BodyReader; readonly value: Buffer; readonl
 
 it('an entry stays open until the socket has called back, when all goes well', async () => {
   const { reader, value, released } = entry()
-  const socket = new SlowSocket()
+  const { socket, chunks, callbacks } = slowSocket()
   const flow = writeOut(new Cursor(reader, 'k', undefined), socket, () => undefined)
   void flow.done.finally(() => reader.release())
   for (let at = 0; at < SIZE; at += STEP) {
     expect(released()).toBe(false)
-    socket.callbacks.shift()!()
+    callbacks.shift()!()
     await turns(2)
   }
   await flow.done
   await turns(1)
   expect(released()).toBe(true)
   // Lent, not copied.
-  expect(socket.chunks.map((chunk) => chunk.buffer === value.buffer)).toEqual(Array(4).fill(true))
+  expect(chunks.map((chunk) => chunk.buffer === value.buffer)).toEqual(Array(4).fill(true))
   socket.destroy()
 })
 
 it('an entry stays open until the socket has called back, when the reading is stopped', async () => {
   const { reader, released } = entry()
-  const socket = new SlowSocket()
+  const { socket, chunks } = slowSocket()
   const flow = writeOut(new Cursor(reader, 'k', undefined), socket, () => undefined)
-  expect(socket.chunks.length).toBe(1)
+  expect(chunks.length).toBe(1)
   flow.stop(new Error('enough'))
   await expect(flow.done).rejects.toThrow('enough')
   reader.release()

@@ -87,6 +87,8 @@ overStores((kind) => {
 
   it('a value that finds no room is refused, and leaves the old one', async () => {
     const made = await rig(kind, {}, { maxBytes: 2 ** 20, maxItemBytes: 2 ** 20 })
+    // The tier below would take it.
+    made.below?.fail('draft')
     const old = patterned(kind === 'distant' ? 600_000 : 1000)
     await made.cache.set('k', old)
     // Of near stores a draft is in use, of the distant one what is open: others may copy what is read.

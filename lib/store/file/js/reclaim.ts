@@ -181,7 +181,8 @@ export class Reclaimer {
   async #ahead(): Promise<void> {
     while (!this.#closed && this.#due) {
       const went = await this.exclusively(async () => {
-        if (this.#closed) return false
+        // Somebody else, a clear as a rule, may have made room while this waited.
+        if (this.#closed || !this.#due) return false
         return this.#step()
       }).catch(() => {
         this.#core.tally.diskErrors += 1

@@ -21,7 +21,7 @@ overStores((kind) => {
         fc.commands(commands, { maxCommands: 80, size: 'max' }),
         async (scheduler, steps) => {
           const made = await rig(kind, OPTIONS, SIZES)
-          const { store } = made
+          const store = made.below ?? made.store
           // Once it is open, all that the store does waits for the scheduler.
           if (store instanceof DistantStore) {
             store.arrive = (call) => scheduler.schedule(Promise.resolve(), call)

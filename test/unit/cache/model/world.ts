@@ -1,4 +1,5 @@
 import type { Scheduler } from 'fast-check'
+import { isNotStored } from '../../../../lib/cache/answer.js'
 import {
   type Answer,
   type FetcherContext,
@@ -64,6 +65,11 @@ interface Thread {
 /** Errors that a caller may get: from an origin that is down or breaks off, its own signal, a store that is all in use. */
 const EXPECTED = new Set(['ERR_DREY_ORIGIN', 'ERR_DREY_TRUNCATED', 'ERR_DREY_ABORTED', 'ERR_DREY_NO_SPACE'])
 
+/** Whether a store was full, or down: what is not kept is not shared. */
+function hasTurnedAway({ cache }: Rig): boolean {
+  return cache.stats().tiers.some(({ refusals, failures }, at) => refusals > 0 || (at > 0 && failures > 0))
+}
+
 /** `timeouts.shutdown` of the caches. */
 export const SHUTDOWN = 10_000
 
@@ -80,13 +86,16 @@ export class World {
   readonly sendings: Sending[] = []
   readonly writing: Version[] = []
   readonly callers: Caller[] = []
+  readonly #injected: string | undefined
   readonly #threads: Thread[] = []
   readonly #scheduler: Scheduler
   readonly #unread: Found[] = []
   /** Calls of the origin that were not answered yet. */
   readonly #asking = new Set<Asking>()
 
-  constructor(made: readonly Rig[], scheduler: Scheduler) {
+  /** @param injected begins the message of a failure that the test makes itself, which a change may end with */
+  constructor(made: readonly Rig[], scheduler: Scheduler, injected?: string) {
+    this.#injected = injected
     for (const rig of made) this.join(rig)
     this.#scheduler = scheduler
   }
@@ -130,7 +139,7 @@ export class World {
       const answer = await cache.fetch(key, fetcher, { signal })
       await this.#consume(thread, key, asked, answer, way)
       if (answer.status === 'ok' && answer.outcome === 'miss' && own !== undefined) {
-        await this.#untilKept(thread, answer, own)
+        await this.#untilKept(answer, own)
       }
     })
   }
@@ -151,8 +160,13 @@ export class World {
     const version = this.history.begin('write', key, size)
     this.writing.push(version)
     this.#follow(thread, async () => {
-      await thread.rig.cache.set(key, version.bytes, { ttl, etag: 'e' })
-      this.#written(version)
+      try {
+        await thread.rig.cache.set(key, version.bytes, { ttl, etag: 'e' })
+        this.#written(version)
+      } catch (error) {
+        this.#forget(version)
+        this.#assertInjected(error as Error)
+      }
     })
   }
 
@@ -168,7 +182,7 @@ export class World {
         this.#written(version)
       } catch (error) {
         this.#forget(version)
-        if (!version.cut && !thread.closing) throw error
+        if (!version.cut && !thread.closing) this.#assertInjected(error as Error)
       }
     })
   }
@@ -177,7 +191,8 @@ export class World {
     const thread = this.#thread(at)
     const done = this.history.deleting(key)
     this.#follow(thread, async () => {
-      await thread.rig.cache.delete(key)
+      await thread.rig.cache.delete(key).catch((error) => this.#assertInjected(error))
+      // Also when a tier did not confirm it: it is fenced there.
       done()
     })
   }
@@ -186,7 +201,7 @@ export class World {
     const thread = this.#thread(at)
     const done = this.history.deleting(undefined)
     this.#follow(thread, async () => {
-      await thread.rig.cache.clear()
+      await thread.rig.cache.clear().catch((error) => this.#assertInjected(error))
       done()
     })
   }
@@ -277,7 +292,7 @@ export class World {
   /** I6: no other call of the origin of `key` may be under way that this one could have joined. */
   #assertOnly(key: string): void {
     // What found no room in the store passes through, and cannot be joined.
-    if (key === PRIVATE_KEY || this.live.some(({ rig }) => rig.store.stats().refusals > 0)) return
+    if (key === PRIVATE_KEY || this.live.some(({ rig }) => hasTurnedAway(rig))) return
     const starts: number[] = []
     for (const asking of this.#asking) {
       if (asking.key === key && !asking.signal.aborted && !asking.by.dead) starts.push(asking.start)
@@ -356,9 +371,13 @@ export class World {
   }
 
   /** Notes when the value of a fill is stored, as soon as its answer says so. */
-  async #untilKept(thread: Thread, answer: Found, version: Version): Promise<void> {
+  async #untilKept(answer: Found, version: Version): Promise<void> {
     for (let i = 0; i < 20 && answer.stored === undefined; i += 1) await turns(1)
-    if (answer.stored === thread.rig.store.name) this.history.stored(version)
+    if (answer.stored !== undefined && !isNotStored(answer.stored)) this.history.stored(version)
+  }
+
+  #assertInjected(error: Error): void {
+    if (this.#injected === undefined || !error.message.startsWith(this.#injected)) throw error
   }
 
   #follow(thread: Thread, work: () => Promise<void>): void {
