@@ -105,7 +105,7 @@
         "native/file_store/log_writer.cc",
         "native/file_store/open_files.cc",
         "native/file_store/recovery.cc",
-        "native/file_store/registry.cc",
+        "native/file_store/file_registry.cc",
         "native/file_store/segment_reader.cc",
         "native/file_store/turns.cc",
         "native/index/hash_index.cc",

@@ -1,54 +1,102 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "core/status.h"
 #include "file_store/file_store.h"
+#include "file_store/workers.h"
+#include "io/env.h"
 #include "io/executor.h"
 
 namespace drey::file {
 
-// The file stores of a process, by directory: whoever attaches to one that is open already, from
-// whatever thread, gets the same store, because a directory has one owner.
-//
-// Invariants:
-//  - A store is open from the first Attach until the last Detach has returned; the registry has its
-//  threads for so long, unless whoever attached first brought some.
-//  - Stores are opened and closed one at a time: both wait for the disk, so neither is for an event
-//  loop.
-class FileStoreRegistry {
+// What a store dropped by its own doing, for those who have it open and want to know.
+class FileAudience {
  public:
-  // Opens the store of the directory, or gives the one that is open. Options that say what is kept
-  // must be those of the first; with `workers` null, it gets `read_threads` for reading, and three
-  // more.
-  Result<std::shared_ptr<FileStore>> Attach(FileStoreOptions options,
-                                            uint32_t read_threads) noexcept;
-  // Ends one Attach; the last one closes the store, and says how that went.
-  Status Detach(const std::shared_ptr<FileStore>& store) noexcept;
-  // Stores that are open.
-  size_t size() noexcept;
+  virtual ~FileAudience() = default;
+
+  enum class Dropped : uint8_t { kEvicted, kExpired, kCorrupt };
+  // From any thread; must not wait.
+  virtual void Hear(Slice key, Dropped why) = 0;
+};
+
+// A directory that this process has open, the threads that work for it, and those who listen.
+class OpenDirectory final : public FileStoreListener {
+ public:
+  ~OpenDirectory() override;
+  OpenDirectory(const OpenDirectory&) = delete;
+  OpenDirectory& operator=(const OpenDirectory&) = delete;
+
+  FileStore& store() const noexcept { return *store_; }
+  const std::shared_ptr<FileStore>& share() const noexcept { return store_; }
+
+  void Listen(const std::shared_ptr<FileAudience>& audience);
+  // Once it has returned, the audience hears nothing any more.
+  void Unlisten(const std::shared_ptr<FileAudience>& audience);
+
+  void Evicted(Slice key, bool expired) override;
+  void Corrupt(Slice key) override;
 
  private:
-  // Of a folder: what its device says it is, whatever path leads to it.
-  using Identity = std::pair<uint64_t, uint64_t>;
-  struct Entry {
-    // In this order: the threads end before what they run on goes.
-    std::unique_ptr<Executor> executor;
-    std::unique_ptr<ExecutorWorkers> workers;
-    std::shared_ptr<FileStore> store;
-    uint64_t users = 0;
-  };
+  friend class FileRegistry;
+
+  OpenDirectory() noexcept = default;
+  static Result<std::shared_ptr<OpenDirectory>> Open(const FileStoreOptions& options,
+                                                     uint32_t read_threads);
+  Status Close();
+  void Tell(Slice key, FileAudience::Dropped why);
+
+  // In this order: the store's work ends before its threads do.
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<ExecutorWorkers> workers_;
+  std::shared_ptr<FileStore> store_;
 
   std::mutex mutex_;
   // Guarded by mutex_.
-  std::map<Identity, Entry> entries_;
+  std::vector<std::shared_ptr<FileAudience>> audiences_;
+  // Whether there is anybody, so that nobody costs nothing.
+  std::atomic<bool> heard_{false};
+};
+
+// The directories that this process has open: whoever opens one that is open already, from whatever
+// thread, gets the same store. Which directory it is says the folder's device and inode, not its
+// path.
+//
+// Invariants:
+//  - A directory is open from the first Attach to the last Detach; who comes while it is being
+//  opened or closed waits for that.
+//  - No lock is held while another directory opens or closes.
+class FileRegistry {
+ public:
+  // What somebody has of a directory, to be given back by Detach, once.
+  struct Attachment {
+    std::shared_ptr<OpenDirectory> directory;
+    std::shared_ptr<struct FileRegistrySlot> slot;
+  };
+
+  // Options and threads are the first one's. Both wait for the disk.
+  Result<Attachment> Attach(const FileStoreOptions& options, uint32_t read_threads);
+  Status Detach(Attachment attachment);
+  size_t size();
+
+ private:
+  using Identity = std::pair<uint64_t, uint64_t>;
+
+  static Result<Identity> IdentityOf(const FileStoreOptions& options);
+  void Forget(const std::shared_ptr<struct FileRegistrySlot>& slot);
+
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  std::map<Identity, std::shared_ptr<struct FileRegistrySlot>> slots_;
 };
 
 // That of the process.
-FileStoreRegistry& OpenFileStores() noexcept;
+FileRegistry& OpenDirectories() noexcept;
 
 }  // namespace drey::file

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "file_store/file_registry.h"
 #include "file_store/file_store.h"
-#include "file_store/registry.h"
 #include "io/completion_queue.h"
 #include "io/thread.h"
 #include "node/file_numbers.h"

@@ -359,28 +359,27 @@ TEST_CASE("file store: an image is used, and without it the log says the same") 
 
 TEST_CASE("file store: whoever opens a directory again in a process shares its store") {
   TempFolder folder;
-  file::FileStoreRegistry registry;
+  file::FileRegistry registry;
   file::FileStoreOptions options;
   options.dir = folder.path() + "/s";
   options.max_bytes = 16 * kMiB;
   options.env = &PosixEnv();
-  Result<std::shared_ptr<file::FileStore>> first = registry.Attach(options, 2);
+  Result<file::FileRegistry::Attachment> first = registry.Attach(options, 2);
   REQUIRE_MESSAGE(first.ok(), first.status().message());
-  Result<std::shared_ptr<file::FileStore>> second = registry.Attach(options, 2);
-  REQUIRE(second.ok());
-  CHECK(first.value() == second.value());
+  // The options are the first one's.
   options.max_bytes *= 2;
-  const Result<std::shared_ptr<file::FileStore>> other = registry.Attach(options, 2);
-  CHECK(other.status().code() == Status::Code::kInvalidArgument);
-  CHECK(std::string(other.status().message()).find("maxBytes") != std::string::npos);
-  CHECK(registry.Detach(first.value()).ok());
+  Result<file::FileRegistry::Attachment> second = registry.Attach(options, 2);
+  REQUIRE(second.ok());
+  CHECK(first.value().directory == second.value().directory);
+  CHECK(second.value().directory->store().stats().max_bytes == 16 * kMiB);
+  CHECK(registry.Detach(first.Take()).ok());
   CHECK(registry.size() == 1);
   std::vector<uint8_t> into(4096);
   file::Opened opened;
-  CHECK(second.value()->FindWaiting(SliceOf("key"), false, into, &opened) == file::Find::kMiss);
-  CHECK(registry.Detach(second.value()).ok());
+  CHECK(second.value().directory->store().FindWaiting(SliceOf("key"), false, into, &opened) ==
+        file::Find::kMiss);
+  CHECK(registry.Detach(second.Take()).ok());
   CHECK(registry.size() == 0);
-  CHECK(!registry.Detach(second.value()).ok());
   CHECK(Store(PosixEnv(), options.dir).ok());
 }
 

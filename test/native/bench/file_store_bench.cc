@@ -74,20 +74,19 @@ class Bench {
     options_.env = &PosixEnv();
   }
   FileStore& Open() {
-    Result<std::shared_ptr<FileStore>> opened = registry_.Attach(options_, 4);
+    Result<FileRegistry::Attachment> opened = registry_.Attach(options_, 4);
     if (!opened.ok()) Fail(opened.status().message());
-    store_ = opened.Take();
-    return *store_;
+    open_ = opened.Take();
+    return open_.directory->store();
   }
   void Close() {
-    if (!registry_.Detach(store_).ok()) Fail("close");
-    store_.reset();
+    if (!registry_.Detach(std::move(open_)).ok()) Fail("close");
   }
 
  private:
-  FileStoreRegistry registry_;
+  FileRegistry registry_;
   FileStoreOptions options_;
-  std::shared_ptr<FileStore> store_;
+  FileRegistry::Attachment open_;
 };
 
 void Set(FileStore& store, uint64_t size, uint64_t count, uint64_t at_a_time, uint64_t keys) {
