@@ -27,6 +27,9 @@ const STORE_CALLS = [
   'close',
 ] as const
 
+/** More than anybody has kinds of memory for. */
+const MOST_TIERS = 16
+
 function isStore(value: unknown): value is Store {
   if (typeof value !== 'object' || value === null) return false
   const store = value as Record<string, unknown>
@@ -41,10 +44,13 @@ function isPressure(value: unknown): value is Pressure {
 }
 
 const cacheOptions = z.strictObject({
-  /** The tiers, fastest first. Default: one memory store. */
+  /** The tiers, fastest first: 1 to 16. Default: one memory store. */
   tiers: z
-    .array(z.custom<Store>(isStore, 'want a store, such as memoryStore()'))
+    .array(z.unknown())
     .min(1, 'want at least one store')
+    .max(MOST_TIERS, `want at most ${MOST_TIERS} stores`)
+    // Only then: each that is wrong is complained of by itself.
+    .pipe(z.array(z.custom<Store>(isStore, 'want a store, such as memoryStore()')))
     .optional(),
   /**
    * When an entry that a tier below answered with is put into the tiers above, while it is read: `'always'` (default), or only with the

@@ -191,7 +191,7 @@ describe('options as a whole', () => {
       'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name, compression',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
-      'ttl: no such option; there are tiers, freshness, timeouts, pressure, bufferPool',
+      'ttl: no such option; there are tiers, promotion, writePolicy, background, freshness, timeouts, pressure, bufferPool',
     )
     expect(await cacheProblem({ freshness: { TTL: 1, maxAge: 2 } })).toBe(
       'freshness.TTL, freshness.maxAge: no such option; there are ttl, staleIfError, negativeTtl',
@@ -215,7 +215,7 @@ describe('options as a whole', () => {
       'freshness.age: no such option; there are ttl, staleIfError, negativeTtl',
       'timeouts.fill: got 0; want more than 0 ms',
       'timeouts.idle: got null; want',
-      'colour: no such option; there are tiers, freshness, timeouts, pressure',
+      'colour: no such option; there are tiers, promotion, writePolicy, background, freshness, timeouts, pressure',
     ]) {
       expect(message).toContain(part)
     }
@@ -231,13 +231,15 @@ describe('options as a whole', () => {
   })
 })
 
+const SAME = memoryStore()
+
 describe('tiers', () => {
   test.each([
     [5, 'tiers: got 5; want an array'],
     [{}, 'tiers: got an object without members of its own; want an array'],
     [memoryStore(), 'tiers: got an object with '],
     [[], 'tiers: got an array of 0; want at least one store'],
-    [[memoryStore(), memoryStore()], 'tiers: got an array of 2; want one store'],
+    [[SAME, SAME], 'tiers: a store is given twice; want a store of its own for each tier'],
     [[{}], 'tiers.0: got an object without members of its own; want a store, such as memoryStore()'],
     [[{ ...memoryStore(), name: 'x' }], 'tiers.0: got an object with '],
     [[null], 'tiers.0: got null; want a store'],
