@@ -33,6 +33,7 @@
       "sources": [
         "native/node/addon.cc",
         "native/node/arguments.cc",
+        "native/node/block.cc",
         "native/node/buffers.cc",
         "native/node/checksum.cc",
         "native/node/error.cc",

@@ -23,6 +23,14 @@ inline napi_value OperationValue(napi_env env, int64_t id) noexcept {
 
 // The ending of an operation that writes.
 file::WriteDone WriteEnd(Files& files, uint32_t id, const Files::Operation& operation);
+// Begins an operation that writes: `start` is given what tells its end, unless nothing was begun.
+template <class Start>
+napi_value BeginWrite(napi_env env, Files& files, Start start) {
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id >= 0) start(WriteEnd(files, static_cast<uint32_t>(id), operation));
+  return OperationValue(env, id);
+}
 // Has the store do it, which is told as the end of the operation; or ends it at once, when the
 // store is closed.
 void RunOrRefuse(Files& files, uint32_t id, file::FileStore& store, Executor::LaneName lane,

@@ -150,12 +150,9 @@ napi_value FileCommitAll(napi_env env, napi_callback_info info) {
     change.draft = *draft;
     change.metadata = given.value();
   }
-  Files::Operation operation;
-  const int64_t id = files.Begin(nullptr, {}, &operation);
-  if (id < 0) return OperationValue(env, id);
-  open->attached.directory->store().CommitAll(
-      changes, WriteEnd(files, static_cast<uint32_t>(id), operation));
-  return OperationValue(env, id);
+  return BeginWrite(env, files, [&](file::WriteDone end) {
+    open->attached.directory->store().CommitAll(changes, std::move(end));
+  });
 }
 
 }  // namespace drey::node

@@ -130,17 +130,7 @@ int32_t Settle(const std::shared_ptr<file::FileStore>& store, Slice key, bool pe
 
 napi_value FileBlock(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  const Result<Slice> bytes = BytesArgument(env, arguments[0], "block");
-  if (!bytes.ok()) return Throw(env, bytes.status());
-  const Result<uint32_t> used = Uint32Argument(env, arguments[1], "used");
-  if (!used.ok()) return Throw(env, used.status());
-  // The caller gives it to be written.
-  auto* const data = const_cast<uint8_t*>(bytes.value().data());
-  Files& files = arguments.environment().files;
-  if (files.UseBlock(arguments[0], {data, bytes.value().size()}, used.value()) != napi_ok) {
-    return Throw(env, Status::InvalidArgument("block must be a Uint8Array"));
-  }
-  return nullptr;
+  return arguments.environment().files.block.Use(env, arguments[0], arguments[1]);
 }
 
 napi_value FileFind(napi_env env, napi_callback_info info) {
@@ -150,7 +140,7 @@ napi_value FileFind(napi_env env, napi_callback_info info) {
   if (open == nullptr) return nullptr;
   const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
   if (!key.ok()) return Throw(env, key.status());
-  auto& block = files.block;
+  Block& block = files.block;
   const std::span<uint8_t> into(block.data + block.used, block.size - block.used);
   file::Opened opened;
   const file::Find found = open->attached.directory->store().FindNow(

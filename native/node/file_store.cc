@@ -349,11 +349,9 @@ napi_value FileClear(napi_env env, napi_callback_info info) {
   Files& files = arguments.environment().files;
   OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
   if (open == nullptr) return nullptr;
-  Files::Operation operation;
-  const int64_t id = files.Begin(nullptr, {}, &operation);
-  if (id < 0) return OperationValue(env, id);
-  open->attached.directory->store().Clear(WriteEnd(files, static_cast<uint32_t>(id), operation));
-  return OperationValue(env, id);
+  return BeginWrite(env, files, [open](file::WriteDone end) {
+    open->attached.directory->store().Clear(std::move(end));
+  });
 }
 
 napi_value FileFlush(napi_env env, napi_callback_info info) {
@@ -361,11 +359,9 @@ napi_value FileFlush(napi_env env, napi_callback_info info) {
   Files& files = arguments.environment().files;
   OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
   if (open == nullptr) return nullptr;
-  Files::Operation operation;
-  const int64_t id = files.Begin(nullptr, {}, &operation);
-  if (id < 0) return OperationValue(env, id);
-  open->attached.directory->store().Flush(WriteEnd(files, static_cast<uint32_t>(id), operation));
-  return OperationValue(env, id);
+  return BeginWrite(env, files, [open](file::WriteDone end) {
+    open->attached.directory->store().Flush(std::move(end));
+  });
 }
 
 napi_value FileCheckpoint(napi_env env, napi_callback_info info) {
@@ -392,12 +388,9 @@ napi_value FileDelete(napi_env env, napi_callback_info info) {
   if (open == nullptr) return nullptr;
   const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
   if (!key.ok()) return Throw(env, key.status());
-  Files::Operation operation;
-  const int64_t id = files.Begin(nullptr, {}, &operation);
-  if (id < 0) return OperationValue(env, id);
-  open->attached.directory->store().Delete(SliceOf(key.value()),
-                                           WriteEnd(files, static_cast<uint32_t>(id), operation));
-  return OperationValue(env, id);
+  return BeginWrite(env, files, [&](file::WriteDone end) {
+    open->attached.directory->store().Delete(SliceOf(key.value()), std::move(end));
+  });
 }
 
 napi_value FileRevise(napi_env env, napi_callback_info info) {
@@ -413,13 +406,10 @@ napi_value FileRevise(napi_env env, napi_callback_info info) {
   if (!offset.ok()) return Throw(env, offset.status());
   const Result<Slice> metadata = BytesArgument(env, arguments[4], "metadata");
   if (!metadata.ok()) return Throw(env, metadata.status());
-  Files::Operation operation;
-  const int64_t id = files.Begin(nullptr, {}, &operation);
-  if (id < 0) return OperationValue(env, id);
-  open->attached.directory->store().Revise(SliceOf(key.value()), {segment.value(), offset.value()},
-                                           metadata.value(),
-                                           WriteEnd(files, static_cast<uint32_t>(id), operation));
-  return OperationValue(env, id);
+  return BeginWrite(env, files, [&](file::WriteDone end) {
+    open->attached.directory->store().Revise(
+        SliceOf(key.value()), {segment.value(), offset.value()}, metadata.value(), std::move(end));
+  });
 }
 
 }  // namespace drey::node

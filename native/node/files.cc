@@ -42,7 +42,8 @@ bool FileDrops::End() {
 
 Files::~Files() {
   Close();
-  for (const napi_ref reference : {block.reference, numbers_reference_, completions_reference_}) {
+  block.Release(env_);
+  for (const napi_ref reference : {numbers_reference_, completions_reference_}) {
     if (reference != nullptr) napi_delete_reference(env_, reference);
   }
 }
@@ -203,17 +204,6 @@ std::span<char> Files::KeySpace() {
   // One more for the zero that Node puts at the end.
   key_space.resize(file::kMostKey + 1);
   return key_space;
-}
-
-napi_status Files::UseBlock(napi_value bytes, std::span<uint8_t> memory, size_t used) {
-  if (block.reference != nullptr) napi_delete_reference(env_, block.reference);
-  block = {};
-  const napi_status status = napi_create_reference(env_, bytes, 1, &block.reference);
-  if (status != napi_ok) return status;
-  block.data = memory.data();
-  block.size = memory.size();
-  block.used = std::min(used, block.size);
-  return napi_ok;
 }
 
 void Files::Remove(uint32_t id) {

@@ -17,6 +17,7 @@
 #include "file_store/file_store.h"
 #include "io/completion_queue.h"
 #include "io/thread.h"
+#include "node/block.h"
 #include "node/file_numbers.h"
 #include "node/handles.h"
 
@@ -176,7 +177,6 @@ class Files {
   // Room for the longest key.
   std::span<char> KeySpace();
 
-  napi_status UseBlock(napi_value bytes, std::span<uint8_t> memory, size_t used);
   double& Number(FileNumber number) const noexcept { return numbers_[number]; }
   const std::shared_ptr<FileDesk>& desk() const noexcept { return desk_; }
 
@@ -186,12 +186,7 @@ class Files {
   Handles<std::shared_ptr<file::FileDraft>> drafts;
   Handles<std::shared_ptr<FileScanState>> scans;
   // What small values are copied into.
-  struct {
-    napi_ref reference = nullptr;
-    uint8_t* data = nullptr;
-    size_t size = 0;
-    size_t used = 0;
-  } block;
+  Block block;
   std::vector<char> key_space;
 
  private:

@@ -1,12 +1,10 @@
 #include "node/memory.h"
 
-#include <algorithm>
-
 namespace drey::node {
 
 Memory::~Memory() {
   Close();
-  if (block.reference != nullptr) napi_delete_reference(env_, block.reference);
+  block.Release(env_);
   if (numbers_reference_ != nullptr) napi_delete_reference(env_, numbers_reference_);
 }
 
@@ -35,17 +33,6 @@ napi_value Memory::numbers(napi_env env) const noexcept {
   napi_value numbers = nullptr;
   napi_get_reference_value(env, numbers_reference_, &numbers);
   return numbers;
-}
-
-napi_status Memory::UseBlock(napi_value bytes, std::span<uint8_t> memory, size_t used) {
-  if (block.reference != nullptr) napi_delete_reference(env_, block.reference);
-  block = {};
-  const napi_status status = napi_create_reference(env_, bytes, 1, &block.reference);
-  if (status != napi_ok) return status;
-  block.data = memory.data();
-  block.size = memory.size();
-  block.used = std::min(used, block.size);
-  return napi_ok;
 }
 
 void Memory::Close() noexcept {

@@ -11,22 +11,12 @@
 #include "core/slice.h"
 #include "memory_store/registry.h"
 #include "memory_store/store.h"
+#include "node/block.h"
 #include "node/handles.h"
 #include "node/news.h"
 #include "node/numbers.h"
 
 namespace drey::node {
-
-// A block of memory that JavaScript allocated and that values are copied into, one behind the
-// other: JavaScript hands out views of it. Creating a Buffer here for each value would cost more
-// than all the rest of a read.
-struct Block {
-  napi_ref reference = nullptr;
-  uint8_t* data = nullptr;
-  size_t size = 0;
-  // What lies before it was given out, and is not written to again (I9).
-  size_t used = 0;
-};
 
 // A store as one environment has it open.
 struct OpenStore {
@@ -58,9 +48,6 @@ class Memory {
   // Who this environment is to the stores. An address names one environment at a time, and nothing
   // of an earlier one is left when it names the next.
   Owner owner() const noexcept { return reinterpret_cast<Owner>(this); }
-
-  // Values are copied to `bytes` from here on, behind the first `used` of it.
-  napi_status UseBlock(napi_value bytes, std::span<uint8_t> memory, size_t used);
 
   double& Number(node::Number number) const noexcept { return numbers_[number]; }
 

@@ -124,17 +124,7 @@ napi_value MemoryClose(napi_env env, napi_callback_info info) {
 
 napi_value MemoryBlock(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
-  const Result<Slice> bytes = BytesArgument(env, arguments[0], "block");
-  if (!bytes.ok()) return Throw(env, bytes.status());
-  const Result<uint32_t> used = Uint32Argument(env, arguments[1], "used");
-  if (!used.ok()) return Throw(env, used.status());
-  const Slice memory = bytes.value();
-  if (arguments.environment().memory.UseBlock(arguments[0],
-                                              {const_cast<uint8_t*>(memory.data()), memory.size()},
-                                              used.value()) != napi_ok) {
-    return nullptr;
-  }
-  return nullptr;
+  return arguments.environment().memory.block.Use(env, arguments[0], arguments[1]);
 }
 
 napi_value MemoryFind(napi_env env, napi_callback_info info) {

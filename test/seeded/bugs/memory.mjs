@@ -35,7 +35,7 @@ export const BUGS = [
   },
   {
     name: 'a block is used again under a view: after a large value',
-    file: 'lib/store/memory/native/block.ts',
+    file: 'lib/native/block.ts',
     replace: 'this.#leftUsed)',
     by: '0)',
     check: 'model',

@@ -1,5 +1,6 @@
 import type { Addon } from '../../../native/addon.js'
-import { RecordBlock } from './block.js'
+import { Block } from '../../../native/block.js'
+import { BLOCK_USED } from '../../../native/file-numbers.js'
 import { Operations } from './operations.js'
 
 /** What the native file stores of one thread share. */
@@ -7,7 +8,8 @@ export interface FileThread {
   readonly addon: Addon
   readonly numbers: Float64Array
   readonly operations: Operations
-  readonly block: RecordBlock
+  /** What small records are read into. */
+  readonly block: Block
 }
 
 let thread: FileThread | undefined
@@ -17,6 +19,10 @@ export function fileThreadOf(addon: Addon): FileThread {
   if (thread?.addon === addon) return thread
   const operations = new Operations(addon)
   const { numbers } = operations
-  thread = { addon, numbers, operations, block: new RecordBlock(addon, numbers) }
+  const block = new Block(
+    (bytes, used) => addon.fileBlock(bytes, used),
+    () => numbers[BLOCK_USED]!,
+  )
+  thread = { addon, numbers, operations, block }
   return thread
 }

@@ -1,5 +1,6 @@
 import type { Addon } from '../../../native/addon.js'
-import { Block } from './block.js'
+import { Block } from '../../../native/block.js'
+import { BLOCK_USED } from '../../../native/numbers.js'
 import { News } from './news.js'
 
 /** What the native memory stores of one thread share. */
@@ -16,6 +17,10 @@ let thread: Thread | undefined
 export function threadOf(addon: Addon): Thread {
   if (thread?.addon === addon) return thread
   const numbers = addon.memoryNumbers()
-  thread = { addon, numbers, block: new Block(addon, numbers), news: new News(addon) }
+  const block = new Block(
+    (bytes, used) => addon.memoryBlock(bytes, used),
+    () => numbers[BLOCK_USED]!,
+  )
+  thread = { addon, numbers, block, news: new News(addon) }
   return thread
 }
