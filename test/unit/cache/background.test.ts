@@ -39,7 +39,10 @@ overStores((kind) => {
     const { cache, clock } = made
     await cache.set('k', 'old')
     await cache.set('own', 'old', { staleWhileRevalidate: 0 })
-    expect(await cache.stat('k')).toMatchObject({ freshUntil: clock.now() + 1000, staleUntil: clock.now() + 1500 })
+    expect(await cache.stat('k')).toMatchObject({
+      freshUntil: clock.now() + 1000,
+      staleUntil: clock.now() + 1500,
+    })
     clock.advance(1499)
     expect(await cache.get('k')).toBeUndefined()
     expect(cache.getSync('k')).toBeUndefined()
@@ -69,7 +72,9 @@ overStores((kind) => {
       }),
     ).close()
     await until(() => errors.length === 1, 'the failure is told')
-    expect(errors).toEqual([{ key: 'k', error: expect.objectContaining({ code: 'ERR_DREY_ORIGIN', cause: down }) }])
+    expect(errors).toEqual([
+      { key: 'k', error: expect.objectContaining({ code: 'ERR_DREY_ORIGIN', cause: down }) },
+    ])
     let asked: unknown
     found(
       await cache.fetch('k', ({ etag }) => {
@@ -372,6 +377,8 @@ describe('abandon', () => {
   })
 
   it.each(['later', {}, { finishIfPercent: 101 }, { finishIfWithin: -1 }])('refuses %j', async (abandon) => {
-    await expect(rig('memory', { abandon: abandon as never })).rejects.toMatchObject({ code: 'ERR_DREY_CONFIG' })
+    await expect(rig('memory', { abandon: abandon as never })).rejects.toMatchObject({
+      code: 'ERR_DREY_CONFIG',
+    })
   })
 })
