@@ -40,8 +40,8 @@ export function command(
 
 export const show = (...values: unknown[]): string => values.map((value) => JSON.stringify(value)).join(', ')
 
-/** Commands for caches that `at` chooses. */
-export function commandsFor(at: fc.Arbitrary<number>): fc.Arbitrary<Command>[] {
+/** Commands for caches that `at` chooses; `tagged` ones can be invalidated by tag. */
+export function commandsFor(at: fc.Arbitrary<number>, tagged = false): fc.Arbitrary<Command>[] {
   const fetching = fc
     .tuple(key, plan, way, at)
     .map(([k, p, w, n]) => command(`fetch(${show(k, p, w, n)})`, (world) => world.fetch(k, p, w, n)))
@@ -60,6 +60,16 @@ export function commandsFor(at: fc.Arbitrary<number>): fc.Arbitrary<Command>[] {
       .map(([k, s, i, n]) =>
         command(`setStream(${show(k, s, i, n)})`, (world) => world.setStream(k, s, i, n)),
       ),
+    ...(tagged
+      ? [
+          fc
+            .tuple(key, at)
+            .map(([k, n]) => command(`invalidate(${show(k, n)})`, (world) => world.invalidate(k, n))),
+        ]
+      : []),
+    fc
+      .tuple(key, plan, at)
+      .map(([k, p, n]) => command(`refresh(${show(k, p, n)})`, (world) => world.refresh(k, p, n))),
     fc.tuple(key, at).map(([k, n]) => command(`delete(${show(k, n)})`, (world) => world.delete(k, n))),
     at.map((n) => command(`clear(${n})`, (world) => world.clear(n))),
     fc.tuple(index, fc.constantFrom('piece', 'piece', 'rest', 'cut')).map(([n, how]) =>
@@ -93,7 +103,7 @@ export function commandsFor(at: fc.Arbitrary<number>): fc.Arbitrary<Command>[] {
 export const PATIENCE = 600_000
 
 export const OPTIONS = {
-  freshness: { ttl: 10_000, staleIfError: 3_000, negativeTtl: 1_000 },
+  freshness: { ttl: 10_000, staleWhileRevalidate: 2_000, staleIfError: 3_000, negativeTtl: 1_000 },
   timeouts: { firstByte: '1d', fill: '1d', idle: '1d' },
 }
 export const SIZES = { maxBytes: 2 ** 21, maxItemBytes: 2 ** 18 }

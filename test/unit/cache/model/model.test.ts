@@ -12,13 +12,14 @@ import { World } from './world.js'
  */
 
 const commands = commandsFor(fc.constant(0))
+const tagged = commandsFor(fc.constant(0), true)
 
 overStores((kind) => {
   it('answers, whatever happens, with what was last, and leaves nothing', { timeout: PATIENCE }, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
-        fc.commands(commands, { maxCommands: 80, size: 'max' }),
+        fc.commands(kind === 'shared' ? commands : tagged, { maxCommands: 80, size: 'max' }),
         async (scheduler, steps) => {
           const made = await rig(kind, OPTIONS, SIZES)
           const store = made.below ?? made.store

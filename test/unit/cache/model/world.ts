@@ -14,6 +14,8 @@ import { read } from '../../../helpers/reading.js'
 import type { Rig } from '../../../helpers/rig.js'
 import { History, type Version } from './history.js'
 
+const tagOf = (key: string): string => `of ${key}`
+
 /** What an origin does when it is called. */
 export interface Plan {
   readonly answer: 'body' | 'not-found' | 'confirm' | 'throw'
@@ -92,6 +94,8 @@ export class World {
   readonly #unread: Found[] = []
   /** Calls of the origin that were not answered yet. */
   readonly #asking = new Set<Asking>()
+  /** When a tag was invalidated last. */
+  #invalidated = 0
 
   /** @param injected begins the message of a failure that the test makes itself, which a change may end with */
   constructor(made: readonly Rig[], scheduler: Scheduler, injected?: string) {
@@ -144,6 +148,22 @@ export class World {
     })
   }
 
+  refresh(key: string, plan: Plan, at = 0): void {
+    const thread = this.#thread(at)
+    thread.rig.cache.refresh(key, async (context) => (await this.#ask(thread, context, key, plan)).result)
+  }
+
+  /** All that `key` has, and is being given, has a tag of its own: taking that away is a delete. */
+  invalidate(key: string, at = 0): void {
+    const thread = this.#thread(at)
+    const done = this.history.deleting(key)
+    this.#invalidated = this.history.tick
+    this.#follow(thread, async () => {
+      await thread.rig.cache.invalidateTags([tagOf(key), 'of nothing'])
+      done()
+    })
+  }
+
   get(key: string, way: Way, at = 0): void {
     const thread = this.#thread(at)
     const { cache, store } = thread.rig
@@ -161,7 +181,7 @@ export class World {
     this.writing.push(version)
     this.#follow(thread, async () => {
       try {
-        await thread.rig.cache.set(key, version.bytes, { ttl, etag: 'e' })
+        await thread.rig.cache.set(key, version.bytes, { ttl, etag: 'e', tags: [tagOf(key)] })
         this.#written(version)
       } catch (error) {
         this.#forget(version)
@@ -178,7 +198,7 @@ export class World {
     this.#send({ key, version, origin, shared: false, by: thread })
     this.#follow(thread, async () => {
       try {
-        await thread.rig.cache.set(key, origin.body, { etag: 'e' })
+        await thread.rig.cache.set(key, origin.body, { etag: 'e', tags: [tagOf(key)] })
         this.#written(version)
       } catch (error) {
         this.#forget(version)
@@ -274,7 +294,8 @@ export class World {
     if (plan.answer === 'confirm' && context.meta !== undefined) {
       return { version: undefined, result: notModified({ ttl: plan.ttl }) }
     }
-    if (plan.answer === 'not-found') return { version: undefined, result: notFound({ ttl: plan.ttl }) }
+    if (plan.answer === 'not-found')
+      return { version: undefined, result: notFound({ ttl: plan.ttl, tags: [tagOf(key)] }) }
     const origin = pour(BODY_KINDS[plan.kind % BODY_KINDS.length]!)
     if (!context.signal.aborted) {
       this.#send({ key, version, origin, shared: true, by }, context.signal)
@@ -283,6 +304,7 @@ export class World {
       body: origin.body,
       ttl: plan.ttl,
       etag: 'e',
+      tags: ['shared', tagOf(key)],
       ...(plan.declared ? { size: version.bytes.length } : {}),
       ...(key === PRIVATE_KEY && plan.alone ? { store: false } : {}),
     }
@@ -295,6 +317,8 @@ export class World {
     if (key === PRIVATE_KEY || this.live.some(({ rig }) => hasTurnedAway(rig))) return
     const starts: number[] = []
     for (const asking of this.#asking) {
+      // Nobody knows yet which tags it will have: who asks after one was invalidated does not join it.
+      if (asking.start < this.#invalidated) continue
       if (asking.key === key && !asking.signal.aborted && !asking.by.dead) starts.push(asking.start)
     }
     for (const { key: other, version, shared, by } of this.sendings) {
