@@ -49,6 +49,11 @@ export class Tier {
     return this.store.set !== undefined && this.#pending.size === 0 && this.#barrier === undefined
   }
 
+  /** Whether `setLater` may be used: the store has it, and no change of the key is under way that it would overtake. */
+  setsLater(key: string): boolean {
+    return this.store.setLater !== undefined && this.#barrier === undefined && !this.#pending.has(key)
+  }
+
   /** As `Store.set`. @throws what the store throws, counted. */
   set(key: string, bytes: Uint8Array, metadata: Metadata): boolean {
     try {
