@@ -114,6 +114,11 @@ export async function openContestant(name, dir) {
   return OPEN[name](dir)
 }
 
+/** What its process is told: the js engine is what there is where the addon does not load, checksums included. */
+export function envOf(name) {
+  return { DREY_NATIVE: name.startsWith('js') ? '0' : '1' }
+}
+
 /** Why it cannot take part; undefined when it can. */
 export function absenceOf(name) {
   if (name === 'native') return findAddon().addon === undefined ? 'the addon is not built' : undefined

@@ -8,18 +8,16 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createCache } from '../../../dist/cache/create.js'
+import { createCache, fileStore } from '../../../dist/index.js'
 import { followParent } from '../../shared/child.mjs'
 
 followParent()
-const [engine, dir, given] = process.argv.slice(2)
+const [, dir, given] = process.argv.slice(2)
 const bytes = Number(given)
 const MiB = 2 ** 20
 const VALUE = 8 * MiB
 const SMALL = Buffer.alloc(4096, 's')
 
-process.env.DREY_NATIVE = engine === 'native' ? '1' : '0'
-const { fileStore } = await import('../../../dist/store/file/index.js')
 // Half of what is written fits, so that the other half is written while reclaim makes room.
 const cache = await createCache({
   tiers: [fileStore({ dir: join(dir, 'cache'), maxBytes: bytes / 2, maxItemBytes: VALUE, minFree: 0 })],

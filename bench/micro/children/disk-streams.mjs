@@ -6,8 +6,7 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createCache } from '../../../dist/cache/create.js'
-import { crc32c } from '../../../dist/crc32c.js'
+import { BufferPool, crc32c, createCache, fileStore } from '../../../dist/index.js'
 import { followParent } from '../../shared/child.mjs'
 import { openFileStore } from './disk-contestants.mjs'
 
@@ -47,17 +46,17 @@ async function openFile(chunkBytes) {
   }
 }
 
-async function openCached(engine) {
-  process.env.DREY_NATIVE = engine === 'native' ? '1' : '0'
-  const { fileStore } = await import('../../../dist/store/file/index.js')
+async function openCached(how, options = {}) {
   const cache = await createCache({
+    ...options,
     tiers: [fileStore({ dir: join(dir, 'cache'), maxBytes: 4 * size, maxItemBytes: 2 * size, minFree: 0 })],
   })
   await cache.set('large', Readable.from(body()), { size })
   return {
     read: async (see) => {
       const found = await cache.get('large')
-      await pipeline(found.stream(), into(see))
+      if (how === 'writeTo') await found.writeTo(into(see))
+      else await pipeline(found.stream(), into(see))
     },
     close: () => cache.close(),
   }
@@ -73,14 +72,17 @@ async function openStore(engine) {
   const draft = store.draft('large', size)
   for (const bytes of body()) await draft.write(bytes)
   await draft.commit({ size, cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false })
-  const target = Buffer.alloc(MiB)
+  const targets = [Buffer.alloc(MiB), Buffer.alloc(MiB)]
   return {
+    // The next is read while one is looked at.
     read: async (see) => {
       const entry = await store.find('large')
-      for (let at = 0; at < size; ) {
-        const read = await entry.read(target, at)
-        see(target.subarray(0, read))
-        at += read
+      let coming = entry.read(targets[0], 0)
+      for (let at = 0, turn = 0; at < size; turn += 1) {
+        const bytes = targets[turn % 2].subarray(0, await coming)
+        at += bytes.length
+        if (at < size) coming = entry.read(targets[(turn + 1) % 2], at)
+        see(bytes)
       }
       entry.release()
     },
@@ -91,8 +93,11 @@ async function openStore(engine) {
 const OPEN = {
   'createReadStream, 64 KiB': () => openFile(64 * 1024),
   'createReadStream, 1 MiB': () => openFile(MiB),
-  'native, Found.stream()': () => openCached('native'),
-  'js, Found.stream()': () => openCached('js'),
+  'native, Found.stream()': () => openCached('stream'),
+  'native, Found.writeTo()': () => openCached('writeTo'),
+  'native, Found.writeTo(), buffers pooled': () => openCached('writeTo', { bufferPool: new BufferPool() }),
+  'js, Found.stream()': () => openCached('stream'),
+  'js, Found.writeTo()': () => openCached('writeTo'),
   'native, StoredEntry.read of 1 MiB': () => openStore('native'),
   'js, StoredEntry.read of 1 MiB': () => openStore('js'),
 }

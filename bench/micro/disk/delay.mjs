@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startChild } from '../../shared/child.mjs'
 import { digits } from '../../shared/table.mjs'
+import { envOf } from '../children/disk-contestants.mjs'
 
 const CHILD = new URL('../children/disk-delay.mjs', import.meta.url)
 const GOAL_MS = 5
@@ -14,7 +15,7 @@ export async function delay({ quick, folder }) {
   for (const engine of ['native', 'js']) {
     const dir = join(folder, `delay ${engine}`)
     mkdirSync(dir)
-    const child = startChild(CHILD, { args: [engine, dir, String(bytes)] })
+    const child = startChild(CHILD, { args: [engine, dir, String(bytes)], env: envOf(engine) })
     try {
       await child.receive('ready')
       for (const work of WORKS) {

@@ -53,10 +53,14 @@ async function openTime(folder, entries) {
   const { indexBytes, entries: held } = store.stats()
   await store.close()
   const times = []
+  const processor = []
   for (let round = 0; round < 3; round += 1) {
     const from = performance.now()
+    const cpu = process.cpuUsage()
     const again = await openFileStore('native', options)
     times.push(performance.now() - from)
+    const { user, system } = process.cpuUsage(cpu)
+    processor.push((user + system) / 1000)
     const { recovery } = again.stats()
     for (const at of [0, entries >> 1, entries - 1]) {
       const found = await again.find(keyOf(at))
@@ -66,7 +70,14 @@ async function openTime(folder, entries) {
     await again.close()
   }
   rmSync(dir, { recursive: true })
-  return { entries, filled, ms: Math.min(...times), all: times, index: indexBytes / held }
+  return {
+    entries,
+    filled,
+    ms: Math.min(...times),
+    all: times,
+    processor: Math.min(...processor),
+    index: indexBytes / held,
+  }
 }
 
 export async function room({ quick, folder }) {
@@ -87,10 +98,11 @@ export async function room({ quick, folder }) {
         `the shortest of three, the others in brackets; goal: ${showCount(GOAL_ENTRIES)} entries within ${GOAL_S} s`,
       ],
       table: [
-        ['entries', 'open, ms', 'filled in', 'bytes of index an entry'],
-        ...opens.map(({ entries, ms, all, filled, index: bytes }) => [
+        ['entries', 'open, ms', 'ms of processor', 'filled in', 'bytes of index an entry'],
+        ...opens.map(({ entries, ms, all, processor, filled, index: bytes }) => [
           showCount(entries),
           `${digits(ms)} (${all.map((one) => digits(one)).join(', ')})`,
+          digits(processor),
           `${digits(filled / 1000)} s`,
           digits(bytes),
         ]),

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { startChild } from '../../shared/child.mjs'
 import { median } from '../../shared/statistics.mjs'
 import { digits } from '../../shared/table.mjs'
+import { envOf } from '../children/disk-contestants.mjs'
 
 const CHILD = new URL('../children/disk-streams.mjs', import.meta.url)
 const BARE = 'createReadStream, 1 MiB'
@@ -14,7 +15,10 @@ const NAMES = [
   'createReadStream, 64 KiB',
   BARE,
   'native, Found.stream()',
+  'native, Found.writeTo()',
+  'native, Found.writeTo(), buffers pooled',
   'js, Found.stream()',
+  'js, Found.writeTo()',
   'native, StoredEntry.read of 1 MiB',
   'js, StoredEntry.read of 1 MiB',
 ]
@@ -28,7 +32,7 @@ export async function streams({ quick, folder }) {
     for (const name of NAMES) {
       const dir = join(folder, `stream ${NAMES.indexOf(name)}`)
       mkdirSync(dir)
-      const child = startChild(CHILD, { args: [name, dir, String(size)] })
+      const child = startChild(CHILD, { args: [name, dir, String(size)], env: envOf(name) })
       await child.receive('ready')
       children.push({ name, child, dir, perSecond: [], cpu: [] })
     }
