@@ -15,6 +15,7 @@ std::vector<uint8_t> MetadataOfNumbers(const Files& files) {
   file::Metadata metadata;
   metadata.cached_at = files.Number(kFileCachedAt);
   metadata.fresh_until = files.Number(kFileFreshUntil);
+  metadata.stale_until = files.Number(kFileStaleUntil);
   metadata.stale_if_error_until = files.Number(kFileStaleIfErrorUntil);
   metadata.negative = files.Number(kFileNegative) == 1;
   return file::Encode(metadata);

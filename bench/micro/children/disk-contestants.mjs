@@ -14,7 +14,9 @@ const peers = createRequire(new URL('../../peers/package.json', import.meta.url)
 const MAP_BYTES = 16 * 2 ** 30
 
 export function metadataOf(size) {
-  return { size, cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false }
+  const until = 4e12
+  const times = { cachedAt: 1, freshUntil: until, staleUntil: until, staleIfErrorUntil: until }
+  return { size, ...times, negative: false, tags: [] }
 }
 
 /** A file store that belongs to no cache. */

@@ -8,7 +8,7 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { BufferPool, crc32c, createCache, fileStore } from '../../../dist/index.js'
 import { followParent } from '../../shared/child.mjs'
-import { openFileStore } from './disk-contestants.mjs'
+import { metadataOf, openFileStore } from './disk-contestants.mjs'
 
 followParent()
 const [name, dir, given] = process.argv.slice(2)
@@ -71,7 +71,7 @@ async function openStore(engine) {
   })
   const draft = store.draft('large', size)
   for (const bytes of body()) await draft.write(bytes)
-  await draft.commit({ size, cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false })
+  await draft.commit(metadataOf(size))
   const targets = [Buffer.alloc(MiB), Buffer.alloc(MiB)]
   return {
     // The next is read while one is looked at.

@@ -11,6 +11,7 @@ import {
   NEEDS_BLOB,
   NEGATIVE,
   STALE_IF_ERROR_UNTIL,
+  STALE_UNTIL,
   STORE,
   STORE_CHUNK_BYTES,
   STORE_MAX_BYTES,
@@ -21,7 +22,7 @@ import {
 import { IN_HAND, type Later, type Metadata, type StoreContext, type StoredEntry } from '../store.js'
 import { failure, openFailure } from './failure.js'
 import type { Change, FileStore, FileStoreStats, RecoverySummary } from './file-store.js'
-import { decodeMetadata, encodeMetadata } from './format/metadata.js'
+import { decodeMetadata, encodeMetadata, inDoubt } from './format/metadata.js'
 import type { BlobHost, BlobInfo } from './native/blob-entry.js'
 import { type NativeDraftHost, NativeFileDraft } from './native/draft.js'
 import type { NativeEntry } from './native/found.js'
@@ -179,6 +180,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       if (encoded === undefined) {
         numbers[CACHED_AT] = metadata.cachedAt
         numbers[FRESH_UNTIL] = metadata.freshUntil
+        numbers[STALE_UNTIL] = metadata.staleUntil
         numbers[STALE_IF_ERROR_UNTIL] = metadata.staleIfErrorUntil
         numbers[NEGATIVE] = metadata.negative ? 1 : 0
       }
@@ -497,9 +499,11 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
 }
 
 /** Whether the addon can be told them as numbers. */
-function isTimes({ etag, user, cachedAt, freshUntil, staleIfErrorUntil }: Metadata): boolean {
+function isTimes(metadata: Metadata): boolean {
+  const { etag, user, tags, cachedAt, freshUntil, staleUntil, staleIfErrorUntil } = metadata
+  if (etag !== undefined || user !== undefined || tags.length > 0) return false
   // NaN is none of them.
-  return etag === undefined && user === undefined && cachedAt + freshUntil + staleIfErrorUntil > 0
+  return cachedAt + freshUntil + staleUntil + staleIfErrorUntil > 0
 }
 
 function optionsFor(config: FileConfig): Float64Array {
@@ -535,7 +539,7 @@ function listed(
   if (stored === undefined) return undefined
   const { metadata } = stored
   const doubt = page[at + 2] as boolean
-  return [page[at] as string, doubt ? { ...metadata, freshUntil: 0, staleIfErrorUntil: 0 } : metadata]
+  return [page[at] as string, doubt ? inDoubt(metadata) : metadata]
 }
 
 function noRoom(): Error {
