@@ -34,6 +34,15 @@ export class Tier {
     }
   }
 
+  /**
+   * As `ask`, after all changes of `key` asked for before: a store that fences by itself would have an older delete that is still on its way
+   * fence what begins before it.
+   */
+  askInTurn<T>(key: string, call: () => Later<T>): Later<T> {
+    const before = this.#pending.get(key) ?? this.#barrier
+    return before === undefined ? this.ask(call) : before.then(() => this.ask(call))
+  }
+
   /** What `call` gives; `otherwise` when the store fails, which is counted. Never throws. */
   attempt<T>(call: () => T, otherwise: T): T {
     try {

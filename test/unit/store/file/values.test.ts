@@ -56,9 +56,16 @@ describe.each(engines())('values in hand, $name', ({ make }) => {
 
   test('keep their metadata', async () => {
     const store = await opened(make())
-    const rich = metadataFor(9, { etag: '"é"', user: { type: 'text/plain' }, negative: false, freshUntil: 7 })
+    const rich = metadataFor(9, {
+      etag: '"é"',
+      user: { type: 'text/plain' },
+      negative: false,
+      freshUntil: 7,
+      staleUntil: 7,
+    })
     const plain = metadataFor(9, {
       freshUntil: Number.POSITIVE_INFINITY,
+      staleUntil: Number.POSITIVE_INFINITY,
       staleIfErrorUntil: Number.POSITIVE_INFINITY,
     })
     for (const metadata of [rich, plain]) {
