@@ -38,6 +38,7 @@
         "native/node/checksum.cc",
         "native/node/error.cc",
         "native/node/file_draft.cc",
+        "native/node/file_put.cc",
         "native/node/file_find.cc",
         "native/node/file_scan.cc",
         "native/node/file_store.cc",

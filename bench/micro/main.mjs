@@ -48,6 +48,9 @@ console.log(
 let broken = 0
 for (const name of positionals.length > 0 ? positionals : known) {
   const { suite } = await import(new URL(`${name}.mjs`, here).href)
-  broken += runSuite(name, await suite(values), values)
+  const measured = suite(values)
+  // One of several parts gives each as soon as it is measured.
+  const parts = Symbol.asyncIterator in measured ? measured : [await measured]
+  for await (const part of parts) broken += runSuite(part.name ?? name, part, values)
 }
 if (values.assert && broken > 0) process.exitCode = 1

@@ -12,7 +12,8 @@
  *   claims   { row, ratio: [faster, slower], atLeast, goal? }
  *
  * A suite that measures something else than speed is given the options, does all of it itself and returns `notes`,
- * `table` (rows of text, the first is the head) and `claims` of { what, actual, holds }.
+ * `table` (rows of text, the first is the head) and `claims` of { what, actual, holds }. One of several parts is an async generator of
+ * such, with a `name` each.
  */
 import Benchmark from 'benchmark'
 

@@ -42,7 +42,7 @@ export class EntryWriter {
     this.#sequence = tags.sequence
     this.#head = head
     this.#context = context
-    this.#draft = tier.ask(() => tier.store.draft(key, head.size, head.user))
+    this.#draft = tier.askInTurn(key, () => tier.store.draft(key, head.size, head.user))
     // Whoever writes or finishes learns of a failure; until then it must not count as unhandled.
     if (this.#draft instanceof Promise) this.#draft.catch(toldLater)
     this.#pass = fences.enter(key, 'write')

@@ -34,6 +34,15 @@ export class Tier {
     }
   }
 
+  /**
+   * As `ask`, after all changes of `key` asked for before: a store that fences by itself would have an older delete that is still on its way
+   * fence what begins before it.
+   */
+  askInTurn<T>(key: string, call: () => Later<T>): Later<T> {
+    const before = this.#pending.get(key) ?? this.#barrier
+    return before === undefined ? this.ask(call) : before.then(() => this.ask(call))
+  }
+
   /** What `call` gives; `otherwise` when the store fails, which is counted. Never throws. */
   attempt<T>(call: () => T, otherwise: T): T {
     try {
@@ -47,6 +56,11 @@ export class Tier {
   /** Whether `set` may be used: the store has it, and no change is under way that it would overtake. */
   get setsAtOnce(): boolean {
     return this.store.set !== undefined && this.#pending.size === 0 && this.#barrier === undefined
+  }
+
+  /** Whether `setLater` may be used: the store has it, and no change of the key is under way that it would overtake. */
+  setsLater(key: string): boolean {
+    return this.store.setLater !== undefined && this.#barrier === undefined && !this.#pending.has(key)
   }
 
   /** As `Store.set`. @throws what the store throws, counted. */

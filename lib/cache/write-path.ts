@@ -3,7 +3,7 @@ import { takesAtOnce } from '../buffers/lending.js'
 import { endStream } from '../buffers/shapes.js'
 import { ConfigError, messageOf } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
-import type { Later, Metadata } from '../store/store.js'
+import { IN_HAND, type Later, type Metadata } from '../store/store.js'
 import { EntryWriter, noRoom, type WriteContext, wrongSize } from './entry-writer.js'
 import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
@@ -46,6 +46,9 @@ export class WritePath {
         const metadata = this.#setAtOnce(key, head, source.bytes)
         if (metadata !== undefined) return metadata
       }
+      if ('bytes' in source && this.#context.tier.setsLater(key)) {
+        return this.#follow(this.#setLater(key, head, source.bytes), gone)
+      }
       const size = 'bytes' in source ? (head.size ?? source.bytes.length) : head.size
       const writer = new EntryWriter(key, { ...head, size }, this.#context)
       return 'bytes' in source ? this.#setBytes(writer, source.bytes) : this.#setPieces(writer, source.pieces)
@@ -87,9 +90,7 @@ export class WritePath {
   #setAtOnce(key: string, head: EntryHead, bytes: Uint8Array): Metadata | undefined {
     const { tier, fences, freshness, tags, now, onCommit } = this.#context
     const { length } = bytes
-    if (head.size !== undefined && head.size !== length) {
-      throw wrongSize(key, length > head.size ? 'more' : 'fewer', head.size)
-    }
+    assertSize(key, head, length)
     const metadata = metadataOf(head, length, drawn(freshness), now(), tags.sequence)
     if (!tier.set(key, bytes, metadata)) {
       if (tier.store.tiers !== undefined) return undefined
@@ -98,6 +99,35 @@ export class WritePath {
     fences.fenceFills(key)
     onCommit(key)
     return metadata
+  }
+
+  /** In one call of a store that answers later: what comes after it, in this process or in the log, finds it done. */
+  async #setLater(key: string, head: EntryHead, bytes: Uint8Array): Promise<Metadata> {
+    const { tier, fences, freshness, tags, now, onCommit } = this.#context
+    const { length } = bytes
+    assertSize(key, head, length)
+    const metadata = metadataOf(head, length, drawn(freshness), now(), tags.sequence)
+    const { scratch } = tier
+    const copy = length > IN_HAND ? scratch.get(length) : undefined
+    copy?.set(bytes)
+    const pass = fences.enter(key, 'write')
+    try {
+      fences.fenceFills(key)
+      onCommit(key)
+      const ok = await tier.change(key, () =>
+        tier.ask(() => tier.store.setLater!(key, copy ?? bytes, metadata)),
+      )
+      // Who looked the key up meanwhile may have found the old value, and begun a fill that knows only that.
+      fences.fenceLookups(key)
+      onCommit(key)
+      if (!ok) throw noRoom(key, length, tier.store)
+      // The delete that won may be under way still: until it is done, what was there before can be seen.
+      if (pass.fenced) await tier.change(key, nothingMore)
+      return metadata
+    } finally {
+      fences.leave(pass)
+      if (copy !== undefined) scratch.put(copy)
+    }
   }
 
   #setBytes(writer: EntryWriter, bytes: Uint8Array): Later<Metadata> {
@@ -139,6 +169,15 @@ export class WritePath {
     return this.#inFlight.wait(stored, { use: (metadata) => metadata, onEnd: giveUp })
   }
 }
+
+function assertSize(key: string, { size }: EntryHead, length: number): void {
+  if (size !== undefined && size !== length) throw wrongSize(key, length > size ? 'more' : 'fewer', size)
+}
+
+const nothingMore = (): void => undefined
+
+// The store has all of it: there is nothing that could be given up.
+const gone = (): void => undefined
 
 function readBody(key: string, body: unknown): Source {
   let source: Source | undefined

@@ -212,6 +212,17 @@ export interface Addon {
   /** Reads chunks from `chunk` on, at most `count`, as many as fit; ends with their codec, their bytes, their number. One that is compressed comes alone. */
   readonly blobRead: (blob: number, chunk: number, count: number, target: Uint8Array) => number
   readonly blobClose: (blob: number) => void
+  /**
+   * Puts a whole value into the log, as it is; `value` is copied. Metadata of times alone come as the numbers of a find, others encoded. It may wait for
+   * `fileKick`, so that what is put in one turn is written at once. One of WRITTEN.
+   */
+  readonly filePut: (
+    store: number,
+    key: string,
+    value: Uint8Array,
+    metadata: Uint8Array | undefined,
+  ) => number
+  readonly fileKick: (store: number) => void
   readonly fileDraftBegin: (store: number, key: string) => number
   /**
    * Appends `count` chunks that lie in `data` one behind the other: raw length, stored length and codec of each in `table`.
@@ -334,6 +345,8 @@ export const ADDON_FUNCTIONS = [
   'fileTake',
   'blobRead',
   'blobClose',
+  'filePut',
+  'fileKick',
   'fileDraftBegin',
   'fileDraftWrite',
   'fileDraftEnd',

@@ -275,6 +275,11 @@ export interface Store {
    * returns. False when there is no room.
    */
   set?(key: string, bytes: Uint8Array, metadata: Metadata): boolean
+  /**
+   * As `draft`, `write` and `commit` in one call, for stores that answer later and do it cheaper so. At most IN_HAND bytes are taken before it
+   * returns; more stay as they are until it has settled. A delete of the key, or a clear, that is asked for after it comes after it. False when there is no room.
+   */
+  setLater?(key: string, bytes: Uint8Array, metadata: Metadata): Promise<boolean>
   /** Replaces the metadata of the entry that `entry` opened, if the key still has that one; false otherwise. The value stays. */
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
   /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */

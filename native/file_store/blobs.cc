@@ -54,21 +54,30 @@ Status BlobWriter::Reserve(uint64_t end) {
   return {};
 }
 
-Status BlobWriter::WriteGathered() {
-  if (gathered_.empty()) return {};
-  Status written = Reserve(written_ + gathered_.size());
-  if (written.ok()) written = file_.WriteFull(written_, Slice(gathered_));
-  written_ += gathered_.size();
-  blobs_.bytes_written_ += gathered_.size();
+Status BlobWriter::WriteGathered(std::span<const Slice> more) {
+  std::vector<Slice> slices;
+  slices.reserve(more.size() + 1);
+  if (!gathered_.empty()) slices.emplace_back(gathered_);
+  slices.insert(slices.end(), more.begin(), more.end());
+  if (slices.empty()) return {};
+  uint64_t bytes = 0;
+  for (const Slice& slice : slices) bytes += slice.size();
+  Status written = Reserve(written_ + bytes);
+  if (written.ok()) written = file_.WriteFull(written_, slices);
+  written_ += bytes;
+  blobs_.bytes_written_ += bytes;
   gathered_.clear();
   return written;
 }
 
-Status BlobWriter::Append(const ChunkEntry& chunk, Slice stored) {
-  gathered_.insert(gathered_.end(), stored.begin(), stored.end());
-  chunks_.push_back(chunk);
-  stored_ += stored.size();
-  return gathered_.size() >= kGather ? WriteGathered() : Status();
+Status BlobWriter::Append(std::span<const ChunkEntry> chunks, std::span<const Slice> stored) {
+  uint64_t bytes = 0;
+  for (const Slice& slice : stored) bytes += slice.size();
+  chunks_.insert(chunks_.end(), chunks.begin(), chunks.end());
+  stored_ += bytes;
+  if (gathered_.size() + bytes >= kGather) return WriteGathered(stored);
+  for (const Slice& slice : stored) gathered_.insert(gathered_.end(), slice.begin(), slice.end());
+  return {};
 }
 
 Status BlobWriter::Finish(bool sync) {

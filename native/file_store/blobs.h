@@ -39,7 +39,11 @@ class BlobWriter {
   BlobWriter& operator=(const BlobWriter&) = delete;
 
   // After a failure nothing but the end of it makes sense.
-  Status Append(const ChunkEntry& chunk, Slice stored);
+  Status Append(const ChunkEntry& chunk, Slice stored) {
+    return Append(std::span(&chunk, 1), std::span(&stored, 1));
+  }
+  // Several, one after the other; many bytes are written from where they are.
+  Status Append(std::span<const ChunkEntry> chunks, std::span<const Slice> stored);
   // Writes the table; with `sync`, file and folder survive a power loss.
   Status Finish(bool sync);
   // Its record is in the log: from here on the file is the entry's.
@@ -57,7 +61,7 @@ class BlobWriter {
 
   BlobWriter(class Blobs& blobs, const BlobName& name) noexcept : blobs_(blobs), name_(name) {}
   Status Reserve(uint64_t end);
-  Status WriteGathered();
+  Status WriteGathered(std::span<const Slice> more = {});
 
   class Blobs& blobs_;
   const BlobName name_;

@@ -88,64 +88,103 @@ WriteOutcome FileDraft::Spill() {
   return {};
 }
 
-WriteOutcome FileDraft::Take(const ChunkEntry& chunk, Slice stored) {
-  if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
-    chunks_.push_back(chunk);
-    data_.insert(data_.end(), stored.begin(), stored.end());
-    size_ += chunk.raw;
+WriteOutcome FileDraft::Take(std::span<const StoredChunk> chunks) {
+  std::vector<ChunkEntry> entries;
+  std::vector<Slice> slices;
+  entries.reserve(chunks.size());
+  slices.reserve(chunks.size());
+  uint64_t raw = 0;
+  for (const StoredChunk& chunk : chunks) {
+    entries.push_back({.checksum = Checksum(chunk.stored),
+                       .stored = static_cast<uint32_t>(chunk.stored.size()),
+                       .raw = chunk.raw,
+                       .codec = chunk.codec});
+    slices.push_back(chunk.stored);
+    raw += chunk.raw;
+  }
+  if (blob_ == nullptr && size_ + raw <= store_->options_.pack_limit) {
+    chunks_.insert(chunks_.end(), entries.begin(), entries.end());
+    for (const Slice& slice : slices) data_.insert(data_.end(), slice.begin(), slice.end());
+    size_ += raw;
     return {};
   }
   if (blob_ == nullptr) {
     if (WriteOutcome spilt = Spill(); spilt.kind != WriteOutcome::Kind::kDone) return spilt;
   }
-  size_ += chunk.raw;
-  const Status appended = blob_->Append(chunk, stored);
+  size_ += raw;
+  const Status appended = blob_->Append(entries, slices);
   charge_ = blob_->charge();
   return appended.ok() ? WriteOutcome{} : FailedBy(appended);
 }
 
-void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
-  if (store_->Refused(done)) return;
+// Whether they may come next; the draft is over otherwise, and `done` was told.
+bool FileDraft::Admit(std::span<const StoredChunk> chunks, const WriteDone& done) {
+  if (store_->Refused(done)) return false;
   const uint64_t full = uint64_t{1} << store_->options_.chunk_power;
-  const bool right = chunk.raw > 0 && chunk.raw <= full && chunk.codec <= ChunkEntry::kMostCodec &&
-                     !chunk.stored.empty() && chunk.stored.size() <= chunk.raw &&
-                     (chunk.codec != 0 || chunk.stored.size() == chunk.raw);
-  const bool begun = right && Begin(false);
-  const bool large = begun && size_ + chunk.raw > store_->options_.max_item_bytes;
-  if (!begun || short_chunk_ || large) {
-    if (large) store_->refusals_ += 1;
-    if (begun) {
-      Abort();
-      End();
-    }
-    done({.kind = large ? WriteOutcome::Kind::kTooLarge : WriteOutcome::Kind::kFailed,
-          .status = large ? Status()
-                          : Status::InvalidArgument("fileStore: the draft is over or busy, or this "
-                                                    "is no chunk of a value")});
-    return store_->Ended();
+  bool right = true;
+  bool ended = false;
+  uint64_t raw = 0;
+  for (const StoredChunk& chunk : chunks) {
+    right = right && !ended && chunk.raw > 0 && chunk.raw <= full &&
+            chunk.codec <= ChunkEntry::kMostCodec && !chunk.stored.empty() &&
+            chunk.stored.size() <= chunk.raw &&
+            (chunk.codec != 0 || chunk.stored.size() == chunk.raw);
+    ended = chunk.raw < full;
+    raw += chunk.raw;
   }
-  short_chunk_ = chunk.raw < full;
-  const ChunkEntry entry{.checksum = Checksum(chunk.stored),
-                         .stored = static_cast<uint32_t>(chunk.stored.size()),
-                         .raw = chunk.raw,
-                         .codec = chunk.codec};
-  const auto finish = [self = shared_from_this()](WriteOutcome outcome, const WriteDone& to) {
-    if (outcome.kind != WriteOutcome::Kind::kDone) {
-      if (outcome.status.code() == Status::Code::kNoSpace) self->store_->refusals_ += 1;
-      self->Abort();
-    }
-    self->End();
-    to(std::move(outcome));
-    self->store_->Ended();
-  };
+  const bool begun = right && Begin(false);
+  const bool large = begun && size_ + raw > store_->options_.max_item_bytes;
+  if (begun && !large && !short_chunk_) {
+    short_chunk_ = ended;
+    return true;
+  }
+  if (large) store_->refusals_ += 1;
+  if (begun) {
+    Abort();
+    End();
+  }
+  done({.kind = large ? WriteOutcome::Kind::kTooLarge : WriteOutcome::Kind::kFailed,
+        .status = large ? Status()
+                        : Status::InvalidArgument("fileStore: the draft is over or busy, or this "
+                                                  "is no chunk of a value")});
+  store_->Ended();
+  return false;
+}
+
+void FileDraft::Took(WriteOutcome outcome, const WriteDone& done) {
+  if (outcome.kind != WriteOutcome::Kind::kDone) {
+    if (outcome.status.code() == Status::Code::kNoSpace) store_->refusals_ += 1;
+    Abort();
+  }
+  End();
+  done(std::move(outcome));
+  store_->Ended();
+}
+
+void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
+  if (!Admit(std::span(&chunk, 1), done)) return;
   // Into memory there is nothing to wait for.
   if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
-    return finish(Take(entry, chunk.stored), done);
+    return Took(Take(std::span(&chunk, 1)), done);
   }
   store_->RunOn(Executor::kWrite,
-                [self = shared_from_this(), entry, finish,
+                [self = shared_from_this(), codec = chunk.codec, raw = chunk.raw,
                  stored = std::vector<uint8_t>(chunk.stored.begin(), chunk.stored.end()),
-                 done = std::move(done)] { finish(self->Take(entry, stored), done); });
+                 done = std::move(done)] {
+                  const StoredChunk copied{.codec = codec, .raw = raw, .stored = stored};
+                  self->Took(self->Take(std::span(&copied, 1)), done);
+                });
+}
+
+void FileDraft::WriteHeld(std::vector<StoredChunk> chunks, WriteDone done) {
+  if (!Admit(chunks, done)) return;
+  uint64_t raw = 0;
+  for (const StoredChunk& chunk : chunks) raw += chunk.raw;
+  if (blob_ == nullptr && size_ + raw <= store_->options_.pack_limit) {
+    return Took(Take(chunks), done);
+  }
+  store_->RunOn(Executor::kWrite, [self = shared_from_this(), held = std::move(chunks),
+                                   done = std::move(done)] { self->Took(self->Take(held), done); });
 }
 
 void FileDraft::Commit(Slice given, WriteDone done) {
@@ -175,7 +214,8 @@ LogItem FileDraft::PackedItem(Slice metadata, uint32_t expires) {
                         .metadata = metadata,
                         .size = size_,
                         .chunk_power = store_->options_.chunk_power,
-                        .chunks = chunks_});
+                        .chunks = chunks_},
+                       store_->space_.Take(data_.size()));
   item.bytes.insert(item.bytes.end(), data_.begin(), data_.end());
   item.bytes.resize(Padded(item.bytes.size()));
   item.expires = expires;

@@ -245,6 +245,10 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
     std::unique_lock lock(mutex_);
     if (std::exchange(closing_, true)) return {};
     closed_ = true;
+  }
+  writer_->Kick();
+  {
+    std::unique_lock lock(mutex_);
     if (!quiet_.wait_for(lock, patience, [this] { return under_way_ == 0; })) {
       // Nobody may own the directory while somebody may still write to it.
       return Status::Failed(Status::Code::kIo,

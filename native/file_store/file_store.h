@@ -20,6 +20,7 @@
 #include "file_store/lock.h"
 #include "file_store/log_writer.h"
 #include "file_store/open_files.h"
+#include "file_store/record_space.h"
 #include "file_store/recovery.h"
 #include "file_store/segments.h"
 #include "file_store/turns.h"
@@ -150,9 +151,11 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
 
   // -- Writing. Keys, metadata and chunks are copied before a call returns.
 
-  // A whole value; larger than a segment it is refused (kTooLarge): use a draft.
+  // A whole value; larger than a segment it is refused (kTooLarge): use a draft. With kAtKick it
+  // may wait for Kick, so that what one turn of an event loop sets goes out together.
   void Set(Slice key, Slice metadata, uint64_t size, std::span<const StoredChunk> chunks,
-           WriteDone done);
+           WriteDone done, LogWriter::When when = LogWriter::When::kNow);
+  void Kick() { writer_->Kick(); }
   struct Member {
     Slice key;
     Slice metadata;
@@ -250,7 +253,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void DropEntry(const IndexEntry& entry, const Bytes16& hash, const RecordHead* head);
 
   // Writing.
-  void Append(std::unique_ptr<LogRequest> request, WriteDone done);
+  void Append(std::unique_ptr<LogRequest> request, WriteDone done,
+              LogWriter::When when = LogWriter::When::kNow);
   WriteOutcome::Kind MakeItem(const Member& member, LogItem* item, Status* status);
   void Began() noexcept;
   void Ended() noexcept;
@@ -262,6 +266,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   bool IsCurrent(uint64_t identity, Position position) override;
   bool MakeRoom(uint64_t bytes, uint64_t entries) override;
   bool MayGrow(uint64_t bytes) override;
+  void Release(LogRequest& request) override;
   void ScheduleDrain() override;
   void ApplyClear(uint64_t sequence);
   // The entry is not the index's any more: nor are its bytes.
@@ -307,6 +312,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   Segments segments_;
   OpenFiles files_;
   Blobs blobs_;
+  RecordSpace space_;
   std::unique_ptr<LogWriter> writer_;
   Recovered recovered_;
 
@@ -358,6 +364,9 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
 
   // A chunk: of the chunk size, but for the last. kFailed and kTooLarge end the draft.
   void Write(const StoredChunk& chunk, WriteDone done);
+  // The same of several, only the last of which may be short. Their bytes are the caller's still,
+  // who leaves them as they are until `done`.
+  void WriteHeld(std::vector<StoredChunk> chunks, WriteDone done);
   void Commit(Slice metadata, WriteDone done);
   // After Commit it does nothing.
   void Abort();
@@ -372,7 +381,9 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   bool Begin(bool last);
   void End();
   void GiveUp();
-  WriteOutcome Take(const ChunkEntry& chunk, Slice stored);
+  bool Admit(std::span<const StoredChunk> chunks, const WriteDone& done);
+  WriteOutcome Take(std::span<const StoredChunk> chunks);
+  void Took(WriteOutcome outcome, const WriteDone& done);
   WriteOutcome Spill();
   void CommitBlob(Slice metadata, uint32_t expires, WriteDone done);
   void CommitPacked(Slice metadata, uint32_t expires, WriteDone done);

@@ -64,19 +64,16 @@ WriteOutcome::Kind FileStore::MakeItem(const Member& member, LogItem* item, Stat
     return refuse("chunks do not make up the value");
   }
   std::vector<ChunkEntry> chunks;
-  uint64_t stored = 0;
-  for (const StoredChunk& chunk : member.chunks) {
-    chunks.push_back(EntryOf(chunk));
-    stored += chunk.stored.size();
-  }
+  chunks.reserve(member.chunks.size());
+  for (const StoredChunk& chunk : member.chunks) chunks.push_back(EntryOf(chunk));
   given_ += member.key.size() + member.size;
   item->kind = LogItem::Kind::kPut;
   item->bytes = MakePut({.key = member.key,
                          .metadata = member.metadata,
                          .size = member.size,
                          .chunk_power = options_.chunk_power,
-                         .chunks = chunks});
-  item->bytes.reserve(item->bytes.size() + Padded(stored));
+                         .chunks = chunks},
+                        space_.Take(member.size));
   for (const StoredChunk& chunk : member.chunks) Add(item->bytes, chunk.stored);
   item->bytes.resize(Padded(item->bytes.size()));
   item->expires = ExpiresOf(metadata);
@@ -85,7 +82,7 @@ WriteOutcome::Kind FileStore::MakeItem(const Member& member, LogItem* item, Stat
 }
 
 // Counts as under way until it is done.
-void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done) {
+void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done, LogWriter::When when) {
   request->done = [this, done = std::move(done)](LogOutcome& result) {
     WriteOutcome outcome{.status = std::move(result.status), .existed = result.existed};
     switch (result.kind) {
@@ -107,13 +104,19 @@ void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done) {
     if (writer_->bytes_written() - imaged_at_ > options_.image_every) WantImage();
     Ended();
   };
-  writer_->Enqueue(std::move(request));
+  writer_->Enqueue(std::move(request), when);
 }
 
 void FileStore::Set(Slice key, Slice metadata, uint64_t size, std::span<const StoredChunk> chunks,
-                    WriteDone done) {
+                    WriteDone done, LogWriter::When when) {
+  if (Refused(done)) return;
   const Member member{.key = key, .metadata = metadata, .size = size, .chunks = chunks};
-  Batch(std::span(&member, 1), std::move(done));
+  auto request = std::make_unique<LogRequest>();
+  Status status;
+  const WriteOutcome::Kind made = MakeItem(member, &request->items.emplace_back(), &status);
+  if (made == WriteOutcome::Kind::kDone) return Append(std::move(request), std::move(done), when);
+  done({.kind = made, .status = std::move(status)});
+  Ended();
 }
 
 void FileStore::Batch(std::span<const Member> members, WriteDone done) {
@@ -291,6 +294,10 @@ void FileStore::Hide(const LogItem& item) {
     segments_.TakeLive(removed.position.segment, removed.length);
     if (removed.blob()) orphaned_ = true;
   }
+}
+
+void FileStore::Release(LogRequest& request) {
+  for (LogItem& item : request.items) space_.Give(std::move(item.bytes));
 }
 
 bool FileStore::IsCurrent(uint64_t identity, Position position) {

@@ -27,8 +27,10 @@ struct LogWriter::Run {
   std::vector<Placed> placed;
   // Ends of batches.
   std::deque<std::vector<uint8_t>> made;
-  // Keys that something newer is said of in this run, which the index does not know yet.
+  // Keys that something newer is said of in this run, which the index does not know yet; kept only
+  // where something in the run asks for them.
   std::unordered_set<uint64_t> changed;
+  bool asked = false;
   bool clears = false;
 };
 
@@ -38,6 +40,19 @@ uint64_t LengthOf(const LogRequest& request) noexcept {
   uint64_t length = 0;
   for (const LogItem& item : request.items) length += item.bytes.size();
   return request.items.size() > 1 ? length + Padded(kRecordHeadBytes + 8) : length;
+}
+
+// Whether what becomes of some request depends on what others in its run say of its key.
+bool AnyAsks(const std::vector<std::unique_ptr<LogRequest>>& group, size_t from) noexcept {
+  for (size_t at = from; at < group.size(); at++) {
+    for (const LogItem& item : group[at]->items) {
+      using Kind = LogItem::Kind;
+      if (item.kind == Kind::kCopy || item.kind == Kind::kRevise || item.kind == Kind::kForget) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 uint64_t EntriesOf(const std::vector<std::unique_ptr<LogRequest>>& group, size_t from) noexcept {
@@ -76,7 +91,7 @@ void LogWriter::Begin(uint64_t next_segment, uint64_t next_sequence, uint64_t do
   next_sequence_ = next_sequence;
 }
 
-void LogWriter::Enqueue(std::unique_ptr<LogRequest> request) {
+void LogWriter::Enqueue(std::unique_ptr<LogRequest> request, When when) {
   bool schedule = false;
   bool closed = false;
   {
@@ -92,8 +107,12 @@ void LogWriter::Enqueue(std::unique_ptr<LogRequest> request) {
       ended_ = !request->items.empty() && request->items.back().kind == LogItem::Kind::kEnd;
       FenceLocked(*request);
       HideLocked(*request);
+      queued_bytes_ += LengthOf(*request);
       queue_.push_back(std::move(request));
-      schedule = !std::exchange(draining_, true);
+      // A barrier, a delete and what is shared by threads wait for nobody's turn to end.
+      if (when == When::kNow || queued_bytes_ >= kEnough) {
+        schedule = !std::exchange(draining_, true);
+      }
     }
   }
   if (closed) {
@@ -105,6 +124,15 @@ void LogWriter::Enqueue(std::unique_ptr<LogRequest> request) {
   } else if (schedule) {
     host_.ScheduleDrain();
   }
+}
+
+void LogWriter::Kick() {
+  bool schedule = false;
+  {
+    const std::lock_guard lock(mutex_);
+    schedule = !queue_.empty() && !std::exchange(draining_, true);
+  }
+  if (schedule) host_.ScheduleDrain();
 }
 
 void LogWriter::Drain() {
@@ -120,6 +148,7 @@ LogWriter::Group LogWriter::TakeGroup() {
     group.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
+  queued_bytes_ -= bytes;
   // From here on somebody else may begin.
   if (group.empty()) draining_ = false;
   return group;
@@ -141,6 +170,9 @@ void LogWriter::WriteGroup(Group& group) {
     if (!index_.HasRoomFor(entries)) host_.MakeRoom(0, entries);
     Run run;
     run.first = at;
+    run.asked = AnyAsks(group, at);
+    run.slices.reserve(entries + 1);
+    run.placed.reserve(entries);
     run.last = Compose(group, at, run);
     if (run.last == at) {
       // It did not fit behind the others.
@@ -228,7 +260,9 @@ bool LogWriter::Place(LogRequest& request, Run& run) {
         {&request, &item, sequence, position, static_cast<uint32_t>(item.bytes.size())});
     if (copy) run.copied += item.bytes.size();
     run.clears = run.clears || item.kind == LogItem::Kind::kClear;
-    if (!copy && item.kind != LogItem::Kind::kForget) run.changed.insert(item.identity);
+    if (run.asked && !copy && item.kind != LogItem::Kind::kForget) {
+      run.changed.insert(item.identity);
+    }
   }
   if (batch) {
     std::vector<uint8_t>& made =
@@ -274,28 +308,35 @@ Status LogWriter::WriteRun(const Run& run) {
 
 void LogWriter::Settle(Group& group, const Run& run, Status status) {
   const Position end{active_ == nullptr ? 0 : active_->number, end_};
+  std::vector<LogOutcome> outcomes(run.last - run.first);
   size_t placed = 0;
   for (size_t at = run.first; at < run.last; at++) {
     LogRequest& request = *group[at];
-    LogOutcome outcome{.status = {}, .end = end};
-    if (request.superseded) {
-      outcome.kind = LogOutcome::Kind::kSuperseded;
-      Finish(request, std::move(outcome));
-      continue;
-    }
-    if (!status.ok() && !request.items.empty()) {
-      while (placed < run.placed.size() && run.placed[placed].request == &request) placed += 1;
-      Refuse(request, status);
-      continue;
-    }
+    LogOutcome& outcome = outcomes[at - run.first];
+    outcome.end = end;
+    if (request.superseded) continue;
+    const bool failed = !status.ok() && !request.items.empty();
     for (; placed < run.placed.size() && run.placed[placed].request == &request; placed++) {
       const Run::Placed& each = run.placed[placed];
+      if (failed) continue;
       outcome.existed =
           host_.Apply(*each.item, each.sequence, each.position, each.length) || outcome.existed;
       outcome.sequence = each.sequence;
     }
-    Unhide(request);
-    Finish(request, std::move(outcome));
+    if (!failed) Unhide(request);
+  }
+  // All of them are there before the first is told: whoever is woken by it finds the others told,
+  // too, mostly, and is woken once.
+  for (size_t at = run.first; at < run.last; at++) {
+    LogRequest& request = *group[at];
+    LogOutcome& outcome = outcomes[at - run.first];
+    if (request.superseded) outcome.kind = LogOutcome::Kind::kSuperseded;
+    if (!request.superseded && !status.ok() && !request.items.empty()) {
+      Refuse(request, status);
+    } else {
+      Finish(request, std::move(outcome));
+    }
+    host_.Release(request);
   }
 }
 

@@ -114,6 +114,8 @@ class LogHost {
   virtual bool MakeRoom(uint64_t bytes, uint64_t entries) = 0;
   // Whether the file system has so much to give (minFree).
   virtual bool MayGrow(uint64_t bytes) = 0;
+  // Nobody looks at its records any more.
+  virtual void Release(LogRequest& request) = 0;
   // Begins Drain on a thread that may wait for the disk.
   virtual void ScheduleDrain() = 0;
 };
@@ -141,6 +143,8 @@ class LogWriter {
  public:
   // What goes out in one write, unless a single request is larger.
   static constexpr uint64_t kMostGroup = 4 * 1024 * 1024;
+  // So much does not wait for a kick: it is written while more is gathered.
+  static constexpr uint64_t kEnough = 256 * 1024;
   // What a file takes beside its bytes, at most: maps of its extents.
   static constexpr uint64_t kFileSlack = 4096;
 
@@ -153,8 +157,12 @@ class LogWriter {
   // of it, so that it never has to be copied forward before a segment goes.
   void Begin(uint64_t next_segment, uint64_t next_sequence, uint64_t doubt) noexcept;
 
+  // Whether whoever enqueues says when enough has come: then Kick has to follow, soon.
+  enum class When : uint8_t { kNow, kAtKick };
   // From any thread.
-  void Enqueue(std::unique_ptr<LogRequest> request);
+  void Enqueue(std::unique_ptr<LogRequest> request, When when = When::kNow);
+  // Has written what waits for it.
+  void Kick();
   // To be called by whom ScheduleDrain made to.
   void Drain();
 
@@ -216,6 +224,8 @@ class LogWriter {
   std::mutex mutex_;
   // Guarded by mutex_, down to next_sequence_.
   std::deque<std::unique_ptr<LogRequest>> queue_;
+  // Of what is queued.
+  uint64_t queued_bytes_ = 0;
   bool draining_ = false;
   // Its end is on its way, or written: nothing may follow.
   bool ended_ = false;

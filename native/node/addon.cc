@@ -98,6 +98,8 @@ constexpr Export kExports[] = {
     {"fileTake", FileTake},
     {"blobRead", BlobRead},
     {"blobClose", BlobClose},
+    {"filePut", FilePut},
+    {"fileKick", FileKick},
     {"fileDraftBegin", FileDraftBegin},
     {"fileDraftWrite", FileDraftWrite},
     {"fileDraftEnd", FileDraftEnd},

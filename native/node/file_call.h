@@ -10,9 +10,6 @@
 // What the functions of the file store share.
 namespace drey::node {
 
-// What operations that write tell; lib/native/addon.ts has the same list as WRITTEN.
-enum Written : int32_t { kWritten, kFencedOff, kGone, kTooLargeValue, kNoRoomLeft };
-
 // Null when the number is none of a store's; then a TypeError is pending.
 OpenFileStore* FileStoreArgument(napi_env env, Files& files, napi_value value);
 
@@ -37,6 +34,5 @@ void RunOrRefuse(Files& files, uint32_t id, file::FileStore& store, Executor::La
                  const Files::Operation& operation, std::function<Files::Ending()> work);
 // Does it where what is given up may wait for a disk; here, when the store is closed.
 void LetGo(file::FileStore& store, std::function<void()> work);
-Files::Ending EndingOf(file::WriteOutcome outcome, FileOperation& operation);
 
 }  // namespace drey::node

@@ -27,23 +27,26 @@ Status ChunksOf(std::span<const uint32_t> table, Slice data,
   return {};
 }
 
-// Writes the operation's chunks one after the other, then commits if that is wanted.
+// Writes the operation's chunks, from where they are, then commits if that is wanted.
 void GoOn(const SharedDraft& draft, const Files::Operation& operation, bool commit,
           const std::function<void(Files::Ending)>& end) {
   const auto ended = [draft, operation, end](file::WriteOutcome outcome) {
-    Files::Ending ending = EndingOf(std::move(outcome), *operation);
+    Files::Ending ending = EndingOf(std::move(outcome), &operation->failure);
     ending.second = draft->charge();
     end(ending);
   };
-  if (operation->next_chunk == operation->chunks.size()) {
+  if (operation->chunks.empty()) {
     if (commit) return draft->Commit(operation->metadata, ended);
     return ended({.kind = file::WriteOutcome::Kind::kDone, .status = {}});
   }
-  const file::StoredChunk& chunk = operation->chunks[operation->next_chunk++];
-  draft->Write(chunk, [draft, operation, commit, end, ended](file::WriteOutcome outcome) {
-    if (outcome.kind != file::WriteOutcome::Kind::kDone) return ended(std::move(outcome));
-    GoOn(draft, operation, commit, end);
-  });
+  std::vector<file::StoredChunk> chunks = std::exchange(operation->chunks, {});
+  draft->WriteHeld(std::move(chunks),
+                   [draft, operation, commit, ended](file::WriteOutcome outcome) {
+                     if (commit && outcome.kind == file::WriteOutcome::Kind::kDone) {
+                       return draft->Commit(operation->metadata, ended);
+                     }
+                     ended(std::move(outcome));
+                   });
 }
 
 SharedDraft* DraftArgument(napi_env env, Files& files, napi_value value) {

@@ -202,7 +202,7 @@ napi_value FileTake(napi_env env, napi_callback_info info) {
   Files& files = arguments.environment().files;
   const Result<uint32_t> id = Uint32Argument(env, arguments[0], "operation");
   Files::Operation* const found = id.ok() ? files.operations.Get(id.value()) : nullptr;
-  if (found == nullptr || !(*found)->kept) {
+  if (found == nullptr || *found == nullptr || !(*found)->kept) {
     return Throw(env, Status::InvalidArgument("operation must be a find that found something"));
   }
   const Files::Operation operation = *found;

@@ -71,7 +71,7 @@ napi_value FilePage(napi_env env, napi_callback_info info) {
   Files& files = arguments.environment().files;
   const Result<uint32_t> id = Uint32Argument(env, arguments[0], "operation");
   Files::Operation* const found = id.ok() ? files.operations.Get(id.value()) : nullptr;
-  if (found == nullptr) {
+  if (found == nullptr || *found == nullptr) {
     return Throw(env, Status::InvalidArgument("operation must be a page that was read"));
   }
   const Files::Operation operation = *found;

@@ -124,7 +124,7 @@ OpenFileStore* FileStoreArgument(napi_env env, Files& files, napi_value value) {
   return store;
 }
 
-Files::Ending EndingOf(file::WriteOutcome outcome, FileOperation& operation) {
+Files::Ending EndingOf(file::WriteOutcome outcome, Status* failure) {
   using Kind = file::WriteOutcome::Kind;
   Files::Ending ending{.first = outcome.existed ? uint64_t{1} : 0};
   switch (outcome.kind) {
@@ -144,7 +144,7 @@ Files::Ending EndingOf(file::WriteOutcome outcome, FileOperation& operation) {
       ending.outcome = kNoRoomLeft;
       // Without an errno it was the store that found no room, not the system.
       if (outcome.status.code() != Status::Code::kNoSpace) {
-        operation.failure = std::move(outcome.status);
+        *failure = std::move(outcome.status);
       }
       break;
   }
@@ -153,7 +153,7 @@ Files::Ending EndingOf(file::WriteOutcome outcome, FileOperation& operation) {
 
 file::WriteDone WriteEnd(Files& files, uint32_t id, const Files::Operation& operation) {
   return [operation, end = files.EndOf(id, operation)](file::WriteOutcome outcome) {
-    end(EndingOf(std::move(outcome), *operation));
+    end(EndingOf(std::move(outcome), &operation->failure));
   };
 }
 
@@ -224,7 +224,7 @@ napi_value FileOpened(napi_env env, napi_callback_info info) {
   Files& files = arguments.environment().files;
   const Result<uint32_t> id = Uint32Argument(env, arguments[0], "operation");
   Files::Operation* const operation = id.ok() ? files.operations.Get(id.value()) : nullptr;
-  if (operation == nullptr || (*operation)->attached.slot == nullptr) {
+  if (operation == nullptr || *operation == nullptr || (*operation)->attached.slot == nullptr) {
     return Throw(env, Status::InvalidArgument("operation must be an open that ended"));
   }
   OpenFileStore open{.attached = std::exchange((*operation)->attached, {}), .drops = nullptr};
@@ -267,7 +267,8 @@ napi_value FileFailure(napi_env env, napi_callback_info info) {
   if (operation == nullptr) {
     return Throw(env, Status::InvalidArgument("operation must be one that failed"));
   }
-  const Status& failure = (*operation)->failure;
+  const Status failure =
+      *operation == nullptr ? files.FailureOf(id.value()) : std::move((*operation)->failure);
   napi_value said = nullptr;
   napi_create_array_with_length(env, 3, &said);
   napi_set_element(env, said, 0, Text(env, SliceOf(ErrorCode(failure.code()))));

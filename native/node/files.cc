@@ -87,6 +87,7 @@ void Files::Close() noexcept {
       open->attached.directory->Unlisten(open->drops);
     }
   }
+  KickAll();
   {
     std::unique_lock lock(desk_->mutex);
     desk_->quiet.wait(lock, [this] { return desk_->busy == 0; });
@@ -98,7 +99,7 @@ void Files::Close() noexcept {
   std::vector<file::FileRegistry::Attachment> attached;
   for (uint32_t at = 0; at < operations.capacity(); at++) {
     Operation* operation = operations.Get(at);
-    if (operation == nullptr) continue;
+    if (operation == nullptr || *operation == nullptr) continue;
     (*operation)->thread.Join();
     if ((*operation)->memory != nullptr) napi_delete_reference(env_, (*operation)->memory);
     // It was opened for somebody who never heard of it.
@@ -129,13 +130,50 @@ int64_t Files::Begin(napi_value memory, std::span<uint8_t> bytes, Operation* ope
     return -1;
   }
   const uint32_t id = operations.Add(begun);
-  {
-    const std::lock_guard lock(desk_->mutex);
-    desk_->busy += 1;
-  }
+  desk_->busy += 1;
   Count(1);
   *operation = std::move(begun);
   return id;
+}
+
+int64_t Files::BeginPlain() {
+  if (desk_ == nullptr || closed_ || under_way_ >= kMostOperations || !desk_->queue.Reserve()) {
+    return -1;
+  }
+  desk_->busy += 1;
+  Count(1);
+  return operations.Add(nullptr);
+}
+
+file::WriteDone Files::EndOfPlain(uint32_t id) const {
+  return [desk = desk_, id](file::WriteOutcome outcome) {
+    Status failure;
+    const Ending ending = EndingOf(std::move(outcome), &failure);
+    if (!failure.ok()) {
+      {
+        const std::lock_guard lock(desk->mutex);
+        desk->failures.insert_or_assign(id, std::move(failure));
+      }
+      return desk->Tell({.id = id, .detail = -1});
+    }
+    desk->Tell({.id = id, .detail = ending.outcome, .first = ending.first});
+  };
+}
+
+Status Files::FailureOf(uint32_t id) {
+  const std::lock_guard lock(desk_->mutex);
+  const auto found = desk_->failures.find(id);
+  if (found == desk_->failures.end()) return Status::InvalidArgument("it has not failed");
+  Status failure = std::move(found->second);
+  desk_->failures.erase(found);
+  return failure;
+}
+
+void Files::KickAll() {
+  for (uint32_t at = 0; at < stores.capacity(); at++) {
+    OpenFileStore* open = stores.Get(at);
+    if (open != nullptr) open->attached.directory->store().Kick();
+  }
 }
 
 std::function<void(Files::Ending)> Files::EndOf(uint32_t id, const Operation& operation) {
@@ -144,22 +182,14 @@ std::function<void(Files::Ending)> Files::EndOf(uint32_t id, const Operation& op
       ending.outcome = -1;
       operation->kept = true;
     }
-    // Told before it counts as done: an end of the environment closes the queue first, and then
-    // waits for those that are not done.
-    desk->queue.Push(
+    desk->Tell(
         {.id = id, .detail = ending.outcome, .first = ending.first, .second = ending.second});
-    const std::lock_guard lock(desk->mutex);
-    desk->busy -= 1;
-    if (desk->busy == 0) desk->quiet.notify_all();
   };
 }
 
 void Files::Cancel(uint32_t id) {
   desk_->queue.Cancel();
-  {
-    const std::lock_guard lock(desk_->mutex);
-    desk_->busy -= 1;
-  }
+  desk_->busy -= 1;
   Count(-1);
   Remove(id);
 }
@@ -209,8 +239,10 @@ std::span<char> Files::KeySpace() {
 void Files::Remove(uint32_t id) {
   Operation* operation = operations.Get(id);
   if (operation == nullptr) return;
-  (*operation)->thread.Join();
-  if ((*operation)->memory != nullptr) napi_delete_reference(env_, (*operation)->memory);
+  if (*operation != nullptr) {
+    (*operation)->thread.Join();
+    if ((*operation)->memory != nullptr) napi_delete_reference(env_, (*operation)->memory);
+  }
   operations.Remove(id);
 }
 
@@ -243,8 +275,15 @@ void Files::Deliver(napi_env env, napi_value receive, void* context, void*) {
       to[kDoneFirst] = static_cast<double>(each.first);
       to[kDoneSecond] = static_cast<double>(each.second);
       Operation* operation = files.operations.Get(id);
-      // One that was let go, or that stands: it was not counted.
-      if (operation == nullptr || (*operation)->standing) continue;
+      // One that was let go.
+      if (operation == nullptr) continue;
+      if (*operation == nullptr) {
+        files.Count(-1);
+        if (each.detail != -1) files.operations.Remove(id);
+        continue;
+      }
+      // It was not counted.
+      if ((*operation)->standing) continue;
       files.Count(-1);
       if ((*operation)->memory != nullptr) {
         napi_delete_reference(env, std::exchange((*operation)->memory, nullptr));

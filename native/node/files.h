@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -70,9 +72,8 @@ struct FileOperation {
   uint64_t value_bytes = 0;
   uint8_t codec = 0;
   FileListing listing;
-  // Chunks that are still to be written.
+  // Chunks that are to be written.
   std::vector<file::StoredChunk> chunks;
-  size_t next_chunk = 0;
   std::vector<uint8_t> metadata;
   // Of an open or a close, which have no executor to run on.
   Thread thread;
@@ -86,11 +87,22 @@ struct FileDesk {
   FileDesk(uint32_t capacity, CompletionQueue::Wake wake, void* context) noexcept
       : queue(capacity, wake, context) {}
 
+  // What an operation has done last. Told before it counts as done: an end of the environment
+  // closes the queue first, and then waits for those that are not done.
+  void Tell(const Completion& completion) {
+    queue.Push(completion);
+    if (busy.fetch_sub(1) > 1) return;
+    const std::lock_guard lock(mutex);
+    quiet.notify_all();
+  }
+
   CompletionQueue queue;
   std::mutex mutex;
   std::condition_variable quiet;
-  // Guarded by mutex.
-  uint64_t busy = 0;
+  // Counted down without the lock, which who waits for 0 holds while looking.
+  std::atomic<uint64_t> busy = 0;
+  // Guarded by mutex: why operations failed that have nothing else to keep it.
+  std::unordered_map<uint32_t, Status> failures;
 };
 
 // Keys that stores dropped, until JavaScript asks for them: bounded, for nobody may ask.
@@ -160,6 +172,12 @@ class Files {
   // Begins an operation, which `memory`, unless null, is kept for. Its handle, or -1 when there are
   // too many or the environment ends: nothing is begun then.
   int64_t Begin(napi_value memory, std::span<uint8_t> bytes, Operation* operation);
+  // The same for an operation that is no more than its number: EndOfPlain tells its end. Nothing
+  // but its failure can be asked for.
+  int64_t BeginPlain();
+  file::WriteDone EndOfPlain(uint32_t id) const;
+  // Why it failed; once.
+  Status FailureOf(uint32_t id);
   // Whoever does the operation calls this when it is done.
   std::function<void(Ending)> EndOf(uint32_t id, const Operation& operation);
   // Of what Begin began, and nobody does after all.
@@ -181,10 +199,14 @@ class Files {
   const std::shared_ptr<FileDesk>& desk() const noexcept { return desk_; }
 
   Handles<OpenFileStore> stores;
+  // Null for those that are no more than their number.
   Handles<Operation> operations;
   Handles<std::shared_ptr<FileBlob>> blobs;
   Handles<std::shared_ptr<file::FileDraft>> drafts;
   Handles<std::shared_ptr<FileScanState>> scans;
+  // What was put in this turn and waits for its end is written now.
+  void KickAll();
+
   // What small values are copied into.
   Block block;
   std::vector<char> key_space;
@@ -205,5 +227,11 @@ class Files {
   uint32_t under_way_ = 0;
   bool closed_ = false;
 };
+
+// What operations that write tell; lib/native/file-numbers.ts has the same list as WRITTEN.
+enum Written : int32_t { kWritten, kFencedOff, kGone, kTooLargeValue, kNoRoomLeft };
+
+// `failure` is what has to be asked for.
+Files::Ending EndingOf(file::WriteOutcome outcome, Status* failure);
 
 }  // namespace drey::node

@@ -109,6 +109,8 @@ napi_value FileFindLater(napi_env env, napi_callback_info info);
 napi_value FileTake(napi_env env, napi_callback_info info);
 napi_value BlobRead(napi_env env, napi_callback_info info);
 napi_value BlobClose(napi_env env, napi_callback_info info);
+napi_value FilePut(napi_env env, napi_callback_info info);
+napi_value FileKick(napi_env env, napi_callback_info info);
 napi_value FileDraftBegin(napi_env env, napi_callback_info info);
 napi_value FileDraftWrite(napi_env env, napi_callback_info info);
 napi_value FileDraftEnd(napi_env env, napi_callback_info info);

@@ -2,11 +2,16 @@ import type { ChunkCodec } from '../../compression/index.js'
 import { ClosedError, ConfigError, DreyError } from '../../errors.js'
 import type { Addon } from '../../native/addon.js'
 import {
+  CACHED_AT,
   DROPPED,
   FILE_OPTIONS,
   FOUND_FILE,
+  FRESH_UNTIL,
   NEEDED,
   NEEDS_BLOB,
+  NEGATIVE,
+  STALE_IF_ERROR_UNTIL,
+  STALE_UNTIL,
   STORE,
   STORE_CHUNK_BYTES,
   STORE_MAX_BYTES,
@@ -14,14 +19,7 @@ import {
   STORE_PACK_LIMIT,
   WRITTEN,
 } from '../../native/file-numbers.js'
-import {
-  type Draft,
-  IN_HAND,
-  type Later,
-  type Metadata,
-  type StoreContext,
-  type StoredEntry,
-} from '../store.js'
+import { IN_HAND, type Later, type Metadata, type StoreContext, type StoredEntry } from '../store.js'
 import { failure, openFailure } from './failure.js'
 import type { Change, FileStore, FileStoreStats, RecoverySummary } from './file-store.js'
 import { decodeMetadata, encodeMetadata, inDoubt } from './format/metadata.js'
@@ -72,6 +70,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   #draftBytes = 0
   #refusals = 0
   #limits = { maxBytes: 0, maxItemBytes: 0, packLimit: 0, chunkBytes: 0 }
+  #kicking = false
   #closing: Promise<void> | undefined
   #flushing: Promise<void> | undefined
 
@@ -146,7 +145,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     return this.#find(key, peek)
   }
 
-  draft(key: string, size: number | undefined, user?: unknown): Draft | undefined {
+  draft(key: string, size: number | undefined, user?: unknown): NativeFileDraft | undefined {
     if (this.closed) return undefined
     const { maxBytes, maxItemBytes } = this.#limits
     const room = maxBytes - this.#pinnedBytes - 2 * this.#config.segmentBytes
@@ -158,6 +157,67 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     const draft = new NativeFileDraft(this, key, handle, user)
     this.#drafts.add(draft)
     return draft
+  }
+
+  setLater(key: string, bytes: Uint8Array, metadata: Metadata): Promise<boolean> {
+    if (this.codec.compressor !== undefined) return this.#setDraft(key, bytes, metadata)
+    if (bytes.length > this.#limits.packLimit) return this.#setBlob(key, bytes, metadata)
+    return this.#setPacked(key, bytes, metadata)
+  }
+
+  /** A record of the log, in one call. */
+  #setPacked(key: string, bytes: Uint8Array, metadata: Metadata): Promise<boolean> {
+    if (this.closed) return Promise.resolve(false)
+    const encoded = isTimes(metadata) ? undefined : encodeMetadata(metadata)
+    const sound = metadata.size === bytes.length && (encoded !== undefined || isTimes(metadata))
+    if (!sound || bytes.length > this.#limits.maxItemBytes) {
+      this.onRefusal()
+      return Promise.resolve(false)
+    }
+    const { addon, numbers, operations } = this.thread
+    // What has to wait for its turn is taken now all the same.
+    const value = operations.full ? Buffer.from(bytes) : bytes
+    const start = (): number => {
+      if (encoded === undefined) {
+        numbers[CACHED_AT] = metadata.cachedAt
+        numbers[FRESH_UNTIL] = metadata.freshUntil
+        numbers[STALE_UNTIL] = metadata.staleUntil
+        numbers[STALE_IF_ERROR_UNTIL] = metadata.staleIfErrorUntil
+        numbers[NEGATIVE] = metadata.negative ? 1 : 0
+      }
+      if (!this.#kicking) {
+        this.#kicking = true
+        process.nextTick(this.#kick)
+      }
+      return addon.filePut(this.#store, key, value, encoded)
+    }
+    return this.#run(start, ({ outcome }) => {
+      if (outcome !== WRITTEN.done) return false
+      this.onCommit(key)
+      return true
+    })
+  }
+
+  /** A file of its own and the record that says so, in one call. */
+  #setBlob(key: string, bytes: Uint8Array, metadata: Metadata): Promise<boolean> {
+    const draft = this.draft(key, bytes.length)
+    if (draft === undefined) return Promise.resolve(false)
+    return draft.commitWhole(bytes.length <= IN_HAND ? Buffer.from(bytes) : bytes, metadata)
+  }
+
+  async #setDraft(key: string, bytes: Uint8Array, metadata: Metadata): Promise<boolean> {
+    const draft = this.draft(key, bytes.length, metadata.user)
+    if (draft === undefined) return false
+    const taken = draft.write(bytes.length <= IN_HAND ? Buffer.from(bytes) : bytes)
+    if (taken === true || (await taken)) return draft.commit(metadata)
+    draft.abort()
+    return false
+  }
+
+  /** All that was put in this turn is written together. */
+  readonly #kick = (): void => {
+    this.#kicking = false
+    if (!this.closed) this.#addon.fileKick(this.#store)
   }
 
   async revise(key: string, entry: StoredEntry, metadata: Metadata): Promise<boolean> {
@@ -429,12 +489,22 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     this.#readStats()
     const store = this.#store
     if (this.#listening !== -1) operations.unstand(this.#listening)
+    // Other threads may have the directory open: this close is none of it, and what was put would wait.
+    addon.fileKick(store)
     for (const draft of [...this.#drafts]) draft.cut()
     await operations.run(
       () => addon.fileClose(store),
       () => undefined,
     )
   }
+}
+
+/** Whether the addon can be told them as numbers. */
+function isTimes(metadata: Metadata): boolean {
+  const { etag, user, tags, cachedAt, freshUntil, staleUntil, staleIfErrorUntil } = metadata
+  if (etag !== undefined || user !== undefined || tags.length > 0) return false
+  // NaN is none of them.
+  return cachedAt + freshUntil + staleUntil + staleIfErrorUntil > 0
 }
 
 function optionsFor(config: FileConfig): Float64Array {

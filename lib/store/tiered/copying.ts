@@ -1,4 +1,4 @@
-import type { Draft, Store, StoredEntry } from '../store.js'
+import { type Draft, IN_HAND, type Store, type StoredEntry } from '../store.js'
 
 /** Bytes that pass at a time. */
 const PIECE_BYTES = 64 * 1024
@@ -15,6 +15,8 @@ export async function copyEntry(
 ): Promise<boolean> {
   const { metadata } = entry
   if (metadata.size > to.maxItemBytes || !wanted()) return false
+  const value = to.setLater === undefined ? undefined : inHand(entry)
+  if (value !== undefined) return to.setLater!(key, value, metadata)
   const draft = await to.draft(key, metadata.size, metadata.user)
   if (draft === undefined) return false
   let kept = false
@@ -25,6 +27,14 @@ export async function copyEntry(
   } finally {
     if (!kept) draft.abort()
   }
+}
+
+/** The whole of a small value, where it is at hand. */
+function inHand(entry: StoredEntry): Uint8Array | undefined {
+  const { size } = entry.metadata
+  if (size > IN_HAND) return undefined
+  const value = entry.own?.() ?? entry.view?.(0)
+  return value?.length === size ? value : undefined
 }
 
 async function writeAll(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "file_store/format/words.h"
 
@@ -69,9 +70,13 @@ bool TableIsRight(const RecordHead& head) noexcept {
   return stored == head.stored;
 }
 
-std::vector<uint8_t> MakeHead(RecordKind kind, uint8_t flags, uint64_t length) {
+std::vector<uint8_t> MakeHead(RecordKind kind, uint8_t flags, uint64_t length, uint64_t behind = 0,
+                              std::vector<uint8_t> space = {}) {
   assert(length <= kMostHead);
-  std::vector<uint8_t> head(Padded(length), 0);
+  std::vector<uint8_t> head = std::move(space);
+  head.clear();
+  head.reserve(Padded(length) + behind);
+  head.resize(Padded(length));
   Store16(&head[4], kMark);
   head[6] = static_cast<uint8_t>(kind);
   head[7] = flags;
@@ -147,19 +152,24 @@ bool DataIsWhole(const RecordHead& head, Slice record) noexcept {
   return true;
 }
 
-std::vector<uint8_t> MakePut(const PutParts& parts) {
+std::vector<uint8_t> MakePut(const PutParts& parts, std::vector<uint8_t> space) {
   const uint8_t flags = parts.blob ? kFlagBlob : 0;
   const uint64_t extra = ExtraBytes(RecordKind::kPut, flags);
   const uint64_t table = parts.blob ? 0 : parts.chunks.size() * kChunkEntryBytes;
   const uint64_t length =
       kRecordHeadBytes + extra + parts.key.size() + parts.metadata.size() + table;
-  std::vector<uint8_t> head = MakeHead(RecordKind::kPut, flags, length);
+  uint64_t stored = parts.stored;
+  if (!parts.blob) {
+    stored = 0;
+    for (const ChunkEntry& chunk : parts.chunks) stored += chunk.stored;
+  }
+  std::vector<uint8_t> head =
+      MakeHead(RecordKind::kPut, flags, length, parts.blob ? 0 : Padded(stored), std::move(space));
   Store16(&head[12], static_cast<uint16_t>(parts.key.size()));
   head[14] = parts.chunk_power;
   Store64(&head[24], parts.size);
   Store32(&head[40], static_cast<uint32_t>(parts.metadata.size()));
   uint8_t* body = head.data() + kRecordHeadBytes;
-  uint64_t stored = parts.stored;
   if (parts.blob) {
     Store64(body, parts.blob_sequence);
     body += 8;
@@ -167,11 +177,9 @@ std::vector<uint8_t> MakePut(const PutParts& parts) {
   body = std::copy(parts.key.begin(), parts.key.end(), body);
   body = std::copy(parts.metadata.begin(), parts.metadata.end(), body);
   if (!parts.blob) {
-    stored = 0;
     for (const ChunkEntry& chunk : parts.chunks) {
       Encode(chunk, body);
       body += kChunkEntryBytes;
-      stored += chunk.stored;
     }
   }
   Store64(&head[32], stored);

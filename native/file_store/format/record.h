@@ -97,8 +97,9 @@ struct PutParts {
   uint64_t stored = 0;
 };
 
-// The heads of records, padded, without what only the log knows: SealHead puts it in.
-std::vector<uint8_t> MakePut(const PutParts& parts);
+// The heads of records, padded, without what only the log knows: SealHead puts it in. That of a
+// packed value has the capacity for its data, too; `space` is memory that it may be made in.
+std::vector<uint8_t> MakePut(const PutParts& parts, std::vector<uint8_t> space = {});
 std::vector<uint8_t> MakeDelete(const Bytes16& hash);
 std::vector<uint8_t> MakeBatchEnd(uint32_t count, uint32_t checksum);
 // Of kClear, kDoubt, kEnd.

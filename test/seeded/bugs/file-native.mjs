@@ -44,7 +44,7 @@ export const BUGS = [
   {
     name: 'fence ignored: a draft is committed over a delete',
     file: 'native/file_store/log_writer.cc',
-    replace: 'if (!closed && (request->fence == nullptr || !request->fence->fenced())) {',
+    replace: 'if (!closed && !fenced) {',
     by: 'if (!closed) {',
     check: 'fileCore',
   },

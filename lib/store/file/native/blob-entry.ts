@@ -32,27 +32,41 @@ export interface BlobInfo {
 interface Window {
   readonly from: number
   readonly bytes: Buffer
+  /** The thread's, which goes back when nobody looks at it any more. */
+  readonly memory: Buffer | undefined
+}
+
+/** A window that is on its way, of at most so many bytes. */
+interface Coming {
+  readonly bytes: number
+  readonly window: Promise<Window>
 }
 
 /** Bytes that are read ahead at most, and at once. */
 const AHEAD = 256 * 1024
 const AT_ONCE = 1024 * 1024
-/** The one that is read, the one ahead, and one for a second reader of the same entry. */
-const KEPT = 3
+/** Windows that are read ahead for who had to wait for one. */
+const DEEPEST = 2
+/** The one that is read, those ahead, and one for a second reader of the same entry. */
+const KEPT = 2 + DEEPEST
 
 /**
  * An open value that has a file of its own: read by chunks, checked in the addon before a byte is given, the next ones while
  * some are consumed.
  *
- * Invariants: the addon's blob is closed once; windows do not overlap, and `#coming` is a read from a border on, or nothing.
+ * Invariants: the addon's blob is closed once; windows do not overlap, and `#coming` is a read from a border on, or nothing; the memory
+ * of a window goes back to the thread only while nobody waits, so that no read copies from what is used again.
  */
 export class BlobEntry implements NativeEntry {
   readonly metadata: Metadata
   readonly #host: BlobHost
   readonly #blob: BlobInfo
-  #windows: Window[] = []
-  readonly #coming = new Map<number, Promise<Window>>()
+  readonly #windows: Window[] = []
+  readonly #coming = new Map<number, Coming>()
   #step: number
+  #depth = 1
+  /** Reads that wait for a window. */
+  #waiting = 0
   #released = false
 
   /** `first` are the bytes that were read with the find, if any. */
@@ -61,7 +75,8 @@ export class BlobEntry implements NativeEntry {
     this.#blob = blob
     this.metadata = metadata
     this.#step = blob.chunkBytes
-    if (first !== undefined && first.length > 0) this.#windows.push({ from: 0, bytes: first })
+    if (first !== undefined && first.length > 0)
+      this.#windows.push({ from: 0, bytes: first, memory: undefined })
     host.pin(blob)
   }
 
@@ -81,21 +96,35 @@ export class BlobEntry implements NativeEntry {
     }
     const there = this.#windowAt(position)
     if (there !== undefined) {
+      const copied = copyFrom(there, target, position)
+      this.#trim()
       this.#ahead(there)
-      return copyFrom(there, target, position)
+      return copied
     }
     if (position % chunkBytes === 0 && target.length >= 2 * chunkBytes)
       return this.#readInto(target, position)
-    return this.#fetchAt(position).then((window) => {
+    // It was not there in time.
+    if (position > 0) this.#depth = DEEPEST
+    return this.#awaited(target, position)
+  }
+
+  async #awaited(target: Uint8Array, position: number): Promise<number> {
+    this.#waiting += 1
+    try {
+      const window = await this.#fetchAt(position)
+      const copied = copyFrom(window, target, position)
       this.#ahead(window)
-      return copyFrom(window, target, position)
-    })
+      return copied
+    } finally {
+      this.#waiting -= 1
+      this.#trim()
+    }
   }
 
   release(): void {
     if (this.#released) return
     this.#released = true
-    this.#windows = []
+    this.#trim()
     this.#host.unpin(this.#blob)
     // What is under way has its own share.
     if (!this.#host.closed) this.#host.thread.addon.blobClose(this.#blob.handle)
@@ -110,21 +139,39 @@ export class BlobEntry implements NativeEntry {
 
   /** Reads what follows the window, unless it is there or on its way. */
   #ahead(window: Window): void {
-    const next = window.from + window.bytes.length
-    if (next >= this.#blob.size || this.#released) return
-    if (this.#windowAt(next) !== undefined || this.#coming.has(next)) return
-    this.#step = Math.min(Math.max(AHEAD, this.#blob.chunkBytes), this.#step * 2)
-    // Who reads on is told; who does not, need not know.
-    this.#fetch(next, this.#step).catch(() => undefined)
+    let next = window.from + window.bytes.length
+    for (let ahead = 0; ahead < this.#depth; ahead += 1) {
+      if (next >= this.#blob.size || this.#released) return
+      const there = this.#windowAt(next)
+      const coming = this.#coming.get(next)
+      if (there !== undefined) next = there.from + there.bytes.length
+      else if (coming !== undefined) next += coming.bytes
+      else {
+        this.#step = Math.min(Math.max(AHEAD, this.#blob.chunkBytes), this.#step * 2)
+        // Who reads on is told; who does not, need not know.
+        this.#fetch(next, this.#step).catch(() => undefined)
+        next += this.#step
+      }
+    }
+  }
+
+  /** Gives back the oldest windows of too many, all when nobody reads on. Not while a read may be about to copy from one. */
+  #trim(): void {
+    if (this.#waiting > 0) return
+    const most = this.#released ? 0 : KEPT
+    while (this.#windows.length > most) {
+      const { memory } = this.#windows.shift()!
+      if (memory !== undefined) this.#host.thread.stages.give(memory)
+    }
   }
 
   #fetchAt(position: number): Promise<Window> {
     const from = position - (position % this.#blob.chunkBytes)
     for (const [start, coming] of this.#coming) {
-      if (start === from) return coming
+      if (start === from) return coming.window
       // It may lie within what is on its way.
-      if (start < from && from < start + AHEAD) {
-        return coming.then((window) =>
+      if (start < from && from < start + coming.bytes) {
+        return coming.window.then((window) =>
           position < window.from + window.bytes.length ? window : this.#fetchAt(position),
         )
       }
@@ -132,17 +179,28 @@ export class BlobEntry implements NativeEntry {
     return this.#fetch(from, this.#blob.chunkBytes)
   }
 
-  #fetch(from: number, bytes: number): Promise<Window> {
-    const target = Buffer.allocUnsafeSlow(Math.min(bytes, this.#blob.size - from))
-    const coming = this.#chunks(target, from)
-      .then((read) => {
-        const window = { from, bytes: read }
-        if (!this.#released) this.#windows = [...this.#windows.slice(1 - KEPT), window]
-        return window
-      })
+  #fetch(from: number, most: number): Promise<Window> {
+    const bytes = Math.min(most, this.#blob.size - from)
+    const { stages } = this.#host.thread
+    const memory = stages.take(bytes)
+    const window = this.#chunks(memory.subarray(0, bytes), from)
+      .then(
+        (read) => {
+          const own = read.buffer !== memory.buffer
+          if (own) stages.give(memory)
+          const window = { from, bytes: read, memory: own ? undefined : memory }
+          this.#windows.push(window)
+          if (this.#released) this.#trim()
+          return window
+        },
+        (error) => {
+          stages.give(memory)
+          throw error
+        },
+      )
       .finally(() => this.#coming.delete(from))
-    this.#coming.set(from, coming)
-    return coming
+    this.#coming.set(from, { bytes, window })
+    return window
   }
 
   /** Straight into the caller's memory, whole chunks of it. */

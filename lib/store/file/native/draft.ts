@@ -8,7 +8,7 @@ import {
   type StoredChunk,
 } from '../../../compression/index.js'
 import { WRITTEN } from '../../../native/file-numbers.js'
-import type { Draft, Metadata } from '../../store.js'
+import type { Draft, Later, Metadata } from '../../store.js'
 import { CODEC } from '../format/chunk.js'
 import { encodeMetadata } from '../format/metadata.js'
 import type { FileThread } from './thread.js'
@@ -32,9 +32,6 @@ export interface NativeDraftHost {
   onEnd(draft: NativeFileDraft): void
 }
 
-/** Bytes that are gathered for one call. */
-const STAGE = 256 * 1024
-
 /** Chunks as one call of the addon takes them. */
 interface Encoded {
   readonly data: Uint8Array
@@ -46,8 +43,8 @@ interface Encoded {
 const NOTHING: Encoded = { data: Buffer.alloc(0), table: new Uint32Array(0), count: 0, own: false }
 
 /**
- * A value that is being written: small ones are kept here until the commit, larger ones go to the addon a stage at a time,
- * the next one being filled meanwhile.
+ * A value that is being written: small ones are kept here until the commit, larger ones go to the addon a stage at a time. Whole
+ * chunks that come while nothing is gathered go there from where they are.
  *
  * Invariants: `#busy` is the last of what this draft has the addon do, one after the other; the addon's draft is let go once.
  */
@@ -58,6 +55,8 @@ export class NativeFileDraft implements Draft {
   readonly #hint: ContentHint
   #encoder: ChunkEncoder | undefined
   #pieces: Buffer[] = []
+  /** It is too large for the log, or going to be. */
+  #large = false
   #stage: Buffer | undefined
   #staged = 0
   /** All that was taken. */
@@ -94,43 +93,34 @@ export class NativeFileDraft implements Draft {
     if (this.#state !== 'open' || this.#host.closed || this.#full) return false
     const { maxItemBytes, packLimit } = this.#host
     if (this.#size + chunk.length > maxItemBytes) return this.#refuse()
-    if (this.#stage === undefined && this.#size + chunk.length <= packLimit) {
+    if (!this.#large && this.#size + chunk.length <= packLimit) {
       this.#size += chunk.length
       if (chunk.length > 0) this.#pieces.push(Buffer.from(chunk))
       return true
     }
     if (!this.#host.enter(chunk.length)) return this.#refuse()
     this.#entered += chunk.length
-    if (this.#stage === undefined) this.#beginStage()
-    if (this.#busy === undefined && this.#staged + chunk.length <= this.#stage!.length) {
+    if (!this.#large) this.#beginLarge()
+    const room = this.#stage === undefined ? 0 : this.#stage.length - this.#staged
+    if (this.#busy === undefined && chunk.length <= room) {
       this.#take(chunk)
       return true
     }
     return this.#next(() => this.#write(chunk))
   }
 
-  async commit(metadata: Metadata): Promise<boolean> {
-    if (this.#state !== 'open') return false
-    const bytes = this.#begin(metadata)
-    if (bytes === undefined) return false
-    return this.#next(async () => {
-      if (!this.#isCommitting) return false
-      const last = await this.#encodeRest()
-      const encoded = this.#encodedMetadata(metadata, last)
-      if (encoded === undefined) return false
-      return this.#send(last, encoded)
-    }).then(
-      (committed) => {
-        const done = committed && this.#isCommitting
-        if (done) this.#host.onCommit(this.key)
-        this.#end(!committed)
-        return committed
-      },
-      (error: unknown) => {
-        this.#end(true)
-        throw error
-      },
-    )
+  commit(metadata: Metadata): Promise<boolean> {
+    return this.#commit(metadata, () => this.#encodeRest())
+  }
+
+  /** All of the value and its commit in one call of the addon. Nothing was written before; `bytes` stay as they are until it has settled. */
+  commitWhole(bytes: Uint8Array, metadata: Metadata): Promise<boolean> {
+    const { chunkBytes } = this.#host
+    if (this.#host.enter(bytes.length)) {
+      this.#entered = bytes.length
+      this.#size = bytes.length
+    } else this.#refuse()
+    return this.#commit(metadata, () => plainChunks(bytes, chunkBytes))
   }
 
   abort(): void {
@@ -162,6 +152,29 @@ export class NativeFileDraft implements Draft {
     this.#fenced ||= outcome === WRITTEN.fenced
     if (outcome === WRITTEN.done) this.#host.onCommit(this.key)
     this.#end(outcome !== WRITTEN.done)
+  }
+
+  async #commit(metadata: Metadata, encodeLast: () => Later<Encoded>): Promise<boolean> {
+    if (this.#state !== 'open' || this.#begin(metadata) === undefined) return false
+    return this.#next(async () => {
+      if (!this.#isCommitting) return false
+      const encoding = encodeLast()
+      const last = encoding instanceof Promise ? await encoding : encoding
+      const encoded = this.#encodedMetadata(metadata, last)
+      if (encoded === undefined) return false
+      return this.#send(last, encoded)
+    }).then(
+      (committed) => {
+        const done = committed && this.#isCommitting
+        if (done) this.#host.onCommit(this.key)
+        this.#end(!committed)
+        return committed
+      },
+      (error: unknown) => {
+        this.#end(true)
+        throw error
+      },
+    )
   }
 
   get #isCommitting(): boolean {
@@ -197,24 +210,22 @@ export class NativeFileDraft implements Draft {
     return result
   }
 
-  #beginStage(): void {
-    this.#stage = Buffer.allocUnsafeSlow(Math.max(STAGE, this.#host.chunkBytes))
+  #beginLarge(): void {
+    this.#large = true
     const pieces = this.#pieces
     this.#pieces = []
-    for (const piece of pieces) {
-      this.#size -= piece.length
-      // They are at most the pack limit together, which may be more than the stage.
-      if (this.#staged + piece.length > this.#stage.length) this.#growStage(piece.length)
-      this.#take(piece)
-    }
+    if (pieces.length === 0) return
+    // They are at most the pack limit together, which may be more than a stage.
+    const held = this.#size
+    this.#size = 0
+    this.#stage = this.#newStage(held)
+    for (const piece of pieces) this.#take(piece)
   }
 
-  #growStage(more: number): void {
-    const { chunkBytes } = this.#host
-    const wanted = Math.ceil((this.#staged + more) / chunkBytes) * chunkBytes
-    const stage = Buffer.allocUnsafeSlow(wanted)
-    this.#stage!.copy(stage, 0, 0, this.#staged)
-    this.#stage = stage
+  /** Whole chunks, and at least so many bytes. */
+  #newStage(bytes: number): Buffer {
+    const { chunkBytes, thread } = this.#host
+    return thread.stages.take(Math.max(1, Math.ceil(bytes / chunkBytes)) * chunkBytes)
   }
 
   #take(bytes: Uint8Array): void {
@@ -224,10 +235,20 @@ export class NativeFileDraft implements Draft {
   }
 
   async #write(chunk: Uint8Array): Promise<boolean> {
+    const { chunkBytes, codec } = this.#host
     for (let at = 0; at < chunk.length; ) {
       if (this.#state !== 'open' || this.#full) return false
-      const stage = this.#stage!
-      const piece = Math.min(chunk.length - at, stage.length - this.#staged)
+      const rest = chunk.length - at
+      if (this.#staged === 0 && rest >= chunkBytes && codec.compressor === undefined) {
+        const whole = chunk.subarray(at, at + rest - (rest % chunkBytes))
+        this.#size += whole.length
+        at += whole.length
+        if (!(await this.#send(plainChunks(whole, chunkBytes), undefined))) return this.#refuse(false)
+        continue
+      }
+      this.#stage ??= this.#newStage(0)
+      const stage = this.#stage
+      const piece = Math.min(rest, stage.length - this.#staged)
       this.#take(chunk.subarray(at, at + piece))
       at += piece
       if (this.#staged === stage.length && !(await this.#flush())) return this.#refuse(false)
@@ -247,7 +268,8 @@ export class NativeFileDraft implements Draft {
 
   async #encodeRest(): Promise<Encoded> {
     if (this.#error !== undefined) throw this.#error
-    if (this.#stage !== undefined) return this.#encode(this.#stage.subarray(0, this.#staged))
+    if (this.#stage !== undefined && this.#staged > 0)
+      return this.#encode(this.#stage.subarray(0, this.#staged))
     const [only] = this.#pieces
     if (only === undefined) return NOTHING
     return this.#encode(this.#pieces.length === 1 ? only : Buffer.concat(this.#pieces))
@@ -255,6 +277,7 @@ export class NativeFileDraft implements Draft {
 
   async #encode(bytes: Buffer): Promise<Encoded> {
     const { chunkBytes, codec } = this.#host
+    if (codec.compressor === undefined) return plainChunks(bytes, chunkBytes)
     this.#encoder ??= codec.encoder(this.#hint)
     const count = Math.ceil(bytes.length / chunkBytes)
     const chunks: StoredChunk[] = []
@@ -310,12 +333,27 @@ export class NativeFileDraft implements Draft {
     if (this.#state === 'over') return
     this.#state = 'over'
     this.#pieces = []
+    // Unless the addon may still read it.
+    if (this.#stage !== undefined && this.#waiting === 0) this.#host.thread.stages.give(this.#stage)
     this.#stage = undefined
     this.#pin(0)
     this.#host.leave(this.#entered)
     this.#host.onEnd(this)
     if (!this.#host.closed) this.#host.thread.addon.fileDraftEnd(this.#handle, abort)
   }
+}
+
+/** `bytes` as chunks that are stored as they are. */
+function plainChunks(bytes: Uint8Array, chunkBytes: number): Encoded {
+  const count = Math.ceil(bytes.length / chunkBytes)
+  const table = new Uint32Array(3 * count)
+  for (let index = 0; index < count; index += 1) {
+    const size = Math.min(chunkBytes, bytes.length - index * chunkBytes)
+    table[3 * index] = size
+    table[3 * index + 1] = size
+    table[3 * index + 2] = CODEC.none
+  }
+  return { data: bytes, table, count, own: false }
 }
 
 /** What a reader has to know of who made chunks of codec 4. */

@@ -23,6 +23,9 @@ interface Begun {
   readonly failed: (error: unknown) => void
 }
 
+/** As the addon has it: what is begun beyond that waits. */
+const MOST_OPERATIONS = 4096
+
 /**
  * The operations of this thread's native file stores that are under way. What the addon takes no more of waits here, in order.
  *
@@ -41,6 +44,11 @@ export class Operations {
     const [numbers, completions] = addon.fileAttach((count) => this.#deliver(count))
     this.numbers = numbers
     this.#completions = completions
+  }
+
+  /** Whether what is begun now has to wait. */
+  get full(): boolean {
+    return this.#waiting.length > 0 || this.#begun.size >= MOST_OPERATIONS
   }
 
   /** Resolves to what `settle` makes of its end, which is called before anything else of this thread runs. Rejects with the failure. */
