@@ -1,17 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { contextOf, withNumber } from '../../../../lib/store/file/format/checksum.js'
-import { decodeDirectory } from '../../../../lib/store/file/format/directory.js'
 import { segmentName } from '../../../../lib/store/file/format/names.js'
-import { decodeRecord, KIND } from '../../../../lib/store/file/format/record.js'
-import { SEGMENT_HEADER } from '../../../../lib/store/file/format/segment.js'
+import { KIND } from '../../../../lib/store/file/format/record.js'
 import { keyIdOf } from '../../../../lib/store/file/js/core.js'
 import { openEntry } from '../../../../lib/store/file/js/reader.js'
 import type { JsFileStore } from '../../../../lib/store/file/js/store.js'
 import type { Draft } from '../../../../lib/store/store.js'
 import { begin, bytesOf, metadataFor, mustPut, put, readValue } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
+import { recordsOf } from '../../../helpers/file-log.js'
 import { killed } from '../../../helpers/file-model.js'
 import { emptyDir, fileStoreOf, opened } from '../../../helpers/file-rig.js'
 import { gate } from '../../../helpers/gate.js'
@@ -39,24 +37,6 @@ async function written(store: Parameters<typeof begin>[0], key: string, size: nu
   const draft = await begin(store, key)
   expect(await draft.write(bytesOf(size, key))).toBe(true)
   return draft
-}
-
-/** The offsets of the records of a segment, and what they are. */
-function recordsOf(
-  dir: string,
-  segment = 1,
-): Array<{ readonly offset: number; readonly end: number; readonly kind: number }> {
-  const header = decodeDirectory(readFileSync(join(dir, 'DREY')))
-  if (typeof header !== 'object') throw new Error('no header')
-  const context = withNumber(contextOf(header.storeId, 'HEAD'), segment)
-  const bytes = readFileSync(join(dir, 'log', segmentName(segment)))
-  const records = []
-  for (let offset = SEGMENT_HEADER; ; ) {
-    const head = decodeRecord(bytes, offset, offset, context)
-    if (head === undefined) return records
-    records.push({ offset, end: offset + head.recordBytes, kind: head.kind })
-    offset += head.recordBytes
-  }
 }
 
 describe('changes on their way', () => {
