@@ -119,7 +119,7 @@ export class LogCheck {
       return going
     }
     if (head.kind !== KIND.batch) return this.#unended(members, segment)
-    if (members === undefined || !endsBatch(bytes, at, members.checksums)) {
+    if (!endsBatch(bytes, at, members?.checksums ?? [])) {
       this.#harm('batch', segment, offset, 'the end of a batch whose members are not there')
     }
     return undefined

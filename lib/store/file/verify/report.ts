@@ -40,7 +40,7 @@ export interface Leftover {
 
 /** What a directory was found to be. */
 export interface VerifyReport {
-  /** The last owner closed it, and an image of its index is whole. */
+  /** The last owner closed it, and an image of its index is whole; or nothing was ever written to it. */
   readonly closed: boolean
   readonly segments: number
   /** Records of the log, whole ones. */

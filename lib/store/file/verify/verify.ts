@@ -162,7 +162,8 @@ async function look(
   await checkOrphans(core, log.named, findings)
   progress.end()
   return {
-    closed: summary.clean,
+    // In one that was never written to there is nothing to close.
+    closed: summary.clean || (listed.segments.length === 0 && listed.images.length === 0),
     segments,
     records: findings.records,
     entries,
