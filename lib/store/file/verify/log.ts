@@ -61,7 +61,9 @@ export class LogCheck {
         record: (head, offset, bytes, at) => {
           this.#findings.records += 1
           members = this.#follow(members, segment, head, offset, bytes, at)
-          return head.kind === KIND.put ? this.#put(fd, segment, head, offset, bytes, at) : undefined
+          if (head.kind !== KIND.put) return undefined
+          // Padding counts: who reads a record reads all of it.
+          return this.#put(fd, segment, head, offset, bytes, at, offset + head.recordBytes > end)
         },
         damage: (from, to) => {
           members = this.#unended(members, segment)
@@ -138,6 +140,7 @@ export class LogCheck {
     offset: number,
     bytes: Buffer,
     at: number,
+    cut: boolean,
   ): Promise<void> | undefined {
     const { index, header } = this.#core
     const { key, metadata, table } = partsOf(head)
@@ -146,8 +149,8 @@ export class LogCheck {
     const entry = there?.segment === segment && there.offset === offset ? there : undefined
     if (entry !== undefined) index.remove(id.lo, id.hi)
     const readable = decodeMetadata(bytes.subarray(at + metadata, at + table), head.size) !== undefined
-    if (!readable || !isPadded(bytes, at, head) || (entry !== undefined && !isOf(entry, head))) {
-      this.#unsound(entry, segment, offset, 'metadata of a record are not what was written')
+    if (cut || !readable || !isPadded(bytes, at, head) || (entry !== undefined && !isOf(entry, head))) {
+      this.#unsound(entry, segment, offset, 'a record is cut off, or its metadata are not what was written')
       return undefined
     }
     if (isBlob(head)) {

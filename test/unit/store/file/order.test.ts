@@ -11,7 +11,7 @@ import { begin, bytesOf, metadataFor, mustPut, put, readValue } from '../../../c
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { recordsOf } from '../../../helpers/file-log.js'
 import { killed } from '../../../helpers/file-model.js'
-import { emptyDir, fileStoreOf, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, engines, fileStoreOf, opened } from '../../../helpers/file-rig.js'
 import { gate } from '../../../helpers/gate.js'
 
 /* What changes see of each other while they are on their way, and what of them is there after a crash. */
@@ -80,23 +80,26 @@ describe('changes on their way', () => {
     await store.close()
   })
 
-  test('a draft that began before a delete or a clear does not commit; one that began before a put does', async () => {
-    const store = await opened(fileStoreOf())
-    for (const [change, commits] of [
-      [() => store.delete('k'), false],
-      [() => store.clear(), false],
-      [() => put(store, 'k', bytesOf(10, 'put')), true],
-    ] as const) {
-      for (const size of [10, 100_000]) {
-        const draft = await written(store, 'k', size)
-        await change()
-        expect(await draft.commit(metadataFor(size))).toBe(commits)
-        expect(draft.fenced).toBe(!commits)
+  test.each(engines())(
+    'a draft that began before a delete or a clear does not commit; one that began before a put does: $name',
+    async ({ make }) => {
+      const store = await opened(make())
+      for (const [change, commits] of [
+        [() => store.delete('k'), false],
+        [() => store.clear(), false],
+        [() => put(store, 'k', bytesOf(10, 'put')), true],
+      ] as const) {
+        for (const size of [10, 100_000]) {
+          const draft = await written(store, 'k', size)
+          await change()
+          expect(await draft.commit(metadataFor(size))).toBe(commits)
+          expect(draft.fenced).toBe(!commits)
+        }
       }
-    }
-    expect(store.stats().pinnedBytes).toBe(0)
-    await store.close()
-  })
+      expect(store.stats().pinnedBytes).toBe(0)
+      await store.close()
+    },
+  )
 
   test('a find does not see a put before it is written', async () => {
     const { store, hold } = await slow()
@@ -155,10 +158,10 @@ describe('changes on their way', () => {
   })
 })
 
-describe('a batch', () => {
+describe.each(engines())('a batch: $name', ({ make }) => {
   async function batchDir(): Promise<string> {
     const dir = emptyDir()
-    const store = await opened(fileStoreOf({ dir }))
+    const store = await opened(make({ dir }))
     await mustPut(store, 'a', bytesOf(10, 'old'))
     await mustPut(store, 'gone', bytesOf(10, 'gone'))
     const drafts = [await written(store, 'a', 100), await written(store, 'b', 5000)]
@@ -195,7 +198,7 @@ describe('a batch', () => {
       writeFileSync(join(copy, 'log', segmentName(1)), bytes.subarray(0, cut))
       // Twice, for a tail is one only once.
       for (let time = 0; time < 2; time += 1) {
-        const store = await opened(fileStoreOf({ dir: copy }))
+        const store = await opened(make({ dir: copy }))
         const whole = cut === records[5]!.end
         expect(await readValue(store, 'a')).toEqual(whole ? bytesOf(100, 'a') : bytesOf(10, 'old'))
         expect(await readValue(store, 'b')).toEqual(whole ? bytesOf(5000, 'b') : undefined)
@@ -207,7 +210,7 @@ describe('a batch', () => {
 
   test('does not count in the middle of the log without its end, and what is older is in doubt', async () => {
     const dir = await batchDir()
-    const store = await opened(fileStoreOf({ dir }))
+    const store = await opened(make({ dir }))
     await mustPut(store, 'after', bytesOf(10, 'after'))
     const left = killed(dir)
     await store.close()
@@ -215,7 +218,7 @@ describe('a batch', () => {
     const bytes = readFileSync(path)
     bytes[recordsOf(left)[5]!.offset + 20]! ^= 1
     writeFileSync(path, bytes)
-    const again = await opened(fileStoreOf({ dir: left }))
+    const again = await opened(make({ dir: left }))
     expect(await readValue(again, 'a')).toEqual(bytesOf(10, 'old'))
     expect(await again.find('b')).toBeUndefined()
     expect((await again.find('gone'))?.metadata.freshUntil).toBe(0)
@@ -225,7 +228,7 @@ describe('a batch', () => {
   })
 
   test('with a draft that was fenced changes nothing', async () => {
-    const store = await opened(fileStoreOf())
+    const store = await opened(make())
     await mustPut(store, 'a', bytesOf(10, 'old'))
     const drafts = [await written(store, 'a', 100), await written(store, 'b', 100_000)]
     await store.delete('b')

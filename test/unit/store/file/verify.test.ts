@@ -480,6 +480,24 @@ describe.each(engines())('a directory that the $name engine wrote', ({ make }) =
       await again.close()
     })
 
+    test('by a file that is cut within the padding of its last record loses that', async () => {
+      const dir = emptyDir()
+      for (const keys of [['k', 'kk'], ['after']]) {
+        const one = await opened(make({ ...MORE, dir }))
+        for (const key of keys) await mustPut(one, key, bytesOf(20_000, key))
+        await one.close()
+      }
+      const { file, offset, end, headBytes } = recordsOf(dir)[1]!
+      expect(headBytes % 8).not.toBe(0)
+      truncateSync(file, end - 1)
+      expect((await look(dir)).damages).toMatchObject([{ kind: 'value', offset }])
+      await verifyDirectory(dir, { repair: true })
+      expect(await expectClean(dir)).toMatchObject({ entries: 2 })
+      const again = await opened(make({ ...MORE, dir }))
+      expect(await keysOf(again)).toEqual(['after', 'k'])
+      await again.close()
+    })
+
     test('keeps a deleted key deleted, though the delete is gone and the image too', async () => {
       const dir = killed(whole)
       const { file, offset } = logOf(dir).find(({ kind }) => kind === KIND.delete)!
