@@ -53,7 +53,7 @@ function expectValue(key, etag, bytes) {
   if (!bytesFor(key, etag).equals(bytes)) fail(`${key} ${etag} has other bytes`)
 }
 
-const forever = { cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false }
+const forever = { cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false, tags: [] }
 
 /** Straight to the store: sets in pieces, deletes, batches. */
 async function workOnStore(store, own) {
