@@ -70,7 +70,7 @@ interface Serving {
 }
 
 /** `drey proxy`: runs until it is told to stop. */
-export async function proxyCommand(args: readonly string[], console: Console): Promise<void> {
+export async function proxyCommand(args: readonly string[], console: Console): Promise<number> {
   const proxy = await make(readFlags(args, FLAGS), console)
   const address = await proxy.listen().catch(async (error: NodeJS.ErrnoException) => {
     await proxy.close()
@@ -81,6 +81,7 @@ export async function proxyCommand(args: readonly string[], console: Console): P
   const origin = new URL(String(readFlags(args, FLAGS)['origin'])).origin
   console.stdout.write(`drey proxy listening on ${address} -> ${origin}\n`)
   await stopped
+  return 0
 }
 
 async function make(

@@ -3,28 +3,34 @@ import { ConfigError } from '../errors.js'
 import type { Console } from './console.js'
 import { PROXY_HELP, proxyCommand } from './proxy.js'
 import { CommandError, UsageError } from './usage.js'
+import { VERIFY_HELP, verifyCommand } from './verify.js'
 
 interface Command {
   readonly help: string
-  /** Resolves when the command is done. */
-  readonly run: (args: readonly string[], console: Console) => Promise<void>
+  /** Resolves when the command is done, to its exit status. */
+  readonly run: (args: readonly string[], console: Console) => Promise<number>
 }
 
-const COMMANDS: ReadonlyMap<string, Command> = new Map([['proxy', { help: PROXY_HELP, run: proxyCommand }]])
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['proxy', { help: PROXY_HELP, run: proxyCommand }],
+  ['verify', { help: VERIFY_HELP, run: verifyCommand }],
+])
 
 const HELP = `drey: a streaming cache of bytes
 
 Usage:
   drey proxy --origin URL [options]   a caching HTTP proxy in front of one origin
+  drey verify DIR [--repair]          looks through a directory of the file store
   drey COMMAND --help                 what a command takes
   drey --version
 
 Examples:
   drey proxy --origin https://example.org --listen 8080
   drey proxy --origin http://127.0.0.1:3000 --listen 0.0.0.0:8080 --memory 2GiB --ttl 1m
+  drey verify /var/cache/drey
 `
 
-/** Runs a command line; resolves to the exit status: 0, 1 when the work failed, 2 when the command line is wrong. */
+/** Runs a command line; resolves to the exit status: what the command says (0: done), 1 when the work failed, 2 when the command line is wrong. */
 export async function run(args: readonly string[], console: Console): Promise<number> {
   const [name, ...rest] = args
   try {
@@ -33,13 +39,14 @@ export async function run(args: readonly string[], console: Console): Promise<nu
     } else if (name === '--help' || name === '-h' || name === 'help') {
       console.stdout.write(HELP)
     } else {
-      await runCommand(name, rest, console)
+      return await runCommand(name, rest, console)
     }
     return 0
   } catch (error) {
     const wrong = error instanceof UsageError || error instanceof ConfigError
     const help = name !== undefined && COMMANDS.has(name) ? `drey ${name} --help` : 'drey --help'
     console.stderr.write(`drey: ${oneLine(error)}${wrong ? `; see ${help}` : ''}\n`)
+    if (error instanceof CommandError) return error.status
     return wrong ? 2 : 1
   }
 }
@@ -48,7 +55,7 @@ async function runCommand(
   name: string | undefined,
   args: readonly string[],
   console: Console,
-): Promise<void> {
+): Promise<number> {
   const command = name === undefined ? undefined : COMMANDS.get(name)
   if (command === undefined) {
     const known = [...COMMANDS.keys()].join(', ')
@@ -58,9 +65,9 @@ async function runCommand(
   }
   if (args.includes('--help') || args.includes('-h')) {
     console.stdout.write(command.help)
-    return
+    return 0
   }
-  await command.run(args, console)
+  return command.run(args, console)
 }
 
 function oneLine(error: unknown): string {

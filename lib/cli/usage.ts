@@ -5,9 +5,15 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** The command line is right, but the command cannot do its work: one line, exit status 1. */
+/** The command line is right, but the command cannot do its work: one line, exit status 1 unless the command says another. */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
+  readonly status: number
+
+  constructor(message: string, { status = 1, ...options }: ErrorOptions & { readonly status?: number } = {}) {
+    super(message, options)
+    this.status = status
+  }
 }
 
 /** How a flag is written: alone, with a value, or with a value that may be left out. */
@@ -18,19 +24,31 @@ export type Flag =
 
 export type Flags = Readonly<Record<string, Flag>>
 
+/** Values of flags, as given, and words that are none. */
+export interface Given {
+  readonly flags: Record<string, string | boolean | undefined>
+  readonly operands: readonly string[]
+}
+
 /** Values by flag, as given. @throws `UsageError` for a flag that is unknown or lacks its value, and for words that are none. */
-export function readFlags(
-  args: readonly string[],
-  flags: Flags,
-): Record<string, string | boolean | undefined> {
+export function readFlags(args: readonly string[], flags: Flags): Given['flags'] {
+  return read(args, flags, false).flags
+}
+
+/** The same of a command that takes words which are no flags. @throws `UsageError` */
+export function readOperands(args: readonly string[], flags: Flags): Given {
+  return read(args, flags, true)
+}
+
+function read(args: readonly string[], flags: Flags, allowPositionals: boolean): Given {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: args.map((arg, i) => withDefault(arg, args[i + 1], flags)),
       options: Object.fromEntries(Object.entries(flags).map(([name, { type }]) => [name, { type }])),
       strict: true,
-      allowPositionals: false,
+      allowPositionals,
     })
-    return values as Record<string, string | boolean | undefined>
+    return { flags: values as Given['flags'], operands: positionals }
   } catch (error) {
     // Node explains at length; its first sentence names what is wrong.
     const [first = 'the command line cannot be read'] = (error as Error).message.split(/\. |\n/)

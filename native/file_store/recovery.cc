@@ -233,6 +233,11 @@ Status Recovery::ReplayLog() {
     if (!last) continue;
     if (Status cut = CutTail(each, end); !cut.ok()) return cut;
   }
+  if (found_.empty() || found_.back().number < image_.position.segment) {
+    // The log ends before the image's position: nobody knows what there was.
+    doubting_ = doubting_ || result_.image != 0;
+    followed_ = followed_ || result_.image != 0;
+  }
   if (std::exchange(doubting_, false)) Doubt(result_.next_sequence);
   return {};
 }

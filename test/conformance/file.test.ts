@@ -1,18 +1,27 @@
+import { afterAll, expect } from 'vitest'
 import { engines } from '../helpers/file-rig.js'
+import { compared, readByTheOther } from '../helpers/other-engine.js'
 import { storeConformance } from './store.js'
 
-for (const { name, make } of engines()) {
-  const engine = `the ${name} engine of fileStore`
+/*
+ * The file store keeps the contract of a store; and what each engine leaves behind after each test, the other reads (I10).
+ */
 
-  storeConformance(engine, (bounds) => make(bounds))
+for (const engine of engines()) {
+  const name = `the ${engine.name} engine of fileStore`
 
-  storeConformance(`${engine}, with everything in blobs`, (bounds) =>
-    make({ ...bounds, packLimit: 0, chunkBytes: 4096 }),
+  storeConformance(name, readByTheOther(engine))
+
+  storeConformance(
+    `${name}, with everything in blobs`,
+    readByTheOther(engine, { packLimit: 0, chunkBytes: 4096 }),
   )
 
-  storeConformance(`${engine}, against the loss of power`, (bounds) =>
-    make({ ...bounds, durability: 'power' }),
-  )
+  storeConformance(`${name}, against the loss of power`, readByTheOther(engine, { durability: 'power' }))
 
-  storeConformance(`${engine}, without durability`, (bounds) => make({ ...bounds, durability: 'none' }))
+  storeConformance(`${name}, without durability`, readByTheOther(engine, { durability: 'none' }))
 }
+
+afterAll(() => {
+  expect(compared.directories).toBeGreaterThan(0)
+})

@@ -1,4 +1,5 @@
-import { cpSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Metadata, Store } from '../../lib/store/store.js'
 import { bytesOf, metadataFor, put, readAll } from '../conformance/store-kit.js'
@@ -110,4 +111,15 @@ export async function expectModel(
     entry.release()
     if (!value.equals(expected.value)) throw new Error(`${key} has wrong bytes`)
   }
+}
+
+/** What is in all files below the directory but sockets, to be compared: nothing was changed between two that are equal. */
+export function stateOf(dir: string): Record<string, string> {
+  const state: Record<string, string> = {}
+  for (const path of filesOf(dir)) {
+    const { mode, mtimeNs } = lstatSync(path, { bigint: true })
+    const sum = createHash('sha256').update(readFileSync(path)).digest('hex')
+    state[path.slice(dir.length + 1)] = `${mode} ${mtimeNs} ${sum}`
+  }
+  return state
 }

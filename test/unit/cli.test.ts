@@ -1,12 +1,15 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Console } from '../../lib/cli/console.js'
 import { run } from '../../lib/cli/run.js'
 import { nativeStatus } from '../../lib/native/loader.js'
-import { emptyDir } from '../helpers/file-rig.js'
+import { bytesOf, mustPut } from '../conformance/store-kit.js'
+import { filesOf } from '../helpers/file-model.js'
+import { emptyDir, jsEngine, opened } from '../helpers/file-rig.js'
 import { fakeOrigin, gate } from '../helpers/origin.js'
 import { ask, raw } from './http/harness.js'
 
@@ -68,18 +71,22 @@ describe('drey', () => {
       ['help'],
       ['proxy', '--help'],
       ['proxy', '--origin', 'x', '-h'],
+      ['verify', '--help'],
     ]) {
       const one = fakeConsole()
       expect(await run(args, one)).toBe(0)
-      expect(one.out()).toMatch(/Examples:\n {2}drey proxy --origin/)
+      expect(one.out()).toMatch(/Examples:\n {2}drey (proxy --origin|verify)/)
       expect(one.err()).toBe('')
     }
   })
 
   test.each([
-    [[], 'want a command: proxy'],
-    [['fly'], 'no such command: fly; known: proxy'],
+    [[], 'want a command: proxy, verify'],
+    [['fly'], 'no such command: fly; known: proxy, verify'],
     [['constructor'], 'no such command: constructor'],
+    [['verify'], 'verify wants one DIR'],
+    [['verify', 'a', 'b'], 'verify wants one DIR'],
+    [['verify', 'a', '--fix'], "Unknown option '--fix'"],
     [['proxy'], 'proxy wants --origin URL'],
     [['proxy', '--origin'], "Option '--origin <value>' argument missing"],
     [['proxy', '--origin', 'nonsense'], '--origin: got "nonsense"; want the scheme, host and port'],
@@ -121,7 +128,7 @@ describe('drey', () => {
     const console = fakeConsole()
     expect(await run(args, console)).toBe(2)
     expect(console.err()).toContain(`drey: ${message}`)
-    expect(console.err()).toMatch(/^[^\n]+; see drey (proxy )?--help\n$/)
+    expect(console.err()).toMatch(/^[^\n]+; see drey (proxy |verify )?--help\n$/)
     expect(console.out()).toBe('')
   })
 
@@ -262,5 +269,72 @@ describe('drey proxy', () => {
     expect((await ask(port, '/up')).text).toBe('ok\n')
     console.signal('SIGTERM')
     expect(await done).toBe(0)
+  })
+})
+
+describe('drey verify', () => {
+  async function filled(): Promise<string> {
+    const dir = emptyDir()
+    const store = await opened(jsEngine.make({ dir, packLimit: 16 * 1024 }))
+    for (const size of [100, 5000, 100_000]) await mustPut(store, `k${size}`, bytesOf(size, size))
+    await store.close()
+    return dir
+  }
+
+  test('says what there is, what is damaged and where, and repairs it', async () => {
+    const dir = await filled()
+    const clean = fakeConsole()
+    expect(await run(['verify', dir], clean)).toBe(0)
+    expect(clean.out()).toMatch(
+      /^\S+: 1 segment, 4 records, 3 entries, 1 blob, [\d.]+ KiB\nit was closed cleanly\nnothing is damaged\n$/,
+    )
+    const [blob] = filesOf(dir).filter((path) => /[0-9a-f]{32}-/.test(path))
+    const bytes = readFileSync(blob!)
+    bytes[70_000]! ^= 1
+    writeFileSync(blob!, bytes)
+    writeFileSync(join(dir, 'note'), 'dear')
+    for (const [flags, status, said] of [
+      [[], 1, /\n1 damage \(1 blob\); 1 entry cannot be given any more: --repair drops what is damaged\n$/],
+      [['--repair'], 1, /\n1 damage \(1 blob\); 1 entry cannot be given any more: dropped\n$/],
+      [[], 0, /: 2 segments, 6 records, 2 entries, 0 blobs, [\s\S]*nothing is damaged\n$/],
+    ] as const) {
+      const console = fakeConsole()
+      expect(await run(['verify', dir, ...flags], console)).toBe(status)
+      expect(console.out()).toMatch(said)
+      expect(console.out()).toContain('not drey\'s: "note"\n')
+      expect(console.err()).toBe('')
+      const line = `damaged: blob ${blob!.slice(dir.length + 1)} at 65536: chunk 1 is not what was written\n`
+      expect(console.out().includes(line)).toBe(status === 1)
+    }
+  })
+
+  test('cannot look at what is none, somebody’s, or newer: status 2', async () => {
+    const dir = await filled()
+    const store = await opened(jsEngine.make({ dir }))
+    for (const [path, said] of [
+      [dir, 'in this process already'],
+      [emptyDir(), 'is no directory of drey'],
+      [join(dir, 'none'), 'ENOENT'],
+      [join(dir, 'DREY'), 'ENOTDIR'],
+    ] as const) {
+      const console = fakeConsole()
+      expect(await run(['verify', path], console)).toBe(2)
+      expect(console.err()).toMatch(/^drey: verify cannot look at it: [^\n]+\n$/)
+      expect(console.err()).toContain(said)
+      expect(console.err()).toContain(path)
+      expect(console.out()).toBe('')
+    }
+    await store.close()
+  })
+
+  test('draws a bar on a terminal, and takes it away', async () => {
+    const dir = await filled()
+    const console = fakeConsole()
+    Object.assign(console.stderr, { isTTY: true })
+    expect(await run(['verify', dir], console)).toBe(0)
+    expect(console.err()).toMatch(/\[-{30}\] {3}0 % {2}0 B of [\d.]+ KiB/)
+    expect(console.err()).toMatch(/\[#{30}\] 100 % {2}([\d.]+ KiB) of \1\r/)
+    expect(console.err().endsWith('\r\u001b[K')).toBe(true)
+    expect(console.out()).toContain('nothing is damaged')
   })
 })

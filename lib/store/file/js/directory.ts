@@ -45,17 +45,47 @@ export async function openDirectory(config: FileConfig, env: Env, now: number): 
       assertKind(`${dir}/${file.name}`, file.kind, 'file')
     }
     const header = file === undefined ? await make(env, config, now) : await read(env, dir)
-    for (const { name, kind } of entries) {
-      if (partitionOf(name, header.partitions) !== undefined) assertKind(`${dir}/${name}`, kind, 'folder')
-    }
+    assertFolders(dir, entries, header)
     for (const name of [LOCK_FOLDER, LOG_FOLDER]) {
-      const there = entries.find((entry) => entry.name === name)
-      if (there === undefined) await makeFolder(env, `${dir}/${name}`)
-      else assertKind(`${dir}/${name}`, there.kind, 'folder')
+      if (!entries.some((entry) => entry.name === name)) await makeFolder(env, `${dir}/${name}`)
     }
     return header
   } catch (error) {
     throw openFailure(error, dir, 'opening the directory')
+  }
+}
+
+/**
+ * What the directory at `dir` is, which must be one of drey's. Changes nothing.
+ *
+ * @throws as `openDirectory`
+ */
+export async function readDirectory(dir: string, env: Env): Promise<DirectoryHeader> {
+  try {
+    const entries = await env.list(dir)
+    const file = entries.find(({ name }) => name === DIRECTORY_FILE)
+    if (file === undefined) {
+      throw new ConfigError(
+        `fileStore.dir: ${dir} is no directory of drey's: there is no file ${DIRECTORY_FILE} in it`,
+      )
+    }
+    assertKind(`${dir}/${file.name}`, file.kind, 'file')
+    const header = await read(env, dir)
+    assertFolders(dir, entries, header)
+    return header
+  } catch (error) {
+    throw openFailure(error, dir, 'opening the directory')
+  }
+}
+
+function assertFolders(
+  dir: string,
+  entries: ReadonlyArray<{ readonly name: string; readonly kind: FileKind }>,
+  { partitions }: DirectoryHeader,
+): void {
+  for (const { name, kind } of entries) {
+    const folder = name === LOCK_FOLDER || name === LOG_FOLDER || partitionOf(name, partitions) !== undefined
+    if (folder) assertKind(`${dir}/${name}`, kind, 'folder')
   }
 }
 
@@ -77,7 +107,7 @@ async function listOrMake(env: Env, dir: string): ReturnType<Env['list']> {
   return env.list(dir)
 }
 
-async function makeFolder(env: Env, path: string): Promise<void> {
+export async function makeFolder(env: Env, path: string): Promise<void> {
   try {
     await env.makeFolder(path)
   } catch (error) {

@@ -2,6 +2,7 @@ import type { StoreContext } from '../../store.js'
 import { syncFolder } from '../env.js'
 import { openFailure } from '../failure.js'
 import type { RecoverySummary } from '../file-store.js'
+import type { DirectoryHeader } from '../format/directory.js'
 import { SpaceLedger } from '../ledger.js'
 import { takeLock } from '../lock.js'
 import type { FileConfig } from '../options.js'
@@ -55,32 +56,8 @@ export async function openDirectoryStore(
   let cleanUp: (() => Promise<unknown>) | undefined
   try {
     const listed = await listLog({ env, dir: config.dir })
-    const segments = new Segments()
-    const ledger = new SpaceLedger(config.maxBytes)
-    const index = new IndexTable(listed.segments[0] ?? 1, segments.account)
-    const core: Core = {
-      dir: config.dir,
-      config,
-      env,
-      clock,
-      header,
-      contexts: contextsOf(header.storeId),
-      ledger,
-      index,
-      segments,
-      files: new OpenFiles(env, ledger, config.openFiles),
-      policy: turnPolicy(config.policy, () => index.size),
-      free: new FreeSpace(env, clock, config.dir, config.minFree),
-      tally,
-      bootId: (await env.bootId()) ?? Buffer.alloc(16),
-      nextSequence: 1,
-      nextSegment: 1,
-      nextImage: 1,
-      doubt: 0,
-      now: () => context.now(),
-      onEvict: (key, reason) => context.onEvict(key, reason),
-      onCorrupt: (key) => context.onCorrupt?.(key),
-    }
+    const core = await coreOf(config, seams, tally, context, header, listed.segments[0] ?? 1)
+    const { ledger } = core
     const recovered = await recover(core, listed)
     const blobs = new Blobs(core)
     const reclaimer: Reclaimer = new Reclaimer(core, blobs, () => writer)
@@ -128,6 +105,43 @@ export async function openDirectoryStore(
     await cleanUp?.()
     await lock.release()
     throw openFailure(error, config.dir, 'recovering the directory')
+  }
+}
+
+/** What the parts of a store share, before anything was recovered. @param oldest no greater than the number of any segment that there is */
+export async function coreOf(
+  config: FileConfig,
+  { env, clock }: Pick<FileSeams, 'env' | 'clock'>,
+  tally: Tally,
+  context: StoreContext,
+  header: DirectoryHeader,
+  oldest: number,
+): Promise<Core> {
+  const segments = new Segments()
+  const ledger = new SpaceLedger(config.maxBytes)
+  const index = new IndexTable(oldest, segments.account)
+  return {
+    dir: config.dir,
+    config,
+    env,
+    clock,
+    header,
+    contexts: contextsOf(header.storeId),
+    ledger,
+    index,
+    segments,
+    files: new OpenFiles(env, ledger, config.openFiles),
+    policy: turnPolicy(config.policy, () => index.size),
+    free: new FreeSpace(env, clock, config.dir, config.minFree),
+    tally,
+    bootId: (await env.bootId()) ?? Buffer.alloc(16),
+    nextSequence: 1,
+    nextSegment: 1,
+    nextImage: 1,
+    doubt: 0,
+    now: () => context.now(),
+    onEvict: (key, reason) => context.onEvict(key, reason),
+    onCorrupt: (key) => context.onCorrupt?.(key),
   }
 }
 

@@ -168,6 +168,26 @@ export class Reclaimer {
     })
   }
 
+  /**
+   * Copies all that is current forward out of the segments up to `through`, oldest first, and removes them: then nothing that is
+   * in them counts any more, nor can anything older come back. Says whether that is done.
+   */
+  evacuate(through: number): Promise<boolean> {
+    return this.exclusively(async () => {
+      const { segments, tally } = this.#core
+      const failed = tally.diskErrors
+      for (const victim of [...segments.all()]) {
+        if (victim.number > through || victim === segments.active) break
+        const { live } = await this.#survey(victim)
+        const copied = tally.diskErrors === failed && (await this.#copy(victim, live, false))
+        if (!copied || victim.live > 0) return false
+        await this.#remove(victim)
+        if (tally.diskErrors > failed) return false
+      }
+      return true
+    })
+  }
+
   /** No more in the background. Resolves when nothing is under way. */
   async close(): Promise<void> {
     this.#closed = true

@@ -94,6 +94,8 @@ export async function recover(
   }
 
   const { image, imageFile } = await takeImage(core, listed.images)
+  // A number is not used twice, also when somebody took the file away.
+  core.nextSegment = Math.max(core.nextSegment, (image?.segment ?? 0) + 1)
   const replay = await replayLog(core, whole, broken, image)
   const closed =
     (image !== undefined && (image.flags & IMAGE_FLAG.clean) !== 0 && replay.nothingFollows) || replay.ended
@@ -226,6 +228,8 @@ async function replayLog(
     there.end = Math.max(there.end === segment.fileBytes ? read.end : there.end, SEGMENT_HEADER)
   }
   if (lost.some((number) => number >= (image?.segment ?? 0))) doubts.hurt()
+  // The log ends before the image's position: nobody knows what there was.
+  if (image !== undefined && (last?.number ?? 0) < image.segment) doubts.hurt()
   doubts.settle()
   return { replayed, tornBytes, damagedBytes, nothingFollows, ended, blobs }
 }

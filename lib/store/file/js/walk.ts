@@ -1,3 +1,4 @@
+import type { Later } from '../../store.js'
 import { type Env, readInto } from '../env.js'
 import type { Context } from '../format/checksum.js'
 import { isZero, MAX_HEAD } from '../format/numbers.js'
@@ -9,8 +10,8 @@ import { decodeRecord, FIXED_HEAD, KIND, peekRecord, type RecordHead } from '../
 
 /** Told of what is found, in order. */
 export interface Visitor {
-  /** A whole head, which is in `bytes` at `at`. Its data may be cut off by the end of the file. */
-  record(head: RecordHead, offset: number, bytes: Buffer, at: number): void
+  /** A whole head, which is in `bytes` at `at`, until what is answered has come. Its data may be elsewhere, or cut off by the end of the file. */
+  record(head: RecordHead, offset: number, bytes: Buffer, at: number): Later<void>
   /** Between two whole heads something that is none. */
   damage(from: number, to: number): void
 }
@@ -73,7 +74,8 @@ export async function walk(
   for (;;) {
     const head = await headAt(window, offset, fileBytes, context)
     if (head !== undefined) {
-      visitor.record(head, offset, window.bytes, offset - window.start)
+      const later = visitor.record(head, offset, window.bytes, offset - window.start)
+      if (later instanceof Promise) await later
       offset += head.recordBytes
       if (head.kind === KIND.end) return { offset, kind: 'ended' }
       continue

@@ -8,11 +8,12 @@ import {
   OFFSET,
   SEGMENT,
   SIZE,
+  STORED,
   TABLE_AT,
   VALUE_AT,
   VALUE_BYTES,
 } from '../../../native/file-numbers.js'
-import { IN_HAND, type Later, type StoredEntry } from '../../store.js'
+import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../../store.js'
 import { CHUNK_ENTRY, CODEC, chunkCount, decodeChunk, rawBytesOf } from '../format/chunk.js'
 import { type PackedChunk, unpack } from '../js/value.js'
 import { BlobEntry, type BlobHost } from './blob-entry.js'
@@ -28,8 +29,9 @@ export function readPacked(
   numbers: Float64Array,
   memory: Buffer,
 ): Later<StoredEntry | undefined> {
-  const metadata = foundMetadata(numbers, memory)
-  if (metadata === undefined || isForeign(codec, numbers, memory)) return undefined
+  const found = foundMetadata(numbers, memory)
+  if (found === undefined || isForeign(codec, numbers, memory)) return undefined
+  const metadata = compressedBy(codec, found, numbers, memory)
   const at = numbers[VALUE_AT]!
   const segment = numbers[SEGMENT]!
   const offset = numbers[OFFSET]!
@@ -53,13 +55,14 @@ export function readBlob(
 ): Later<StoredEntry | undefined> | undefined {
   const handle = numbers[BLOB]!
   if (handle === -1) return undefined
-  const metadata = foundMetadata(numbers, memory)
+  const found = foundMetadata(numbers, memory)
   const first = memory.subarray(numbers[VALUE_AT]!, numbers[VALUE_AT]! + numbers[VALUE_BYTES]!)
   const codec = numbers[CODEC_ID]!
-  if (metadata === undefined || isForeign(host.codec, numbers, memory)) {
+  if (found === undefined || isForeign(host.codec, numbers, memory)) {
     host.thread.addon.blobClose(handle)
     return Promise.resolve(undefined)
   }
+  const metadata = compressedBy(host.codec, found, numbers, memory)
   const { size } = metadata
   const segment = numbers[SEGMENT]!
   const offset = numbers[OFFSET]!
@@ -87,6 +90,24 @@ function isForeign(codec: ChunkCodec, numbers: Float64Array, memory: Buffer): bo
   const name = foundCodecName(numbers, memory)
   if (name !== undefined && codec.absence(CODEC.own, name) !== undefined) return true
   return id !== CODEC.none && codec.absence(id, name) !== undefined
+}
+
+/** Metadata that say how the value is stored, where a codec made it smaller: of a blob, as far as its first chunks say which. */
+function compressedBy(
+  codec: ChunkCodec,
+  metadata: Metadata,
+  numbers: Float64Array,
+  memory: Buffer,
+): Metadata {
+  const id = numbers[CODEC_ID]!
+  const storedSize = numbers[STORED]!
+  const { size } = metadata
+  if (id === CODEC.none || storedSize === size) return metadata
+  const own = id === CODEC.own ? foundCodecName(numbers, memory) : undefined
+  return {
+    ...metadata,
+    compression: { codec: own ?? codec.nameOf(id), storedSize, ratio: size / storedSize },
+  }
 }
 
 /** Reads a small value to its end. */

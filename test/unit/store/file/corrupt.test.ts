@@ -1,31 +1,27 @@
-import {
-  appendFileSync,
-  copyFileSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, rmSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DreyError } from '../../../../lib/errors.js'
 import type { FileStore } from '../../../../lib/store/file/file-store.js'
 import type { FileConfig } from '../../../../lib/store/file/options.js'
+import { DAMAGE_KINDS } from '../../../../lib/store/file/verify/report.js'
+import { verifyDirectory } from '../../../../lib/store/file/verify/verify.js'
 import { bytesOf, metadataFor, put, readAll } from '../../../conformance/store-kit.js'
-import { filesOf, killed } from '../../../helpers/file-model.js'
-import { fileStoreOf, NOW, opened } from '../../../helpers/file-rig.js'
+import { killed, stateOf } from '../../../helpers/file-model.js'
+import { type Engine, emptyDir, engines, NOW, opened } from '../../../helpers/file-rig.js'
+import { type Harm, harm, inflict } from '../../../helpers/harm.js'
 
 /*
  * Directories with bytes and files flipped, cut, extended, swapped and duplicated: never a wrong byte under a key, never a
- * crash, and the store is of use after. `DREY_ROUNDS=10000` for the long job.
+ * crash, and the store is of use after, also when it was repaired before. `DREY_ROUNDS=10000` for the long job, in all.
  */
 
 const KiB = 1024
-const ROUNDS = Number(process.env['DREY_ROUNDS'] ?? 40)
-const KEYS = 30
-const MORE: Partial<FileConfig> = { chunkBytes: 4 * KiB, packLimit: 16 * KiB, segmentBytes: 128 * KiB }
+const ROUNDS = Number(process.env['DREY_ROUNDS'] ?? 80)
+const KEYS = 24
+const MORE: Partial<FileConfig> = { chunkBytes: 4 * KiB, packLimit: 12 * KiB, segmentBytes: 64 * KiB }
+/** What an open says of a directory whose own header is none any more, or in which something is in the place of something else. */
+const REFUSALS = ['ERR_DREY_CORRUPT', 'ERR_DREY_CONFIG']
 
 /** Values that a key was ever given: what is damaged may be missing, or older, and nothing else. */
 type History = Map<string, Buffer[]>
@@ -33,79 +29,11 @@ type History = Map<string, Buffer[]>
 async function fill(store: FileStore, seed: number, history: History): Promise<void> {
   for (let index = 0; index < KEYS * 2; index += 1) {
     const key = `key ${(index * 7) % KEYS}`
-    const size = [0, 10, 700, 5000, 12_000, 20_000, 70_000][(index + seed) % 7]!
+    const size = [0, 10, 700, 2000, 6000, 14_000, 300][(index + seed) % 7]!
     const value = bytesOf(size, `${key} ${index} ${seed}`)
     await put(store, key, value, { metadata: metadataFor(size, { user: { index } }) })
     history.set(key, [...(history.get(key) ?? []), value])
     if (index % 9 === 0) await store.delete(`key ${index % KEYS}`)
-  }
-}
-
-interface Damage {
-  readonly kind: 'flip' | 'zero' | 'cut' | 'extend' | 'swap' | 'duplicate' | 'remove' | 'insert'
-  readonly file: number
-  readonly other: number
-  readonly at: number
-  readonly length: number
-}
-
-const damage: fc.Arbitrary<Damage> = fc.record({
-  kind: fc.constantFrom(
-    'flip',
-    'flip',
-    'flip',
-    'zero',
-    'cut',
-    'extend',
-    'swap',
-    'duplicate',
-    'remove',
-    'insert',
-  ),
-  file: fc.nat(),
-  other: fc.nat(),
-  at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
-  length: fc.integer({ min: 1, max: 9000 }),
-})
-
-function inflict(dir: string, { kind, file, other, at, length }: Damage): void {
-  const files = filesOf(dir)
-  const path = files[file % files.length]!
-  const second = files[other % files.length]!
-  const bytes = readFileSync(path)
-  const from = Math.floor(bytes.length * at)
-  switch (kind) {
-    case 'flip':
-      if (bytes.length === 0) return
-      bytes[from] = bytes[from]! ^ (1 << (length % 8))
-      writeFileSync(path, bytes)
-      return
-    case 'zero':
-      writeFileSync(path, bytes.fill(0, from, Math.min(bytes.length, from + length)))
-      return
-    case 'cut':
-      truncateSync(path, from)
-      return
-    case 'extend':
-      appendFileSync(path, bytesOf(length, 'more'))
-      return
-    case 'insert':
-      writeFileSync(
-        path,
-        Buffer.concat([bytes.subarray(0, from), bytesOf(length, 'in'), bytes.subarray(from)]),
-      )
-      return
-    case 'swap':
-      if (path === second) return
-      renameSync(path, join(dir, 'swapped'))
-      renameSync(second, path)
-      renameSync(join(dir, 'swapped'), second)
-      return
-    case 'duplicate':
-      if (path !== second) copyFileSync(path, second)
-      return
-    case 'remove':
-      rmSync(path)
   }
 }
 
@@ -129,48 +57,79 @@ async function readEverything(store: FileStore, history: History): Promise<numbe
   return found
 }
 
-async function round(dir: string, history: History, damages: readonly Damage[]): Promise<void> {
-  const copy = killed(dir)
-  for (const one of damages) inflict(copy, one)
-  let store: FileStore
+/** Runs what may find that the directory is none any more; says undefined then. */
+async function unlessRefused<T>(work: Promise<T>): Promise<T | undefined> {
   try {
-    store = await opened(fileStoreOf({ ...MORE, dir: copy }), NOW)
+    return await work
   } catch (error) {
     if (!(error instanceof DreyError)) throw error
-    // Of the directory's own header alone.
-    expect(['ERR_DREY_CORRUPT', 'ERR_DREY_CONFIG']).toContain(error.code)
-    rmSync(copy, { recursive: true })
+    expect(REFUSALS).toContain(error.code)
+    return undefined
+  }
+}
+
+/** Looks, repairs, and looks again; says whether it could. */
+async function repaired(dir: string): Promise<boolean> {
+  const before = stateOf(dir)
+  const found = await unlessRefused(verifyDirectory(dir))
+  expect(stateOf(dir)).toEqual(before)
+  if (found === undefined) return false
+  expect({ ...(await verifyDirectory(dir, { repair: true })), repaired: false }).toEqual(found)
+  const { counts, unsound, leftovers } = await verifyDirectory(dir)
+  expect([DAMAGE_KINDS.filter((kind) => counts[kind] > 0), unsound, leftovers]).toEqual([[], 0, []])
+  return true
+}
+
+async function round(
+  engine: Engine,
+  whole: string,
+  history: History,
+  harms: readonly Harm[],
+  repair: boolean,
+): Promise<void> {
+  const dir = emptyDir()
+  cpSync(whole, dir, { recursive: true })
+  for (const one of harms) inflict(dir, one)
+  const sound = repair && (await repaired(dir))
+  const store = await unlessRefused(opened(engine.make({ ...MORE, dir }), NOW))
+  if (store === undefined) {
+    expect(sound).toBe(false)
+    rmSync(dir, { recursive: true })
     return
   }
   const found = await readEverything(store, history)
+  if (sound) expect(store.stats()).toMatchObject({ entries: found, corrupt: 0 })
   expect(await readEverything(store, history)).toBeLessThanOrEqual(found)
   // It is of use, and remembers.
   const value = bytesOf(30_000, 'after')
   expect(await put(store, 'after', value)).toBe(true)
   await store.close()
-  const again = await opened(fileStoreOf({ ...MORE, dir: copy }), NOW)
+  const again = await opened(engine.make({ ...MORE, dir }), NOW)
   const after = await again.find('after')
   expect(after === undefined ? undefined : (await readAll(after)).equals(value)).toBe(true)
   after?.release()
   await readEverything(again, history)
   await again.close()
-  rmSync(copy, { recursive: true })
+  rmSync(dir, { recursive: true })
 }
 
-describe('a directory that was damaged gives what was written, or nothing', () => {
-  test.each(['closed', 'killed'] as const)('%s', { timeout: 3_600_000 }, async (end) => {
-    const history: History = new Map()
-    const store = fileStoreOf(MORE)
-    await opened(store)
-    await fill(store, 1, history)
-    const { dir } = (store as unknown as { core: { dir: string } }).core
-    const left = end === 'killed' ? killed(dir) : dir
-    await store.close()
-    await fc.assert(
-      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 4 }), (damages) =>
-        round(left, history, damages),
-      ),
-      { numRuns: Math.ceil(ROUNDS / 2) },
-    )
-  })
-})
+describe.each(engines())(
+  'a directory that was damaged gives what was written, or nothing: $name',
+  (engine) => {
+    test.each(['closed', 'killed'] as const)('%s', { timeout: 36_000_000 }, async (end) => {
+      const history: History = new Map()
+      const dir = emptyDir()
+      const store = await opened(engine.make({ ...MORE, dir }))
+      await fill(store, 1, history)
+      const left = killed(dir)
+      await store.close()
+      const whole = end === 'killed' ? left : killed(dir)
+      await fc.assert(
+        fc.asyncProperty(fc.array(harm, { minLength: 1, maxLength: 4 }), fc.boolean(), (harms, repair) =>
+          round(engine, whole, history, harms, repair),
+        ),
+        { numRuns: Math.ceil(ROUNDS / 2) },
+      )
+    })
+  },
+)

@@ -1,19 +1,17 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { contextOf, withNumber } from '../../../../lib/store/file/format/checksum.js'
-import { decodeDirectory } from '../../../../lib/store/file/format/directory.js'
 import { segmentName } from '../../../../lib/store/file/format/names.js'
-import { decodeRecord, KIND } from '../../../../lib/store/file/format/record.js'
-import { SEGMENT_HEADER } from '../../../../lib/store/file/format/segment.js'
+import { KIND } from '../../../../lib/store/file/format/record.js'
 import { keyIdOf } from '../../../../lib/store/file/js/core.js'
 import { openEntry } from '../../../../lib/store/file/js/reader.js'
 import type { JsFileStore } from '../../../../lib/store/file/js/store.js'
 import type { Draft } from '../../../../lib/store/store.js'
 import { begin, bytesOf, metadataFor, mustPut, put, readValue } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
+import { recordsOf } from '../../../helpers/file-log.js'
 import { killed } from '../../../helpers/file-model.js'
-import { emptyDir, fileStoreOf, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, engines, fileStoreOf, opened } from '../../../helpers/file-rig.js'
 import { gate } from '../../../helpers/gate.js'
 
 /* What changes see of each other while they are on their way, and what of them is there after a crash. */
@@ -39,24 +37,6 @@ async function written(store: Parameters<typeof begin>[0], key: string, size: nu
   const draft = await begin(store, key)
   expect(await draft.write(bytesOf(size, key))).toBe(true)
   return draft
-}
-
-/** The offsets of the records of a segment, and what they are. */
-function recordsOf(
-  dir: string,
-  segment = 1,
-): Array<{ readonly offset: number; readonly end: number; readonly kind: number }> {
-  const header = decodeDirectory(readFileSync(join(dir, 'DREY')))
-  if (typeof header !== 'object') throw new Error('no header')
-  const context = withNumber(contextOf(header.storeId, 'HEAD'), segment)
-  const bytes = readFileSync(join(dir, 'log', segmentName(segment)))
-  const records = []
-  for (let offset = SEGMENT_HEADER; ; ) {
-    const head = decodeRecord(bytes, offset, offset, context)
-    if (head === undefined) return records
-    records.push({ offset, end: offset + head.recordBytes, kind: head.kind })
-    offset += head.recordBytes
-  }
 }
 
 describe('changes on their way', () => {
@@ -100,23 +80,26 @@ describe('changes on their way', () => {
     await store.close()
   })
 
-  test('a draft that began before a delete or a clear does not commit; one that began before a put does', async () => {
-    const store = await opened(fileStoreOf())
-    for (const [change, commits] of [
-      [() => store.delete('k'), false],
-      [() => store.clear(), false],
-      [() => put(store, 'k', bytesOf(10, 'put')), true],
-    ] as const) {
-      for (const size of [10, 100_000]) {
-        const draft = await written(store, 'k', size)
-        await change()
-        expect(await draft.commit(metadataFor(size))).toBe(commits)
-        expect(draft.fenced).toBe(!commits)
+  test.each(engines())(
+    'a draft that began before a delete or a clear does not commit; one that began before a put does: $name',
+    async ({ make }) => {
+      const store = await opened(make())
+      for (const [change, commits] of [
+        [() => store.delete('k'), false],
+        [() => store.clear(), false],
+        [() => put(store, 'k', bytesOf(10, 'put')), true],
+      ] as const) {
+        for (const size of [10, 100_000]) {
+          const draft = await written(store, 'k', size)
+          await change()
+          expect(await draft.commit(metadataFor(size))).toBe(commits)
+          expect(draft.fenced).toBe(!commits)
+        }
       }
-    }
-    expect(store.stats().pinnedBytes).toBe(0)
-    await store.close()
-  })
+      expect(store.stats().pinnedBytes).toBe(0)
+      await store.close()
+    },
+  )
 
   test('a find does not see a put before it is written', async () => {
     const { store, hold } = await slow()
@@ -175,10 +158,10 @@ describe('changes on their way', () => {
   })
 })
 
-describe('a batch', () => {
+describe.each(engines())('a batch: $name', ({ make }) => {
   async function batchDir(): Promise<string> {
     const dir = emptyDir()
-    const store = await opened(fileStoreOf({ dir }))
+    const store = await opened(make({ dir }))
     await mustPut(store, 'a', bytesOf(10, 'old'))
     await mustPut(store, 'gone', bytesOf(10, 'gone'))
     const drafts = [await written(store, 'a', 100), await written(store, 'b', 5000)]
@@ -215,7 +198,7 @@ describe('a batch', () => {
       writeFileSync(join(copy, 'log', segmentName(1)), bytes.subarray(0, cut))
       // Twice, for a tail is one only once.
       for (let time = 0; time < 2; time += 1) {
-        const store = await opened(fileStoreOf({ dir: copy }))
+        const store = await opened(make({ dir: copy }))
         const whole = cut === records[5]!.end
         expect(await readValue(store, 'a')).toEqual(whole ? bytesOf(100, 'a') : bytesOf(10, 'old'))
         expect(await readValue(store, 'b')).toEqual(whole ? bytesOf(5000, 'b') : undefined)
@@ -227,7 +210,7 @@ describe('a batch', () => {
 
   test('does not count in the middle of the log without its end, and what is older is in doubt', async () => {
     const dir = await batchDir()
-    const store = await opened(fileStoreOf({ dir }))
+    const store = await opened(make({ dir }))
     await mustPut(store, 'after', bytesOf(10, 'after'))
     const left = killed(dir)
     await store.close()
@@ -235,7 +218,7 @@ describe('a batch', () => {
     const bytes = readFileSync(path)
     bytes[recordsOf(left)[5]!.offset + 20]! ^= 1
     writeFileSync(path, bytes)
-    const again = await opened(fileStoreOf({ dir: left }))
+    const again = await opened(make({ dir: left }))
     expect(await readValue(again, 'a')).toEqual(bytesOf(10, 'old'))
     expect(await again.find('b')).toBeUndefined()
     expect((await again.find('gone'))?.metadata.freshUntil).toBe(0)
@@ -245,7 +228,7 @@ describe('a batch', () => {
   })
 
   test('with a draft that was fenced changes nothing', async () => {
-    const store = await opened(fileStoreOf())
+    const store = await opened(make())
     await mustPut(store, 'a', bytesOf(10, 'old'))
     const drafts = [await written(store, 'a', 100), await written(store, 'b', 100_000)]
     await store.delete('b')
