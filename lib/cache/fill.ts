@@ -201,6 +201,7 @@ export class Fill implements Joinable {
         user: head.user,
       },
       tier,
+      clock,
       pass,
       {
         onFirstPiece: () => this.#firstByteTimer?.cancel(),

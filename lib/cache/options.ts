@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { bufferPoolOption, type PoolPlan, readBufferPool } from '../buffers/choice.js'
-import { freshnessOptions, timeoutOptions } from '../config/schema.js'
-import { parseDuration } from '../config/units.js'
+import { bufferedOption, freshnessOptions, timeoutOptions } from '../config/schema.js'
+import { parseDuration, parseSize } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
 import {
@@ -14,6 +14,7 @@ import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'
 import { tieredStore } from '../store/tiered/index.js'
 import type { Freshness } from './metadata.js'
+import { BUFFERED_BYTES } from './tier.js'
 
 const STORE_CALLS = [
   'open',
@@ -71,6 +72,12 @@ const cacheOptions = z.strictObject({
       queue: z.int().min(0).max(1_000_000).optional(),
     })
     .optional(),
+  /**
+   * How much of one body may wait in memory for a tier that answers later, or for the slowest of its readers where no tier lets it be read while it
+   * grows, in bytes: at least 64 KiB. Default 8 MiB. Beyond the first MiB of each, all bodies of a cache have 64 MiB together, or one body's, if
+   * that is more; while memory is short, nothing.
+   */
+  maxBufferedBytes: bufferedOption.optional(),
   /** How long entries are fresh and of use. */
   freshness: freshnessOptions.optional(),
   /** How long things may take. */
@@ -109,6 +116,7 @@ export interface CacheConfig {
   /** What is followed, if anything. */
   readonly pressure: Pressure | undefined
   readonly bufferPool: PoolPlan
+  readonly maxBufferedBytes: number
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
@@ -122,6 +130,7 @@ export function readCacheOptions(options: unknown): CacheConfig {
     promotion = 'always',
     writePolicy = 'behind',
     background,
+    maxBufferedBytes,
   } = validate(cacheOptions, options, '')
   const plan = readBufferPool(bufferPool)
   return {
@@ -144,6 +153,7 @@ export function readCacheOptions(options: unknown): CacheConfig {
     },
     pressure: detectorOf(pressure),
     bufferPool: plan,
+    maxBufferedBytes: parseSize(maxBufferedBytes) ?? BUFFERED_BYTES,
   }
 }
 

@@ -41,6 +41,7 @@ export class StreamingCache implements DirectCache {
   readonly #pressed: Pressed = {
     onPressure: (state) => {
       this.#tier.attempt(() => this.#tier.store.pressure?.(state.factor), undefined)
+      this.#tier.backlog.short = state.factor < 1
       this.#events.emit('pressure', state)
     },
   }
@@ -57,7 +58,7 @@ export class StreamingCache implements DirectCache {
       // Not by way of the cache, which nobody may have any more when its pool is looked through.
       onLeak: (lost) => events.emit('leak', lost),
     })
-    this.#tier = new Tier(config.store, scratchOf(this.#pool))
+    this.#tier = new Tier(config.store, scratchOf(this.#pool), config.maxBufferedBytes)
     this.#found = {
       idle: new IdleWatch(clock, config.timeouts.idle),
       inFlight: this.#inFlight,

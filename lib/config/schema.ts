@@ -42,6 +42,19 @@ export const memoryOption = checked<Size>((value) => {
     : undefined
 })
 
+const LEAST_BUFFERED = 64 * 1024
+
+/** What of a body waits in memory: at least a piece, at most the memory there is. */
+export const bufferedOption = checked<Size>((value) => {
+  const bytes = parseSize(value)
+  if (bytes === undefined) return `want ${SIZE_FORMS}`
+  if (bytes < LEAST_BUFFERED) return `want at least 64 KiB, ${LEAST_BUFFERED} bytes`
+  const most = memoryThereIs()
+  return bytes > most
+    ? `that is ${bytes} bytes; want at most the memory there is, ${most} bytes (${showSize(most)})`
+    : undefined
+})
+
 /** Any duration, 0 and `Infinity` included. */
 export const durationOption = checked<Duration>((value) =>
   parseDuration(value) === undefined ? `want ${DURATION_FORMS}, not negative` : undefined,

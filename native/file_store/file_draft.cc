@@ -88,7 +88,12 @@ WriteOutcome FileDraft::Spill() {
   return {};
 }
 
-WriteOutcome FileDraft::Take(const ChunkEntry& chunk, Slice stored) {
+WriteOutcome FileDraft::Take(const StoredChunk& given) {
+  const Slice stored = given.stored;
+  const ChunkEntry chunk{.checksum = Checksum(stored),
+                         .stored = static_cast<uint32_t>(stored.size()),
+                         .raw = given.raw,
+                         .codec = given.codec};
   if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
     chunks_.push_back(chunk);
     data_.insert(data_.end(), stored.begin(), stored.end());
@@ -125,10 +130,6 @@ void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
     return store_->Ended();
   }
   short_chunk_ = chunk.raw < full;
-  const ChunkEntry entry{.checksum = Checksum(chunk.stored),
-                         .stored = static_cast<uint32_t>(chunk.stored.size()),
-                         .raw = chunk.raw,
-                         .codec = chunk.codec};
   const auto finish = [self = shared_from_this()](WriteOutcome outcome, const WriteDone& to) {
     if (outcome.kind != WriteOutcome::Kind::kDone) {
       if (outcome.status.code() == Status::Code::kNoSpace) self->store_->refusals_ += 1;
@@ -140,12 +141,12 @@ void FileDraft::Write(const StoredChunk& chunk, WriteDone done) {
   };
   // Into memory there is nothing to wait for.
   if (blob_ == nullptr && size_ + chunk.raw <= store_->options_.pack_limit) {
-    return finish(Take(entry, chunk.stored), done);
+    return finish(Take(chunk), done);
   }
-  store_->RunOn(Executor::kWrite,
-                [self = shared_from_this(), entry, finish,
-                 stored = std::vector<uint8_t>(chunk.stored.begin(), chunk.stored.end()),
-                 done = std::move(done)] { finish(self->Take(entry, stored), done); });
+  // The bytes stay the caller's until `done`: no copy, and no sum, is made on a thread that may be
+  // an event loop.
+  store_->RunOn(Executor::kWrite, [self = shared_from_this(), chunk, finish,
+                                   done = std::move(done)] { finish(self->Take(chunk), done); });
 }
 
 void FileDraft::Commit(Slice given, WriteDone done) {

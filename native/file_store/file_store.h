@@ -356,7 +356,8 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   FileDraft(const FileDraft&) = delete;
   FileDraft& operator=(const FileDraft&) = delete;
 
-  // A chunk: of the chunk size, but for the last. kFailed and kTooLarge end the draft.
+  // A chunk: of the chunk size, but for the last. Its bytes stay as they are until `done`. kFailed
+  // and kTooLarge end the draft.
   void Write(const StoredChunk& chunk, WriteDone done);
   void Commit(Slice metadata, WriteDone done);
   // After Commit it does nothing.
@@ -372,7 +373,7 @@ class FileDraft final : public std::enable_shared_from_this<FileDraft> {
   bool Begin(bool last);
   void End();
   void GiveUp();
-  WriteOutcome Take(const ChunkEntry& chunk, Slice stored);
+  WriteOutcome Take(const StoredChunk& given);
   WriteOutcome Spill();
   void CommitBlob(Slice metadata, uint32_t expires, WriteDone done);
   void CommitPacked(Slice metadata, uint32_t expires, WriteDone done);
