@@ -45,6 +45,7 @@ export type { Duration, Size } from './config/units.js'
 export {
   AbortedError,
   BodyUsedError,
+  BreakerOpenError,
   ClosedError,
   CompressionError,
   ConfigError,

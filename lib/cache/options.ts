@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { bufferPoolOption, type PoolPlan, readBufferPool } from '../buffers/choice.js'
-import { bufferedOption, freshnessOptions, timeoutOptions } from '../config/schema.js'
+import { breakerOptions, bufferedOption, freshnessOptions, timeoutOptions } from '../config/schema.js'
 import { parseDuration, parseSize } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import { BREAKER, type BreakerRule } from '../resilience/breaker/breaker.js'
 import {
   createPressure,
   memoryPressure,
@@ -63,6 +64,8 @@ const cacheOptions = z.strictObject({
    * and `set` and `writer` wait for all of them. `'first'`: that one alone. No reader ever waits for a tier below.
    */
   writePolicy: z.enum(['through', 'behind', 'first']).optional(),
+  /** When one of several tiers is left alone, and for how long. */
+  breaker: breakerOptions.optional(),
   /** What is done in the background for the tiers below the first. */
   background: z
     .strictObject({
@@ -131,6 +134,7 @@ export function readCacheOptions(options: unknown): CacheConfig {
     writePolicy = 'behind',
     background,
     maxBufferedBytes,
+    breaker,
   } = validate(cacheOptions, options, '')
   const plan = readBufferPool(bufferPool)
   return {
@@ -139,6 +143,8 @@ export function readCacheOptions(options: unknown): CacheConfig {
       writePolicy,
       concurrency: background?.concurrency ?? 4,
       queue: background?.queue ?? 1000,
+      operation: parseDuration(timeouts?.operation) ?? 2000,
+      breaker: readBreaker(breaker),
     }),
     freshness: withFreshness(freshness, {
       ttl: Number.POSITIVE_INFINITY,
@@ -155,6 +161,17 @@ export function readCacheOptions(options: unknown): CacheConfig {
     bufferPool: plan,
     maxBufferedBytes: parseSize(maxBufferedBytes) ?? BUFFERED_BYTES,
   }
+}
+
+function readBreaker(given: z.output<typeof breakerOptions> | undefined): BreakerRule {
+  const openFor = parseDuration(given?.openFor) ?? BREAKER.openFor
+  const openForAtMost = parseDuration(given?.openForAtMost) ?? Math.max(openFor, BREAKER.openForAtMost)
+  if (openForAtMost < openFor) {
+    throw new ConfigError(
+      `breaker.openForAtMost: got ${openForAtMost} ms; want at least breaker.openFor, ${openFor} ms`,
+    )
+  }
+  return { failures: given?.failures ?? BREAKER.failures, openFor, openForAtMost }
 }
 
 function detectorOf(pressure: boolean | PressureOptions | Pressure): Pressure | undefined {

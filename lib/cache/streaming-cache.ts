@@ -100,6 +100,8 @@ export class StreamingCache implements DirectCache {
       onEvict: (key, reason, tier = store.name) => this.#events.emit('evict', { key, tier, reason }),
       onCorrupt: (key, tier = store.name) => this.#events.emit('corrupt', { key, tier }),
       hearsEvictions: () => this.#events.has('evict'),
+      clock: this.#clock,
+      onTier: (tier, isDown) => this.#events.emit(isDown ? 'tier-down' : 'tier-up', { tier }),
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
   }

@@ -87,7 +87,17 @@ export class Tier {
     const { store, failures } = this
     const { tiers } = store
     if (tiers === undefined) {
-      return [{ name: store.name, failures, dropped: 0, pending: 0, ...store.stats() }]
+      return [
+        {
+          name: store.name,
+          failures,
+          dropped: 0,
+          pending: 0,
+          skipped: 0,
+          breaker: 'closed',
+          ...store.stats(),
+        },
+      ]
     }
     const own = Math.max(0, failures - tiers.told)
     return tiers

@@ -77,6 +77,8 @@ export const freshnessOptions = z.strictObject({
 })
 
 export const timeoutOptions = z.strictObject({
+  /** How long a lookup, draft, commit or delete of one of several tiers may take before the cache goes on without it. Default 2 s. */
+  operation: limitOption.optional(),
   /** From asking the origin to the first byte of its body. Default 30 s. */
   firstByte: limitOption.optional(),
   /** From asking the origin to the last byte of its body. Default 10 min. */
@@ -85,6 +87,15 @@ export const timeoutOptions = z.strictObject({
   idle: limitOption.optional(),
   /** How long `close()` lets fills and bodies finish before it aborts them. Default 10 s. */
   shutdown: durationOption.optional(),
+})
+
+export const breakerOptions = z.strictObject({
+  /** Failures of a tier one after the other, timeouts included, that make the cache leave it alone. Default 5. */
+  failures: z.int().min(1).max(1_000_000).optional(),
+  /** How long it is left alone before one call finds out whether it works again. Default 1 s. */
+  openFor: limitOption.optional(),
+  /** The same, at most: it doubles each time that it does not work. Default 30 s. */
+  openForAtMost: limitOption.optional(),
 })
 
 /** A policy by its name, or one of the user's own. */

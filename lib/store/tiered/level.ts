@@ -1,6 +1,7 @@
 import { ClosedError } from '../../errors.js'
-import type { Later, Metadata, Store } from '../store.js'
+import type { Later, Metadata, Store, StoredEntry } from '../store.js'
 import { copyEntry } from './copying.js'
+import { Health, type HealthHost } from './health.js'
 import { both, DELETE, giveUp, type Job, newJob, type Source, type Want } from './job.js'
 
 /** What a tier may have waiting for it. */
@@ -24,18 +25,19 @@ const RETRY_MS = 1000
  * Invariants: a key whose entry in the tier is older than what the cache has, or than a delete, is in `#jobs`, not `valid`,
  * until the tier has the newer or has deleted the old (I5); so is one whose delete failed. Jobs of a key run one after the other,
  * and each for the newest that is wanted. When more keys were out of date than `fences` allows, or a clear is under way or failed,
- * the tier is `#blind`: nothing of it is read until a clear has succeeded.
+ * the tier is `#blind`: nothing of it is read until a clear has succeeded. While its breaker is open the store is not called: what is to be
+ * done is owed, as a delete that failed.
  */
 export class Level {
   readonly store: Store
-  /** Calls of the store that failed. */
-  failures = 0
+  readonly health: Health
   /** The store answers later: what is looked up before it is needed is not there. */
   answersLater = false
   /** Values that were not written, because too much waited, or the store had no room, or failed. */
   dropped = 0
   readonly #limits: Limits
   readonly #now: () => number
+  readonly #onState: (isDown: boolean) => void
   readonly #jobs = new Map<string, Job>()
   readonly #queue = new Set<Job>()
   readonly #parked = new Set<Job>()
@@ -43,32 +45,42 @@ export class Level {
   #writes = 0
   #slots = 0
   #blind = false
+  /** It is blind, or its breaker is open. */
+  #shut = false
   #blindSince = 0
   #wiping: Promise<void> | undefined
   #why: unknown
   #stopped = false
 
-  constructor(store: Store, limits: Limits, now: () => number) {
+  constructor(store: Store, limits: Limits, now: () => number, health: Omit<HealthHost, 'name'>) {
     this.store = store
     this.#limits = limits
     this.#now = now
+    this.#onState = (isDown) => health.onChange(isDown)
+    this.health = new Health({
+      name: store.name,
+      breaker: health.breaker,
+      operation: health.operation,
+      clock: () => health.clock(),
+      onChange: (isDown) => this.#onChange(isDown),
+    })
   }
 
-  /** Whether what the store has for `key` is what the cache has. */
+  /** Whether what the store has for `key` is what the cache has, and it may be asked for it. */
   readable(key: string): boolean {
-    if (this.#jobs.size === 0) return !this.#blind
+    if (this.#jobs.size === 0) return !this.#shut
     const job = this.#jobs.get(key)
-    return !this.#blind && (job === undefined || (job.valid && job.holds === 0))
+    return !this.#shut && (job === undefined || (job.valid && job.holds === 0))
   }
 
   /** Nothing of it may be read, of any key. */
   get blind(): boolean {
-    return this.#blind
+    return this.#shut
   }
 
   /** Whether something is under way or owed for `key`, or for all keys. */
   isBusy(key: string): boolean {
-    return this.#blind || this.#jobs.has(key)
+    return this.#shut || this.#jobs.has(key)
   }
 
   /** Runs `call`. Never throws: what fails is counted. */
@@ -76,7 +88,7 @@ export class Level {
     try {
       call()
     } catch {
-      this.failures += 1
+      this.health.count()
     }
   }
 
@@ -95,19 +107,28 @@ export class Level {
     }
   }
 
-  /** A lookup failed: that is a miss, and counted. */
-  readonly missed = (): undefined => {
-    this.failures += 1
-    return undefined
+  /** As `ask`, of bytes that stay the caller's until the store has taken them, however long that takes. */
+  written(call: () => Later<boolean>): Later<boolean> {
+    try {
+      const answer = call()
+      return answer instanceof Promise ? this.health.watched(answer) : answer
+    } catch (error) {
+      return this.failed(error)
+    }
   }
 
   readonly failed = (error: unknown): never => {
-    this.failures += 1
+    this.health.count()
     throw error
   }
 
   /** The store answered: what it owes may be tried again. */
   succeeded(): void {
+    this.health.succeeded()
+    if (!this.health.down) this.#unpark()
+  }
+
+  #unpark(): void {
     if (this.#parked.size === 0 || this.#stopped) return
     for (const job of this.#parked) {
       job.parked = false
@@ -118,9 +139,13 @@ export class Level {
     this.#pump()
   }
 
-  /** The store could not be read: emptying it may be tried again. */
-  retry(): void {
-    if (this.#blind && this.#wiping === undefined && this.#mayRetry()) this.#wipe().catch(counted)
+  /** The store could not be read: it may be time to try whether it works, by `key`, or to empty it. */
+  retry(key: string): void {
+    if (this.#stopped) return
+    if (this.health.down) {
+      this.health.skipped += 1
+      void this.#trial(key)
+    } else if (this.#blind && this.#wiping === undefined && this.#mayRetry()) this.#wipe().catch(counted)
   }
 
   /**
@@ -129,6 +154,7 @@ export class Level {
    */
   exclusive(key: string, call: () => Later<boolean>): Later<boolean> {
     if (this.#stopped) return false
+    if (this.health.down) throw this.health.refused()
     if (!this.#jobs.has(key) && !this.#blind) {
       let result: Later<boolean>
       try {
@@ -139,12 +165,30 @@ export class Level {
       }
       if (!(result instanceof Promise)) return result
       const job = this.#make(key, true)
-      return this.#follow(job, result)
+      return this.#orDelete(key, this.#follow(job, result))
     }
-    return new Promise((resolve, reject) => {
+    const done = new Promise<boolean>((resolve, reject) => {
       const giveUp = (): void => resolve(false)
       if (this.#set(key, { kind: 'call', call, giveUp, resolve, reject })) void this.hurry(key)?.catch(told)
     })
+    return this.#orDelete(key, done)
+  }
+
+  /** `done`, in time: whoever is told that it was not must not find the value later. */
+  #orDelete(key: string, done: Promise<boolean>): Promise<boolean> {
+    let inTime = false
+    const settled = done.finally(() => {
+      inTime = true
+    })
+    return this.#inTime(settled).catch((error) => {
+      if (!inTime) this.#set(key, DELETE)
+      throw error
+    })
+  }
+
+  /** What is counted by who made it, unless it takes too long. */
+  #inTime<T>(coming: Promise<T>): Promise<T> {
+    return this.health.wait(coming)
   }
 
   /** The store is to have what `source` gives, some time soon. Where too much waits it loses what it has instead. */
@@ -174,9 +218,14 @@ export class Level {
   /** Removes the entry; says whether there was one that could be read. A store that fails keeps the key fenced. */
   remove(key: string): Later<boolean> {
     if (this.#stopped) return false
+    if (this.health.down) {
+      this.#set(key, DELETE)
+      void this.#trial(key)
+      throw this.health.refused()
+    }
     if (this.#jobs.has(key) || this.#blind) {
       const counts = this.readable(key)
-      if (!this.#set(key, DELETE)) return this.#wiped().then(none)
+      if (!this.#set(key, DELETE)) return this.#inTime(this.#wiped()).then(none)
       const done = this.hurry(key)
       return done === undefined ? false : done.then((was) => counts && was)
     }
@@ -187,7 +236,8 @@ export class Level {
       this.#park(this.#make(key, false), error)
       return this.failed(error)
     }
-    return result instanceof Promise ? this.#follow(this.#make(key, false), result) : result
+    if (!(result instanceof Promise)) return result
+    return this.#inTime(this.#follow(this.#make(key, false), result))
   }
 
   /** A tier above changes: what this one has for `key` is not read until `letGo`. */
@@ -211,28 +261,37 @@ export class Level {
     if (job === undefined || job.parked) return undefined
     const done = this.#until(job)
     if (this.#queue.delete(job)) void this.#run(job)
-    return done
+    return this.#inTime(done)
   }
 
   /** Removes all entries. Nothing is read from now on until that has succeeded. */
   clear(): Later<void> {
     if (this.#stopped) return
-    if (this.#jobs.size > 0 || this.#wiping !== undefined) return this.#wipe()
+    if (this.health.down) {
+      // Emptied before it is read again.
+      this.#setBlind(true)
+      this.#why = this.health.refused()
+      void this.#trial('')
+      throw this.#why
+    }
+    if (this.#jobs.size > 0 || this.#wiping !== undefined) return this.#inTime(this.#wipe())
     let result: Later<void>
     try {
       result = this.store.clear()
     } catch (error) {
-      this.#blind = true
+      this.#setBlind(true)
       this.#why = error
       return this.failed(error)
     }
-    if (result instanceof Promise) return this.#wipe(result)
-    this.#blind = false
+    if (result instanceof Promise) return this.#inTime(this.#wipe(result))
+    this.#setBlind(false)
   }
 
   /** Tries once more what failed, and resolves when nothing is under way. */
   async flush(): Promise<void> {
-    this.succeeded()
+    if (this.health.down) await this.#trial('')
+    if (this.health.down) return
+    this.#unpark()
     if (this.#blind) await (this.#wiping ?? this.#wipe()).catch(counted)
     for (;;) {
       const under = [...this.#jobs.values()].filter((job) => job.running || this.#queue.has(job))
@@ -244,6 +303,7 @@ export class Level {
   /** Begins nothing more, and calls the store no more. */
   stop(): void {
     this.#stopped = true
+    this.health.stop(new ClosedError('the cache was closed'))
     this.#queue.clear()
     this.#parked.clear()
     for (const job of this.#jobs.values()) {
@@ -251,6 +311,46 @@ export class Level {
       this.#replace(job, undefined)
       if (!job.running) this.#lose(job, new ClosedError('the cache was closed'))
     }
+  }
+
+  #setBlind(blind: boolean): void {
+    this.#blind = blind
+    this.#shut = blind || this.health.down
+  }
+
+  readonly #onChange = (isDown: boolean): void => {
+    this.#setBlind(this.#blind)
+    if (isDown) {
+      for (const job of [...this.#queue]) {
+        this.#queue.delete(job)
+        this.#owe(job)
+      }
+    } else {
+      this.#unpark()
+      if (this.#blind && this.#wiping === undefined && !this.#stopped) this.#wipe().catch(counted)
+    }
+    this.#onState(isDown)
+  }
+
+  /** Asks the store for `key`, or for any, to see whether it works. Never rejects. */
+  #trial(key: string): Promise<void> | undefined {
+    return this.health.trial(() => {
+      const found = this.store.find(key, true)
+      const letGo = (entry: StoredEntry | undefined): void => this.attempt(() => entry?.release())
+      return found instanceof Promise ? found.then(letGo) : letGo(found)
+    })
+  }
+
+  /** What is wanted cannot be done now: what the store has of the key is to go as soon as it can be called. */
+  #owe(job: Job): void {
+    const { want } = job
+    if (want?.kind === 'write') this.dropped += 1
+    if (want?.kind === 'call') {
+      this.#take(job)
+      want.reject(this.health.refusal())
+    }
+    job.valid = false
+    this.#park(job, this.health.refusal())
   }
 
   #make(key: string, valid: boolean): Job {
@@ -265,7 +365,10 @@ export class Level {
     const full = job === undefined && this.#jobs.size >= this.#limits.fences
     if (this.#stopped || full || (this.#blind && this.#wiping === undefined && !this.#mayRetry())) {
       giveUp(want)
-      if (full && !this.#stopped && !this.#blind) this.#wipe().catch(counted)
+      if (full && !this.#stopped && !this.#blind) {
+        if (this.health.down) this.#setBlind(true)
+        else this.#wipe().catch(counted)
+      }
       return false
     }
     job ??= this.#make(key, want.kind === 'call')
@@ -278,7 +381,8 @@ export class Level {
       job.parked = false
       this.#parked.delete(job)
     }
-    if (!job.running) {
+    if (!job.running && this.health.down) this.#owe(job)
+    else if (!job.running) {
       this.#queue.add(job)
       this.#pump()
     }
@@ -321,6 +425,10 @@ export class Level {
   async #run(job: Job): Promise<void> {
     job.running = true
     while (!this.#stopped && !job.parked && job.want !== undefined) {
+      if (this.health.down) {
+        this.#owe(job)
+        break
+      }
       if (this.#blind) {
         try {
           await this.#wiped()
@@ -373,7 +481,7 @@ export class Level {
       }
       this.succeeded()
     } catch (error) {
-      this.failures += 1
+      this.health.count()
       if (want.kind === 'call') want.reject(error)
       if (want.kind === 'write' && isNewest()) this.dropped += 1
       if (want.kind === 'delete' && isNewest()) this.#park(job, error)
@@ -449,7 +557,7 @@ export class Level {
   }
 
   #mayRetry(): boolean {
-    return this.#now() - this.#blindSince >= RETRY_MS
+    return !this.health.down && this.#now() - this.#blindSince >= RETRY_MS
   }
 
   /** Resolves when the tier is empty and can be read again; rejects when it could not be emptied. */
@@ -460,7 +568,7 @@ export class Level {
   }
 
   #wipe(begun?: Promise<void>): Promise<void> {
-    this.#blind = true
+    this.#setBlind(true)
     this.#queue.clear()
     this.#parked.clear()
     for (const job of this.#jobs.values()) {
@@ -476,7 +584,7 @@ export class Level {
       () => {
         if (this.#wiping !== wiping) return
         this.#wiping = undefined
-        this.#blind = false
+        this.#setBlind(false)
         this.#settleIdle(undefined)
         this.succeeded()
       },

@@ -1,4 +1,6 @@
+import { systemClock } from '../../clock.js'
 import { ConfigError } from '../../errors.js'
+import { BREAKER, type BreakerRule } from '../../resilience/breaker/breaker.js'
 import {
   type Draft,
   IN_HAND,
@@ -29,7 +31,13 @@ export type WritePolicy = 'through' | 'behind' | 'first'
 export interface TieredOptions extends Limits {
   readonly promotion: PromotionRule
   readonly writePolicy: WritePolicy
+  /** How long a call of a tier may take, in milliseconds. Default 2 s. */
+  readonly operation?: number
+  /** When a tier is left alone. */
+  readonly breaker?: BreakerRule
 }
+
+const OPERATION_MS = 2000
 
 /** Readings that put a value above at a time: each holds a draft there. */
 const MAX_PROMOTIONS = 64
@@ -65,7 +73,16 @@ export class TieredStore implements Store, Tiers {
       )
     }
     const now = (): number => this.#context?.now() ?? 0
-    this.#levels = stores.map((store) => new Level(store, options, now))
+    const { breaker = BREAKER, operation = OPERATION_MS } = options
+    this.#levels = stores.map(
+      (store) =>
+        new Level(store, options, now, {
+          breaker,
+          operation,
+          clock: () => this.#context?.clock ?? systemClock,
+          onChange: (isDown) => this.#context?.onTier?.(store.name, isDown),
+        }),
+    )
     this.#first = this.#levels[0]!
     this.#below = this.#levels.slice(1)
     this.#options = options
@@ -170,11 +187,13 @@ export class TieredStore implements Store, Tiers {
   }
 
   tierStats(): readonly TierStats[] {
-    return this.#levels.map(({ store, failures, dropped, pending }) => ({
+    return this.#levels.map(({ store, health, dropped, pending }) => ({
       name: store.name,
-      failures,
+      failures: health.failures,
       dropped,
       pending,
+      skipped: health.skipped,
+      breaker: health.breaker,
       ...store.stats(),
     }))
   }
@@ -212,13 +231,19 @@ export class TieredStore implements Store, Tiers {
 
   #findFirst(key: string, peek: boolean): Later<StoredEntry | undefined> {
     const level = this.#first
-    if (!level.readable(key)) return undefined
+    if (!level.readable(key)) {
+      level.retry(key)
+      return undefined
+    }
     try {
       const found = level.store.find(key, peek)
-      return found instanceof Promise ? found.catch(level.missed) : found
+      if (found instanceof Promise) return inTime(level, found)
+      // Who is well need not be told so at each hit.
+      if (level.health.ailing) level.succeeded()
+      return found
     } catch {
       // Counted; the next tier is asked.
-      level.failures += 1
+      level.health.count()
       return undefined
     }
   }
@@ -227,7 +252,7 @@ export class TieredStore implements Store, Tiers {
     for (let at = from; at < this.#levels.length; at += 1) {
       const level = this.#levels[at]!
       if (!level.readable(key)) {
-        level.retry()
+        level.retry(key)
         continue
       }
       let found: Later<StoredEntry | undefined>
@@ -235,7 +260,7 @@ export class TieredStore implements Store, Tiers {
         found = level.store.find(key, peek)
       } catch {
         // Counted; the next tier is asked.
-        level.failures += 1
+        level.health.count()
         continue
       }
       if (found instanceof Promise) return this.#foundLater(found, at, key, peek, moment)
@@ -253,14 +278,7 @@ export class TieredStore implements Store, Tiers {
     moment: number,
   ): Promise<StoredEntry | undefined> {
     const level = this.#levels[at]!
-    let found: StoredEntry | undefined
-    try {
-      found = await finding
-      level.succeeded()
-    } catch {
-      // Counted; the next tier is asked.
-      level.failures += 1
-    }
+    const found = await inTime(level, finding)
     if (found === undefined) return this.#findBelow(key, peek, at + 1, moment)
     if (level.readable(key)) return this.#foundBelow(found, at, key, peek, moment)
     // It was changed meanwhile: what there is now is above, if anywhere.
@@ -311,27 +329,33 @@ export class TieredStore implements Store, Tiers {
     for (let at = from; at < this.#levels.length; at += 1) {
       const level = this.#levels[at]!
       const { store } = level
-      if (level.blind || (size !== undefined && size > store.maxItemBytes)) continue
+      if (size !== undefined && size > store.maxItemBytes) continue
       const { refused, failed } = asked
+      if (level.blind) {
+        level.retry(key)
+        if (level.health.down) asked = { refused, failed: { error: level.health.refusal() } }
+        continue
+      }
       try {
         const draft = store.draft(key, size, user)
         if (draft instanceof Promise) {
-          return draft.then(
-            (begun) =>
-              begun === undefined
-                ? this.#draftFrom(at + 1, key, size, user, { refused: true, failed })
-                : this.#drafted(begun, at, key, user),
-            (error) => {
-              level.failures += 1
-              return this.#draftFrom(at + 1, key, size, user, { refused, failed: { error } })
-            },
-          )
+          return level.health
+            .inTime(draft, (late) => level.attempt(() => late?.abort()))
+            .then(
+              (begun) =>
+                begun === undefined
+                  ? this.#draftFrom(at + 1, key, size, user, { refused: true, failed })
+                  : this.#drafted(begun, at, key, user),
+              (error) => {
+                return this.#draftFrom(at + 1, key, size, user, { refused, failed: { error } })
+              },
+            )
         }
         if (draft !== undefined) return this.#drafted(draft, at, key, user)
         asked = { refused: true, failed }
       } catch (error) {
         // Counted; the next tier may do.
-        level.failures += 1
+        level.health.count()
         asked = { refused, failed: { error } }
       }
     }
@@ -349,7 +373,7 @@ export class TieredStore implements Store, Tiers {
     const write = (i: number, source: Source): void => this.#levels[i]!.write(key, source)
     return new TierDraft(draft, level.store.name, {
       // A value may still be on its way to a tier below when nobody waits for it any more.
-      write: (inner, chunk) => !this.#closed && this.#telling(() => level.ask(() => inner.write(chunk))),
+      write: (inner, chunk) => !this.#closed && this.#telling(() => level.written(() => inner.write(chunk))),
       commit: (inner, metadata) => this.#change(at, key, () => inner.commit(metadata), write),
       below: () => (this.#closed ? undefined : this.#draftFrom(at + 1, key, undefined, user)),
     })
@@ -499,3 +523,13 @@ interface Asked {
 const NOBODY: Asked = { refused: false, failed: undefined }
 
 const nothing = (): undefined => undefined
+
+/** What `finding` comes to, undefined when it fails or takes too long: the next tier is asked. Never rejects. */
+function inTime(level: Level, finding: Promise<StoredEntry | undefined>): Promise<StoredEntry | undefined> {
+  return level.health
+    .inTime(finding, (late) => level.attempt(() => late?.release()))
+    .then((found) => {
+      level.succeeded()
+      return found
+    }, nothing)
+}

@@ -70,7 +70,14 @@ for (const writePolicy of ['behind', 'through', 'first'] as const) {
             const below = new DistantStore(FAR)
             const near = nearOf(kind)
             const background = { concurrency: 2, queue: 3 }
-            const made = await rigOverTiers(near, below, { ...OPTIONS, writePolicy, promotion, background })
+            const made = await rigOverTiers(near, below, {
+              ...OPTIONS,
+              timeouts: { ...OPTIONS.timeouts, operation: '4s' },
+              breaker: { failures: 3, openFor: '1s', openForAtMost: '2s' },
+              writePolicy,
+              promotion,
+              background,
+            })
             if (near instanceof DistantStore)
               near.arrive = (call) => scheduler.schedule(Promise.resolve(), call)
             below.arrive = (call) => scheduler.schedule(Promise.resolve(), call)
