@@ -5,6 +5,7 @@ import type { Metadata, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
 import type { CacheEvents } from './events.js'
 import type { Body, EntryOptions, Fetcher } from './fetcher.js'
+import type { RefreshStats } from './refreshes.js'
 
 /*
  * The public face of a cache. `create.ts` makes one.
@@ -35,6 +36,18 @@ export interface FetchOptions<User = unknown> {
     | undefined
 }
 
+/** Options of `refresh`. */
+export interface RefreshOptions {
+  /** Freshness of what it fetches. */
+  readonly freshness?: FreshnessOptions | undefined
+}
+
+/** Options of `invalidateTags`. */
+export interface InvalidateOptions {
+  /** Entries become stale, and may still answer as stale ones do, instead of being gone. Default false. */
+  readonly soft?: boolean | undefined
+}
+
 /** What a cache counts since it was made. */
 export interface CacheStats {
   /** Answered by a fresh entry. */
@@ -45,7 +58,7 @@ export interface CacheStats {
   readonly joined: number
   /** Answered by a stale entry that the origin confirmed. */
   readonly revalidated: number
-  /** Answered by a stale entry because the origin failed. */
+  /** Answered by a stale entry: because the origin failed, or while a new one was fetched. */
   readonly stale: number
   /** Answers, of all these, that said "not found". */
   readonly negative: number
@@ -59,6 +72,8 @@ export interface CacheStats {
   readonly leaks: number
   /** Values that fills did not keep, by reason. */
   readonly notStored: Readonly<Record<string, number>>
+  /** What was fetched anew in the background. */
+  readonly refreshes: RefreshStats
   /** The tiers, fastest first. */
   readonly tiers: readonly TierStats[]
   /** Of the pool that bodies pass through, with what others do where it is shared; undefined with `bufferPool: false`. */
@@ -113,6 +128,21 @@ export interface Cache<User = unknown> {
   has(key: string): Promise<boolean>
   /** Removes the entry and keeps older fills and writes from bringing it back; says whether there was one. */
   delete(key: string): Promise<boolean>
+  /**
+   * Schedules the origin to be asked anew, in the background, whether the entry is fresh or not; says whether it was: not when the key is
+   * scheduled already, or `refresh.queue` others wait. Readers get what there is meanwhile. What fails is told by `refresh-error`.
+   *
+   * @throws `ERR_DREY_KEY`, `ERR_DREY_CLOSED`, and `ERR_DREY_CONFIG` for a fetcher or an option that is wrong.
+   */
+  refresh(key: string, fetcher: Fetcher<User>, options?: RefreshOptions): boolean
+  /**
+   * Entries that have one of `tags`, and those that are being fetched or written now and are going to have one, do not answer any
+   * more; with `soft` they are stale from now on. Costs its tags, however many entries have them; their memory comes back as
+   * that of other entries that nobody asks for.
+   *
+   * @throws `ERR_DREY_CONFIG` for what is no tag.
+   */
+  invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<void>
   /** Removes all entries, in the same sense. */
   clear(): Promise<void>
   /** All keys and metadata, as a scan that takes no snapshot. */

@@ -24,6 +24,8 @@ export interface CacheEvents {
   'tier-down': { readonly tier: string }
   /** A tier that was down works again. */
   'tier-up': { readonly tier: string }
+  /** An entry could not be fetched anew in the background: it stays what it was. */
+  'refresh-error': { readonly key: string; readonly error: unknown }
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
   pressure: PressureState
 }

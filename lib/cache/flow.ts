@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js'
 import { messageOf, OriginError, TruncatedError } from '../errors.js'
 import { showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
+import type { AbandonRule } from './abandon.js'
 import type { NotStored } from './answer.js'
 import type { Pass } from './fence.js'
 import { type FillBytes, FillReader, type FillView } from './fill-reader.js'
@@ -36,6 +37,8 @@ export interface Arriving {
   readonly metadata: (size: number) => Metadata
   /** Why the value may not be kept, if so. */
   readonly refused: NotStored | undefined
+  /** Whether it goes on when nobody reads it. */
+  readonly abandon: AbandonRule
   /** The user's part of the metadata. */
   readonly user?: unknown
 }
@@ -198,7 +201,9 @@ export class Flow implements FillView, Provenance {
 
   #isAbandoned(): boolean {
     if (this.#readers.size > 0) return false
-    return this.spool.refused !== undefined || (!this.#wanted && this.#lead?.awaited !== true)
+    if (this.spool.refused !== undefined) return true
+    if (this.#wanted || this.#lead?.awaited === true) return false
+    return !this.#arriving.abandon(this.spool.end, this.#arriving.declared)
   }
 
   /** How the spool tells those in other threads who follow `lead`. */

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { bufferPoolOption, type PoolPlan, readBufferPool } from '../buffers/choice.js'
-import { breakerOptions, bufferedOption, freshnessOptions, timeoutOptions } from '../config/schema.js'
+import {
+  breakerOptions,
+  bufferedOption,
+  freshnessOptions,
+  limitOption,
+  timeoutOptions,
+} from '../config/schema.js'
 import { parseDuration, parseSize } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
@@ -14,7 +20,9 @@ import {
 import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'
 import { tieredStore } from '../store/tiered/index.js'
+import { type AbandonRule, abandonOption, abandonRule } from './abandon.js'
 import type { Freshness } from './metadata.js'
+import type { RefreshConfig } from './refreshes.js'
 import { BUFFERED_BYTES } from './tier.js'
 
 const STORE_CALLS = [
@@ -83,6 +91,25 @@ const cacheOptions = z.strictObject({
   maxBufferedBytes: bufferedOption.optional(),
   /** How long entries are fresh and of use. */
   freshness: freshnessOptions.optional(),
+  /**
+   * What becomes of a fill when nobody waits for it and nobody reads it any more. `'abort'` (default): the origin's signal ends. `'finish'`:
+   * it goes on, and the value is kept. Or it goes on when `{ finishIfWithin }` bytes or fewer are missing, or `{ finishIfPercent }` are there, of a
+   * body of declared size. A value that is not kept is never fetched for nobody.
+   */
+  abandon: abandonOption.optional(),
+  /** How entries are fetched anew in the background: those given stale, and those that `refresh` was called for. */
+  refresh: z
+    .strictObject({
+      /** `'pool'` (default): so many at a time, the others in a line. `'all'`: each at once. */
+      strategy: z.enum(['pool', 'all']).optional(),
+      /** How many at a time. Default: `background.concurrency`. */
+      concurrency: z.int().min(1).max(1024).optional(),
+      /** How many may wait; what does not fit is dropped, and counted. Default: `background.queue`. */
+      queue: z.int().min(0).max(1_000_000).optional(),
+      /** How long one may take, from its turn to its last byte. Default: `timeouts.fill`. */
+      timeout: limitOption.optional(),
+    })
+    .optional(),
   /** How long things may take. */
   timeouts: timeoutOptions.optional(),
   /**
@@ -110,6 +137,8 @@ export type CacheOptions = z.input<typeof cacheOptions>
 export interface CacheConfig {
   readonly store: Store
   readonly freshness: Freshness
+  readonly abandon: AbandonRule
+  readonly refresh: RefreshConfig & { readonly timeout: number }
   readonly timeouts: {
     readonly firstByte: number
     readonly fill: number
@@ -135,25 +164,39 @@ export function readCacheOptions(options: unknown): CacheConfig {
     background,
     maxBufferedBytes,
     breaker,
+    abandon = 'abort',
+    refresh,
   } = validate(cacheOptions, options, '')
   const plan = readBufferPool(bufferPool)
+  const concurrency = background?.concurrency ?? 4
+  const queue = background?.queue ?? 1000
+  const fill = parseDuration(timeouts?.fill) ?? 600_000
   return {
     store: tieredStore(tiers ?? [memoryStore()], {
       promotion,
       writePolicy,
-      concurrency: background?.concurrency ?? 4,
-      queue: background?.queue ?? 1000,
       operation: parseDuration(timeouts?.operation) ?? 2000,
       breaker: readBreaker(breaker),
+      concurrency,
+      queue,
     }),
+    abandon: abandonRule(abandon),
+    refresh: {
+      strategy: refresh?.strategy ?? 'pool',
+      concurrency: refresh?.concurrency ?? concurrency,
+      queue: refresh?.queue ?? queue,
+      timeout: parseDuration(refresh?.timeout) ?? fill,
+    },
     freshness: withFreshness(freshness, {
       ttl: Number.POSITIVE_INFINITY,
+      staleWhileRevalidate: 0,
       staleIfError: 0,
       negativeTtl: 10_000,
+      jitter: 0,
     }),
     timeouts: {
       firstByte: parseDuration(timeouts?.firstByte) ?? 30_000,
-      fill: parseDuration(timeouts?.fill) ?? 600_000,
+      fill,
       idle: parseDuration(timeouts?.idle) ?? 30_000,
       shutdown: parseDuration(timeouts?.shutdown) ?? 10_000,
     },
@@ -188,8 +231,10 @@ export function withFreshness(
   if (freshness === undefined) return defaults
   return {
     ttl: parseDuration(freshness.ttl) ?? defaults.ttl,
+    staleWhileRevalidate: parseDuration(freshness.staleWhileRevalidate) ?? defaults.staleWhileRevalidate,
     staleIfError: parseDuration(freshness.staleIfError) ?? defaults.staleIfError,
     negativeTtl: parseDuration(freshness.negativeTtl) ?? defaults.negativeTtl,
+    jitter: freshness.jitter ?? defaults.jitter,
   }
 }
 

@@ -2,12 +2,12 @@ import type { Writable } from 'node:stream'
 import { poolOf } from '../buffers/choice.js'
 import type { BufferPool } from '../buffers/pool.js'
 import { type Clock, systemClock } from '../clock.js'
-import { ClosedError } from '../errors.js'
+import { ClosedError, ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import type { Later, Metadata, StoredEntry } from '../store/store.js'
 import { Answers } from './answers.js'
 import { AtHand } from './at-hand.js'
-import type { CacheStats, FetchOptions, GetOptions } from './cache.js'
+import type { CacheStats, FetchOptions, GetOptions, InvalidateOptions, RefreshOptions } from './cache.js'
 import { Counters } from './counters.js'
 import type { DirectCache, DirectHit } from './direct.js'
 import { type CacheEvents, Events } from './events.js'
@@ -16,11 +16,13 @@ import type { Body, EntryOptions, Fetcher } from './fetcher.js'
 import type { FoundContext } from './found.js'
 import { IdleWatch } from './idle.js'
 import { InFlight } from './in-flight.js'
-import { isFresh } from './metadata.js'
+import { isFresh, readTag } from './metadata.js'
 import type { CacheConfig } from './options.js'
 import { follow, type Pressed } from './pressed.js'
-import { ReadPath } from './read-path.js'
+import { assertRefreshing, ReadPath } from './read-path.js'
+import { Refreshes } from './refreshes.js'
 import { scratchOf } from './scratch.js'
+import { TagTable } from './tags.js'
 import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
 
@@ -33,6 +35,8 @@ export class StreamingCache implements DirectCache {
   readonly #fences = new FenceTable()
   readonly #counters = new Counters()
   readonly #events = new Events()
+  readonly #tags: TagTable
+  readonly #refreshes: Refreshes
   readonly #inFlight = new InFlight()
   readonly #found: FoundContext
   readonly #atHand: AtHand
@@ -67,8 +71,10 @@ export class StreamingCache implements DirectCache {
         this.#events.emit('leak', { key })
       },
     }
+    const tags = new TagTable(config.freshness.staleWhileRevalidate)
+    this.#tags = tags
     const answers = new Answers(this.#tier, this.#counters, this.#found)
-    this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers)
+    this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers, tags)
     this.#reads = new ReadPath({
       config,
       clock,
@@ -77,13 +83,23 @@ export class StreamingCache implements DirectCache {
       counters: this.#counters,
       inFlight: this.#inFlight,
       answers,
+      tags,
       isClosed: () => this.#closing !== undefined,
+      onStale: (key, fetcher, options) => this.#refreshes.schedule(key, fetcher, options),
     })
+    const { timeout } = config.refresh
+    this.#refreshes = new Refreshes(
+      config.refresh,
+      clock,
+      (key, fetcher, options) => this.#reads.renew(key, fetcher, options, timeout),
+      (key, error) => events.emit('refresh-error', { key, error }),
+    )
     this.#writes = new WritePath(
       {
         tier: this.#tier,
         fences: this.#fences,
         freshness: config.freshness,
+        tags,
         now: () => clock.now(),
         assertOpen: () => this.#assertOpen(),
         onCommit: (key) => this.#reads.detach(key),
@@ -140,7 +156,7 @@ export class StreamingCache implements DirectCache {
       const tier = this.#tier
       const use = (entry: StoredEntry | undefined): Metadata | undefined => {
         tier.release(entry)
-        return entry?.metadata
+        return entry && this.#tags.standing(entry.metadata)
       }
       const found = tier.find(key, true)
       return found instanceof Promise
@@ -152,6 +168,26 @@ export class StreamingCache implements DirectCache {
   async has(key: string): Promise<boolean> {
     const meta = await this.stat(key)
     return meta !== undefined && !meta.negative && isFresh(meta, this.#clock.now())
+  }
+
+  refresh(key: string, fetcher: Fetcher, options: RefreshOptions = {}): boolean {
+    this.#assertOpen()
+    assertKey(key)
+    assertRefreshing(fetcher, options)
+    return this.#refreshes.schedule(key, fetcher, options)
+  }
+
+  invalidateTags(tags: readonly string[], { soft = false }: InvalidateOptions = {}): Promise<void> {
+    return this.#run(() => {
+      if (!Array.isArray(tags))
+        throw new ConfigError(`invalidateTags: got ${typeof tags}; want an array of strings`)
+      const { settle } = this.#tags.invalidate(
+        tags.map((tag, at) => readTag(`tags[${at}]`, tag)),
+        soft,
+        this.#clock.now(),
+      )
+      settle()
+    })
   }
 
   delete(key: string): Promise<boolean> {
@@ -181,9 +217,10 @@ export class StreamingCache implements DirectCache {
 
   async *entries(): AsyncGenerator<readonly [string, Metadata], void, undefined> {
     this.#assertOpen()
-    for await (const entry of this.#tier.store.entries()) {
+    for await (const [key, stored] of this.#tier.store.entries()) {
       this.#assertOpen()
-      yield entry
+      const metadata = this.#tags.standing(stored)
+      if (metadata !== undefined) yield [key, metadata]
     }
   }
 
@@ -201,6 +238,7 @@ export class StreamingCache implements DirectCache {
       openBodies: this.#found.idle.size,
       leaks,
       notStored: { ...notStored },
+      refreshes: this.#refreshes.stats(),
       tiers: this.#tier.stats(),
       pool: this.#pool?.stats(),
     }
@@ -227,6 +265,7 @@ export class StreamingCache implements DirectCache {
 
   async #close(): Promise<void> {
     this.#unfollow?.()
+    this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts
     const begin = clock.monotonic()

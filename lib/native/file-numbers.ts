@@ -21,30 +21,33 @@ export const OFFSET = 8
 export const DOUBT = 9
 export const CACHED_AT = 10
 export const FRESH_UNTIL = 11
-export const STALE_IF_ERROR_UNTIL = 12
-export const NEGATIVE = 13
+export const STALE_UNTIL = 12
+export const STALE_IF_ERROR_UNTIL = 13
+export const NEGATIVE = 14
 /** Texts of its metadata: where, and how long; -1 when there is none. */
-export const ETAG_AT = 14
-export const ETAG_SIZE = 15
-export const USER_AT = 16
-export const USER_SIZE = 17
-export const CODEC_AT = 18
-export const CODEC_SIZE = 19
+export const ETAG_AT = 15
+export const ETAG_SIZE = 16
+export const USER_AT = 17
+export const USER_SIZE = 18
+export const CODEC_AT = 19
+export const CODEC_SIZE = 20
+export const LABELS_AT = 21
+export const LABELS_SIZE = 22
 /** A handle, or -1; its number, and what it takes of the disk. */
-export const BLOB = 20
-export const BLOB_SEQUENCE = 21
-export const BLOB_CHARGE = 22
+export const BLOB = 23
+export const BLOB_SEQUENCE = 24
+export const BLOB_CHARGE = 25
 /** What a find wants that had no room or has to wait: bytes of the record, and whether there is a blob. */
-export const NEEDED = 23
-export const NEEDS_BLOB = 24
+export const NEEDED = 26
+export const NEEDS_BLOB = 27
 /** How much of the block was given out before. */
-export const BLOCK_USED = 25
+export const BLOCK_USED = 28
 /** What an open gives: a handle, and what holds in the directory. */
-export const STORE = 26
-export const STORE_MAX_ITEM = 27
-export const STORE_PACK_LIMIT = 28
-export const STORE_CHUNK_BYTES = 29
-export const STORE_MAX_BYTES = 30
+export const STORE = 29
+export const STORE_MAX_ITEM = 30
+export const STORE_PACK_LIMIT = 31
+export const STORE_CHUNK_BYTES = 32
+export const STORE_MAX_BYTES = 33
 
 /** Of a completion, in the array of completions: so many numbers each. */
 export const DONE_NUMBERS = 4

@@ -44,10 +44,16 @@ export interface Metadata<User = unknown> {
   readonly cachedAt: number
   /** The entry answers by itself until then. */
   readonly freshUntil: number
+  /** After that, it may still answer until then, while a new one is fetched; not before `freshUntil`. */
+  readonly staleUntil: number
   /** The entry may answer an error of the origin until then. */
   readonly staleIfErrorUntil: number
   /** True for a remembered "there is no such thing". Its value is empty. */
   readonly negative: boolean
+  /** Labels by which many entries can be invalidated at once. Frozen. */
+  readonly tags: readonly string[]
+  /** Where there are tags: how many changes the cache had seen when the work began that made the entry; later invalidations of a tag hit it. */
+  readonly sequence?: number
   /** How the value is stored, where a store compressed it. Said by the store; what is given to one of it counts for nothing. */
   readonly compression?: StoredCompression
   /** The user's own: JSON, at most 64 KiB. Frozen. */
