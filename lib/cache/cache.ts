@@ -4,7 +4,7 @@ import type { FreshnessOptions } from '../config/schema.js'
 import type { Metadata, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
 import type { CacheEvents } from './events.js'
-import type { Body, EntryOptions, Fetcher } from './fetcher.js'
+import type { Body, EntryOptions, Fetcher, FetcherContext } from './fetcher.js'
 import type { RefreshStats } from './refreshes.js'
 
 /*
@@ -46,6 +46,12 @@ export interface RefreshOptions {
 export interface InvalidateOptions {
   /** Entries become stale, and may still answer as stale ones do, instead of being gone. Default false. */
   readonly soft?: boolean | undefined
+}
+
+/** One value of `setMany`: what `set` takes. */
+export interface BatchEntry<User = unknown> extends EntryOptions<User> {
+  readonly key: string
+  readonly body: Body
 }
 
 /** What a cache counts since it was made. */
@@ -126,6 +132,32 @@ export interface Cache<User = unknown> {
   stat(key: string): Promise<Metadata<User> | undefined>
   /** Whether `get` would find a value. */
   has(key: string): Promise<boolean>
+  /**
+   * As `get`, for each of `keys`, in their order: 64 at a time are looked up. Where one fails, the answers of the others are closed and the
+   * call rejects with the first failure.
+   */
+  getMany(
+    keys: readonly string[],
+    options?: Omit<GetOptions, 'ifNoneMatch'>,
+  ): Promise<Array<Found<User> | NotFound | undefined>>
+  /**
+   * As `set`, for each of `entries`, in their order: 64 at a time are written. Each is stored or not by itself: where some fail, the others are
+   * stored nevertheless, then the call rejects with the failure of the first.
+   */
+  setMany(entries: ReadonlyArray<BatchEntry<User>>): Promise<Metadata<User>[]>
+  /** As `delete`, for each of `keys`, in their order. */
+  deleteMany(keys: readonly string[]): Promise<boolean[]>
+  /**
+   * What `fn` gives, a JSON value, cached as JSON. Each caller gets a value of its own. `undefined` is remembered as "there is no such
+   * thing", as `notFound()` is.
+   *
+   * @throws as `fetch`, and `ERR_DREY_ORIGIN` when `fn` gives what JSON does not know.
+   */
+  fetchJson<T>(
+    key: string,
+    fn: (context: FetcherContext<User>) => T | Promise<T>,
+    options?: Omit<FetchOptions<User>, 'ifNoneMatch'>,
+  ): Promise<T | undefined>
   /** Removes the entry and keeps older fills and writes from bringing it back; says whether there was one. */
   delete(key: string): Promise<boolean>
   /**
@@ -140,7 +172,8 @@ export interface Cache<User = unknown> {
    * more; with `soft` they are stale from now on. Costs its tags, however many entries have them; their memory comes back as
    * that of other entries that nobody asks for.
    *
-   * @throws `ERR_DREY_CONFIG` for what is no tag.
+   * @throws `ERR_DREY_CONFIG` for what is no tag, and where a tier is a file store, or a memory store with a name: other caches, after a
+   * restart or in other threads, would not know of it.
    */
   invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<void>
   /** Removes all entries, in the same sense. */

@@ -210,7 +210,7 @@ export class Fill implements Joinable {
     declared: number | undefined,
     refused: NotStored | undefined,
   ): void {
-    const { tier, clock } = this.#context
+    const { tier, clock, tags } = this.#context
     const { key, pass, abandon, sequence } = this.#request
     const freshness = drawn(this.#request.freshness)
     const now = clock.now()
@@ -221,6 +221,7 @@ export class Fill implements Joinable {
         declared,
         metadata: (size) => metadataOf(head, size, freshness, now, sequence),
         refused,
+        isInvalidated: (metadata) => tags.standing(metadata) === undefined,
         abandon,
         user: head.user,
       },
@@ -262,7 +263,7 @@ export class Fill implements Joinable {
     const metadata = negativeMetadata(head, freshness, clock.now(), sequence)
     this.#answerAll(() => ({ kind: 'not-found', metadata }))
     this.#parting = { kind: 'not-found', metadata }
-    this.#keep(() => {
+    this.#keep(metadata, () => {
       if (this.#lead !== undefined) return this.#lead.set(NO_BYTES, metadata)
       const commit = (draft: Draft | string): Later<boolean> => {
         if (typeof draft === 'string') return false
@@ -300,7 +301,7 @@ export class Fill implements Joinable {
     const metadata = confirmedMetadata(stale.metadata, head, asked, freshness, clock.now(), sequence)
     this.#answerAll(() => this.#entryAnswer(stale, metadata, 'revalidated'))
     const lead = this.#lead
-    this.#keep(() =>
+    this.#keep(metadata, () =>
       lead === undefined
         ? tier.ask(() => tier.store.revise(this.key, stale.entry, metadata))
         : lead.revise(stale.entry, metadata),
@@ -319,15 +320,18 @@ export class Fill implements Joinable {
   }
 
   /** Puts something without a body into the tier, unless a newer change forbids it; then the fill is done. */
-  #keep(change: () => Later<boolean | 'fenced'>): void {
-    const { tier } = this.#context
+  #keep(metadata: Metadata, change: () => Later<boolean | 'fenced'>): void {
+    const { tier, tags } = this.#context
     const done = (ok: boolean | 'fenced'): void => {
       if (ok === true) this.#context.onCommit(this)
       this.#finish(ok === true ? tier.store.name : ok === 'fenced' || this.pass.fenced ? 'fenced' : 'no-room')
     }
     const failed = (): void => this.#finish('tier-down')
     try {
-      const kept = tier.change(this.key, () => !this.pass.fenced && change())
+      const kept = tier.change(this.key, () => {
+        if (tags.standing(metadata) === undefined) this.pass.fenced = true
+        return !this.pass.fenced && change()
+      })
       if (kept instanceof Promise) kept.then(done, failed)
       else done(kept)
     } catch {
@@ -373,7 +377,7 @@ export class Fill implements Joinable {
   /** Whether a tag was invalidated since it began that its value has, or may have. */
   #isInvalidated(): boolean {
     const { tags } = this.#context
-    if (this.#request.sequence === tags.latest) return false
+    if (this.#request.sequence === tags.sequence) return false
     const metadata = this.#flow?.metadata
     return metadata === undefined || tags.standing(metadata) !== metadata
   }

@@ -37,6 +37,8 @@ export interface Arriving {
   readonly metadata: (size: number) => Metadata
   /** Why the value may not be kept, if so. */
   readonly refused: NotStored | undefined
+  /** Whether a tag of it was invalidated since it was asked for. */
+  readonly isInvalidated: (metadata: Metadata) => boolean
   /** Whether it goes on when nobody reads it. */
   readonly abandon: AbandonRule
   /** The user's part of the metadata. */
@@ -321,7 +323,7 @@ export class Flow implements FillView, Provenance {
 
   /** Says whether the tier has the value now. A store that fails to commit costs the hit, not the answer (I3). */
   #commit(): Later<boolean> {
-    const { key, metadata } = this.#arriving
+    const { key, metadata, isInvalidated } = this.#arriving
     const failed = (): false => {
       this.spool.refuse('tier-down')
       return false
@@ -332,8 +334,9 @@ export class Flow implements FillView, Provenance {
     }
     try {
       const committed = this.#to.change(key, () => {
-        if (this.#pass.fenced) this.spool.refuse('fenced')
-        const ok = this.spool.commit(metadata(this.spool.end))
+        const kept = metadata(this.spool.end)
+        if (this.#pass.fenced || isInvalidated(kept)) this.spool.refuse('fenced')
+        const ok = this.spool.commit(kept)
         return ok instanceof Promise ? ok.then(done) : done(ok)
       })
       return committed instanceof Promise ? committed.catch(failed) : committed

@@ -243,6 +243,7 @@ export function matchesEtag(ifNoneMatch: string, etag: string | undefined): bool
   return false
 }
 
-function kindOf(value: unknown): string {
+/** What a value is, for messages. */
+export function kindOf(value: unknown): string {
   return value === null ? 'null' : typeof value
 }

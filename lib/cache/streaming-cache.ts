@@ -5,24 +5,33 @@ import { type Clock, systemClock } from '../clock.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import type { Later, Metadata, StoredEntry } from '../store/store.js'
+import type { Answer } from './answer.js'
 import { Answers } from './answers.js'
 import { AtHand } from './at-hand.js'
-import type { CacheStats, FetchOptions, GetOptions, InvalidateOptions, RefreshOptions } from './cache.js'
+import { inBatch, jsonFetcher, readEntries, readKeys } from './batch.js'
+import type {
+  BatchEntry,
+  CacheStats,
+  FetchOptions,
+  GetOptions,
+  InvalidateOptions,
+  RefreshOptions,
+} from './cache.js'
 import { Counters } from './counters.js'
 import type { DirectCache, DirectHit } from './direct.js'
 import { type CacheEvents, Events } from './events.js'
 import { FenceTable } from './fence.js'
-import type { Body, EntryOptions, Fetcher } from './fetcher.js'
+import type { Body, EntryOptions, Fetcher, FetcherContext } from './fetcher.js'
 import type { FoundContext } from './found.js'
 import { IdleWatch } from './idle.js'
 import { InFlight } from './in-flight.js'
-import { isFresh, readTag } from './metadata.js'
+import { isFresh } from './metadata.js'
 import type { CacheConfig } from './options.js'
 import { follow, type Pressed } from './pressed.js'
 import { assertRefreshing, ReadPath } from './read-path.js'
 import { Refreshes } from './refreshes.js'
 import { scratchOf } from './scratch.js'
-import { TagTable } from './tags.js'
+import { outlived, readInvalidation, TagTable } from './tags.js'
 import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
 
@@ -170,6 +179,36 @@ export class StreamingCache implements DirectCache {
     return meta !== undefined && !meta.negative && isFresh(meta, this.#clock.now())
   }
 
+  getMany(keys: readonly string[], options: GetOptions = {}): Promise<never> {
+    return this.#run(() =>
+      inBatch<string, Answer | undefined>(
+        readKeys('getMany', keys),
+        (key) => this.get(key, options),
+        (answer) => answer?.status === 'ok' && answer.close(),
+      ),
+    ) as Promise<unknown> as Promise<never>
+  }
+
+  setMany(entries: readonly BatchEntry[]): Promise<Metadata[]> {
+    return this.#run(() =>
+      inBatch(readEntries(entries), ({ key, body, ...options }) => this.set(key, body, options)),
+    )
+  }
+
+  deleteMany(keys: readonly string[]): Promise<boolean[]> {
+    return this.#run(() => inBatch(readKeys('deleteMany', keys), (key) => this.delete(key)))
+  }
+
+  async fetchJson<T>(
+    key: string,
+    fn: (context: FetcherContext) => T | Promise<T>,
+    options: FetchOptions = {},
+  ): Promise<T | undefined> {
+    if (typeof fn !== 'function') throw new ConfigError(`fetchJson: want a function; got ${typeof fn}`)
+    const answer = (await this.fetch(key, jsonFetcher(fn), options)) as Answer
+    return answer.status === 'ok' ? answer.json<T>() : undefined
+  }
+
   refresh(key: string, fetcher: Fetcher, options: RefreshOptions = {}): boolean {
     this.#assertOpen()
     assertKey(key)
@@ -177,16 +216,12 @@ export class StreamingCache implements DirectCache {
     return this.#refreshes.schedule(key, fetcher, options)
   }
 
-  invalidateTags(tags: readonly string[], { soft = false }: InvalidateOptions = {}): Promise<void> {
+  invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
     return this.#run(() => {
-      if (!Array.isArray(tags))
-        throw new ConfigError(`invalidateTags: got ${typeof tags}; want an array of strings`)
-      const { settle } = this.#tags.invalidate(
-        tags.map((tag, at) => readTag(`tags[${at}]`, tag)),
-        soft,
-        this.#clock.now(),
-      )
-      settle()
+      const { given, soft } = readInvalidation(tags, options)
+      const { store } = this.#config
+      if (store.outlives === true || store.sharing !== undefined) throw outlived()
+      this.#tags.invalidate(given, soft, this.#clock.now())
     })
   }
 

@@ -301,6 +301,8 @@ export interface Store {
   pressure?(factor: number): void
   /** Of a store that several threads share: what they need to act as one cache. */
   readonly sharing?: Sharing
+  /** Entries may be found again by another cache, after this one or beside it, which does not know what was invalidated by tag here. */
+  readonly outlives?: boolean
   /** Of a store of several tiers: what they do together. */
   readonly tiers?: Tiers
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */

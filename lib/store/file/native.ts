@@ -53,6 +53,7 @@ const MOST_UNWRITTEN = 1000
  */
 class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   readonly name = 'file'
+  readonly outlives = true
   readonly #config: FileConfig
   readonly #addon: Addon
   readonly #drafts = new Set<NativeFileDraft>()

@@ -44,6 +44,7 @@ const OPERATION_MS = 2000
 export class TieredStore implements Store, Tiers {
   readonly name: string
   readonly tiers: Tiers = this
+  readonly outlives: boolean
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
   told = 0
   readonly #levels: readonly Level[]
@@ -96,6 +97,7 @@ export class TieredStore implements Store, Tiers {
       telling: (call) => this.#telling(call),
       tell,
     })
+    this.outlives = stores.some((store) => store.outlives === true)
     this.name = this.#first.store.name
     if (this.#first.store.set !== undefined) this.set = this.#setAtOnce
   }

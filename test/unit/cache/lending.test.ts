@@ -123,6 +123,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
         },
       },
       declared: undefined,
+      isInvalidated: () => false,
       abandon: () => false,
       metadata: () => {
         throw new Error('never whole')

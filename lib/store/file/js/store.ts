@@ -55,6 +55,7 @@ const LOOKS = 8
  */
 export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   readonly name = 'file'
+  readonly outlives = true
   readonly lane: ReadLane
   readonly #config: FileConfig
   readonly #seams: FileSeams
