@@ -12,6 +12,7 @@ export type DreyErrorCode =
   | 'ERR_DREY_TIMEOUT'
   | 'ERR_DREY_ABORTED'
   | 'ERR_DREY_OVERLOADED'
+  | 'ERR_DREY_BREAKER_OPEN'
   | 'ERR_DREY_TRUNCATED'
   | 'ERR_DREY_TOO_LARGE'
   | 'ERR_DREY_NO_SPACE'
@@ -63,6 +64,11 @@ export class AbortedError extends DreyError {
     super(message, options)
     this.name = 'AbortError'
   }
+}
+
+/** A tier failed again and again, and is left alone for a while: nothing was asked of it. */
+export class BreakerOpenError extends DreyError {
+  readonly code = 'ERR_DREY_BREAKER_OPEN'
 }
 
 /** More was asked for than may wait its turn; the message names the option that bounds the queue. */

@@ -55,6 +55,7 @@ export type { Duration, Size } from './config/units.js'
 export {
   AbortedError,
   BodyUsedError,
+  BreakerOpenError,
   ClosedError,
   CompressionError,
   ConfigError,

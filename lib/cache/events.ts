@@ -20,6 +20,10 @@ export interface CacheEvents {
    * lost, of `bytes`, got at the place `got`: looked for with `bufferPool: { detectLeaks: true }`.
    */
   leak: { readonly key: string } | ({ readonly key?: undefined } & LostBuffer)
+  /** A tier failed, or did not answer in time, again and again: it is left alone, and its keys are misses. */
+  'tier-down': { readonly tier: string }
+  /** A tier that was down works again. */
+  'tier-up': { readonly tier: string }
   /** An entry could not be fetched anew in the background: it stays what it was. */
   'refresh-error': { readonly key: string; readonly error: unknown }
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */

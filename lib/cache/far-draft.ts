@@ -62,7 +62,12 @@ export class FarDraft {
     const draft = await this.#draft
     if (typeof draft === 'string' || this.#over || this.position < this.#window.end) return false
     this.tier = draft.tier
-    return this.#tier.ask(() => draft.commit(metadata))
+    try {
+      return await this.#tier.ask(() => draft.commit(metadata))
+    } catch (error) {
+      this.#tier.abort(draft)
+      throw error
+    }
   }
 
   /** Leaves no trace in the store; after a commit it does nothing. */

@@ -226,6 +226,7 @@ export class Fill implements Joinable {
         user: head.user,
       },
       tier,
+      clock,
       pass,
       {
         onFirstPiece: () => this.#firstByteTimer?.cancel(),

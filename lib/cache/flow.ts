@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import { messageOf, OriginError, TruncatedError } from '../errors.js'
 import { showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
@@ -8,6 +9,7 @@ import { type FillBytes, FillReader, type FillView } from './fill-reader.js'
 import { ALONE, type Note, noteOf, WHOLE } from './flight-note.js'
 import type { Provenance } from './found.js'
 import type { Lead } from './lead.js'
+import { Patience } from './patience.js'
 import { type Pieces, pieceBytes, type Source } from './source.js'
 import { Spool, type SpoolFlight } from './spool.js'
 import type { Tier } from './tier.js'
@@ -60,6 +62,8 @@ export class Flow implements FillView, Provenance {
   kept: string | undefined
   readonly #arriving: Arriving
   readonly #to: Tier
+  readonly #clock: Clock
+  readonly #patience = new Patience()
   readonly #pass: Pass
   readonly #events: FlowEvents
   readonly #lead: Lead | undefined
@@ -75,9 +79,10 @@ export class Flow implements FillView, Provenance {
   /** Lets the pump go on when there may be room; set while it waits for that. */
   #onRoom: (() => void) | undefined
 
-  constructor(arriving: Arriving, tier: Tier, pass: Pass, events: FlowEvents, lead?: Lead) {
+  constructor(arriving: Arriving, tier: Tier, clock: Clock, pass: Pass, events: FlowEvents, lead?: Lead) {
     this.#arriving = arriving
     this.#to = tier
+    this.#clock = clock
     this.#pass = pass
     this.#events = events
     this.#lead = lead
@@ -253,21 +258,36 @@ export class Flow implements FillView, Provenance {
       if (this.failure !== undefined) return
       // After an `await` there may be room again. Between a look that found none and the wait there is none.
       if (taken instanceof Promise) continue
-      if (this.spool.lagsBehind(this.#slowest()) && this.#isAwaited()) {
-        // A store that is slow costs the hit, not the readers' time (I3).
+      const kept = this.spool.lagsBehind(this.#slowest()) && this.#isAwaited()
+      if (kept && this.#patience.left === 0) {
+        // A store that is slow costs the hit, and of the readers' time no more than this (I3).
         this.spool.refuse('tier-down')
         continue
       }
-      await new Promise<void>((resolve) => {
-        this.#onRoom = resolve
-      })
-      this.#onRoom = undefined
+      await this.#room(kept)
       if (this.failure !== undefined) return
     }
     if (this.failure === undefined) this.#taken(before)
   }
 
+  /** Resolves when there may be room; when readers are `kept` waiting by the tier, at the latest with the end of patience. */
+  #room(kept: boolean): Promise<void> {
+    const clock = this.#clock
+    const begun = clock.monotonic()
+    return new Promise((resolve) => {
+      const go = (): void => {
+        this.#onRoom = undefined
+        timer?.cancel()
+        if (kept) this.#patience.spend(clock.monotonic() - begun)
+        resolve()
+      }
+      this.#onRoom = go
+      const timer = kept ? clock.after(this.#patience.left, go) : undefined
+    })
+  }
+
   #taken(before: number): void {
+    this.#patience.earn(this.spool.end - before)
     this.#lastPiece = before
     this.#wake()
   }

@@ -1,9 +1,16 @@
 import { z } from 'zod'
 import { bufferPoolOption, type PoolPlan, readBufferPool } from '../buffers/choice.js'
-import { freshnessOptions, limitOption, timeoutOptions } from '../config/schema.js'
-import { parseDuration } from '../config/units.js'
+import {
+  breakerOptions,
+  bufferedOption,
+  freshnessOptions,
+  limitOption,
+  timeoutOptions,
+} from '../config/schema.js'
+import { parseDuration, parseSize } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import { BREAKER, type BreakerRule } from '../resilience/breaker/breaker.js'
 import {
   createPressure,
   memoryPressure,
@@ -16,6 +23,7 @@ import { tieredStore } from '../store/tiered/index.js'
 import { type AbandonRule, abandonOption, abandonRule } from './abandon.js'
 import type { Freshness } from './metadata.js'
 import type { RefreshConfig } from './refreshes.js'
+import { BUFFERED_BYTES } from './tier.js'
 
 const STORE_CALLS = [
   'open',
@@ -64,6 +72,8 @@ const cacheOptions = z.strictObject({
    * and `set` and `writer` wait for all of them. `'first'`: that one alone. No reader ever waits for a tier below.
    */
   writePolicy: z.enum(['through', 'behind', 'first']).optional(),
+  /** When one of several tiers is left alone, and for how long. */
+  breaker: breakerOptions.optional(),
   /** What is done in the background for the tiers below the first. */
   background: z
     .strictObject({
@@ -73,6 +83,12 @@ const cacheOptions = z.strictObject({
       queue: z.int().min(0).max(1_000_000).optional(),
     })
     .optional(),
+  /**
+   * How much of one body may wait in memory for a tier that answers later, or for the slowest of its readers where no tier lets it be read while it
+   * grows, in bytes: at least 64 KiB. Default 8 MiB. Beyond the first MiB of each, all bodies of a cache have 64 MiB together, or one body's, if
+   * that is more; while memory is short, nothing.
+   */
+  maxBufferedBytes: bufferedOption.optional(),
   /** How long entries are fresh and of use. */
   freshness: freshnessOptions.optional(),
   /**
@@ -132,6 +148,7 @@ export interface CacheConfig {
   /** What is followed, if anything. */
   readonly pressure: Pressure | undefined
   readonly bufferPool: PoolPlan
+  readonly maxBufferedBytes: number
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
@@ -145,6 +162,8 @@ export function readCacheOptions(options: unknown): CacheConfig {
     promotion = 'always',
     writePolicy = 'behind',
     background,
+    maxBufferedBytes,
+    breaker,
     abandon = 'abort',
     refresh,
   } = validate(cacheOptions, options, '')
@@ -156,6 +175,8 @@ export function readCacheOptions(options: unknown): CacheConfig {
     store: tieredStore(tiers ?? [memoryStore()], {
       promotion,
       writePolicy,
+      operation: parseDuration(timeouts?.operation) ?? 2000,
+      breaker: readBreaker(breaker),
       concurrency,
       queue,
     }),
@@ -181,7 +202,19 @@ export function readCacheOptions(options: unknown): CacheConfig {
     },
     pressure: detectorOf(pressure),
     bufferPool: plan,
+    maxBufferedBytes: parseSize(maxBufferedBytes) ?? BUFFERED_BYTES,
   }
+}
+
+function readBreaker(given: z.output<typeof breakerOptions> | undefined): BreakerRule {
+  const openFor = parseDuration(given?.openFor) ?? BREAKER.openFor
+  const openForAtMost = parseDuration(given?.openForAtMost) ?? Math.max(openFor, BREAKER.openForAtMost)
+  if (openForAtMost < openFor) {
+    throw new ConfigError(
+      `breaker.openForAtMost: got ${openForAtMost} ms; want at least breaker.openFor, ${openFor} ms`,
+    )
+  }
+  return { failures: given?.failures ?? BREAKER.failures, openFor, openForAtMost }
 }
 
 function detectorOf(pressure: boolean | PressureOptions | Pressure): Pressure | undefined {

@@ -1,11 +1,9 @@
 import type { Draft, GrowingReads, Later, Metadata } from '../store/store.js'
 import type { NotStored } from './answer.js'
+import type { Share } from './backlog.js'
 import { FarDraft } from './far-draft.js'
 import type { Tier } from './tier.js'
 import { Window } from './window.js'
-
-/** Bytes that a body may be ahead of its slowest reader where no store lets it be read while it grows: 1 MiB. */
-export const WINDOW_BYTES = 1024 * 1024
 
 /** The flight that a spool's draft belongs to, where threads share the store. */
 export interface SpoolFlight {
@@ -43,6 +41,8 @@ export class Spool {
   #window: Window | undefined
   #far: FarDraft | undefined
   #released = false
+  /** Of the memory that windows may have. */
+  readonly #share: Share
 
   /** `onProgress` is called when a far draft took bytes or was refused: there may be room now. */
   constructor(
@@ -55,6 +55,7 @@ export class Spool {
     user?: unknown,
   ) {
     this.#tier = tier
+    this.#share = tier.backlog.share()
     this.#flight = flight
     this.#onProgress = onProgress
     const draft = refused ?? (flight === undefined ? tier.draft(key, declared, user) : flight.draft(declared))
@@ -118,7 +119,7 @@ export class Spool {
   /** No reader needs what lies before `slowest`, and none will begin; `onLoan` says that some of it may be lent still. */
   discardBefore(slowest: number, onLoan: boolean): void {
     if (slowest >= this.#prefixEnd && !onLoan) this.#dropDraft()
-    this.#window?.dropBefore(slowest)
+    this.#drop(slowest)
   }
 
   /** Settles when a far draft has all bytes, or will not get them. */
@@ -152,7 +153,7 @@ export class Spool {
   /** No reader is left, and none will come. */
   release(): void {
     this.#released = true
-    this.#window?.dropBefore(this.end)
+    this.#drop(this.end)
     this.#dropDraft()
   }
 
@@ -230,16 +231,26 @@ export class Spool {
     if (this.#released) return true
     this.#window ??= new Window(this.end, this.#tier.scratch)
     const window = this.#window
-    const fits = (): boolean => window.end - window.start + bytes.length <= WINDOW_BYTES
-    // What everybody had is kept as long as there is room, for those who still want to begin.
-    if (!fits()) {
-      window.dropBefore(Math.min(slowest, this.#farPosition()))
-      if (!fits() && window.end > window.start) return false
+    // What is going to be refused does not wait for a tier.
+    const isTooLarge = this.end + bytes.length > this.#tier.store.maxItemBytes
+    const isFar = this.#far !== undefined && this.refused === undefined && !isTooLarge
+    const fits = (far: boolean): boolean => this.#share.hold(window.end - window.start + bytes.length, far)
+    // What everybody had is kept for those who still want to begin, as long as there is room that is nobody else's.
+    if (!fits(false)) {
+      this.#drop(Math.min(slowest, this.#farPosition()))
+      if (!fits(isFar) && window.end > window.start) return false
     }
     window.push(bytes)
     this.end += bytes.length
     this.#far?.go()
     return true
+  }
+
+  #drop(position: number): void {
+    const window = this.#window
+    if (window === undefined) return
+    window.dropBefore(position)
+    this.#share.hold(window.end - window.start, false)
   }
 
   #farPosition(): number {

@@ -54,6 +54,7 @@ export class StreamingCache implements DirectCache {
   readonly #pressed: Pressed = {
     onPressure: (state) => {
       this.#tier.attempt(() => this.#tier.store.pressure?.(state.factor), undefined)
+      this.#tier.backlog.short = state.factor < 1
       this.#events.emit('pressure', state)
     },
   }
@@ -70,7 +71,7 @@ export class StreamingCache implements DirectCache {
       // Not by way of the cache, which nobody may have any more when its pool is looked through.
       onLeak: (lost) => events.emit('leak', lost),
     })
-    this.#tier = new Tier(config.store, scratchOf(this.#pool))
+    this.#tier = new Tier(config.store, scratchOf(this.#pool), config.maxBufferedBytes)
     this.#found = {
       idle: new IdleWatch(clock, config.timeouts.idle),
       inFlight: this.#inFlight,
@@ -124,6 +125,8 @@ export class StreamingCache implements DirectCache {
       onEvict: (key, reason, tier = store.name) => this.#events.emit('evict', { key, tier, reason }),
       onCorrupt: (key, tier = store.name) => this.#events.emit('corrupt', { key, tier }),
       hearsEvictions: () => this.#events.has('evict'),
+      clock: this.#clock,
+      onTier: (tier, isDown) => this.#events.emit(isDown ? 'tier-down' : 'tier-up', { tier }),
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
   }

@@ -42,6 +42,19 @@ export const memoryOption = checked<Size>((value) => {
     : undefined
 })
 
+const LEAST_BUFFERED = 64 * 1024
+
+/** What of a body waits in memory: at least a piece, at most the memory there is. */
+export const bufferedOption = checked<Size>((value) => {
+  const bytes = parseSize(value)
+  if (bytes === undefined) return `want ${SIZE_FORMS}`
+  if (bytes < LEAST_BUFFERED) return `want at least 64 KiB, ${LEAST_BUFFERED} bytes`
+  const most = memoryThereIs()
+  return bytes > most
+    ? `that is ${bytes} bytes; want at most the memory there is, ${most} bytes (${showSize(most)})`
+    : undefined
+})
+
 /** Any duration, 0 and `Infinity` included. */
 export const durationOption = checked<Duration>((value) =>
   parseDuration(value) === undefined ? `want ${DURATION_FORMS}, not negative` : undefined,
@@ -68,6 +81,8 @@ export const freshnessOptions = z.strictObject({
 })
 
 export const timeoutOptions = z.strictObject({
+  /** How long a lookup, draft, commit or delete of one of several tiers may take before the cache goes on without it. Default 2 s. */
+  operation: limitOption.optional(),
   /** From asking the origin to the first byte of its body. Default 30 s. */
   firstByte: limitOption.optional(),
   /** From asking the origin to the last byte of its body. Default 10 min. */
@@ -76,6 +91,15 @@ export const timeoutOptions = z.strictObject({
   idle: limitOption.optional(),
   /** How long `close()` lets fills and bodies finish before it aborts them. Default 10 s. */
   shutdown: durationOption.optional(),
+})
+
+export const breakerOptions = z.strictObject({
+  /** Failures of a tier one after the other, timeouts included, that make the cache leave it alone. Default 5. */
+  failures: z.int().min(1).max(1_000_000).optional(),
+  /** How long it is left alone before one call finds out whether it works again. Default 1 s. */
+  openFor: limitOption.optional(),
+  /** The same, at most: it doubles each time that it does not work. Default 30 s. */
+  openForAtMost: limitOption.optional(),
 })
 
 /** A policy by its name, or one of the user's own. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import type { CompressionStats } from '../compression/stats.js'
 
 /*
@@ -146,6 +147,10 @@ export interface TierStats extends StoreStats {
   readonly dropped: number
   /** Keys of a tier below the first that it is not up to date with: not read there until it is. */
   readonly pending: number
+  /** Lookups and drafts that were not asked of the tier, because its breaker was open. */
+  readonly skipped: number
+  /** Whether the tier is used: `'open'` while it is left alone, `'half-open'` while one call finds out whether it works again. */
+  readonly breaker: 'closed' | 'open' | 'half-open'
 }
 
 /** Why an entry left a store by the store's own doing: to make room, while it was of use or when it had expired. */
@@ -164,6 +169,10 @@ export interface StoreContext {
   onEvict(key: string, reason: EvictReason, tier?: string): void
   /** To be called for each entry that was dropped because what the disk gave is not what was written. Must not throw; may call the store. */
   onCorrupt?(key: string, tier?: string): void
+  /** What intervals and timers of a store of several tiers go by. Default: the system's. */
+  readonly clock?: Clock
+  /** To be called by a store of several tiers when one of them is not used any more, for it failed again and again, and when it is again. Must not throw; may call the store. */
+  onTier?(tier: string, isDown: boolean): void
   /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
   hearsEvictions(): boolean
 }

@@ -16,6 +16,7 @@ const CODES = {
   ClosedError: 'ERR_DREY_CLOSED',
   TimeoutError: 'ERR_DREY_TIMEOUT',
   AbortedError: 'ERR_DREY_ABORTED',
+  BreakerOpenError: 'ERR_DREY_BREAKER_OPEN',
   OverloadedError: 'ERR_DREY_OVERLOADED',
   TruncatedError: 'ERR_DREY_TRUNCATED',
   TooLargeError: 'ERR_DREY_TOO_LARGE',

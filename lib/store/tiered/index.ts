@@ -2,7 +2,8 @@ import { ConfigError } from '../../errors.js'
 import type { Store } from '../store.js'
 import { type TieredOptions, TieredStore } from './tiered.js'
 
-export type { PromotionRule, WritePolicy } from './tiered.js'
+export type { PromotionRule } from './lookups.js'
+export type { WritePolicy } from './tiered.js'
 
 /** Bytes of values that are held for a tier below at most: small against a memory store of the usual size. */
 const QUEUE_BYTES = 32 * 1024 * 1024

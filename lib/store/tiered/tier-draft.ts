@@ -32,7 +32,15 @@ export class TierDraft implements Draft {
   }
 
   commit(metadata: Metadata): Later<boolean> {
-    return this.#host.commit(this.#inner, metadata)
+    const committed = this.#host.commit(this.#inner, metadata)
+    if (!(committed instanceof Promise)) return this.#settled(committed)
+    return committed.then(
+      (ok) => this.#settled(ok),
+      (error) => {
+        this.abort()
+        throw error
+      },
+    )
   }
 
   async spill(): Promise<Draft | undefined> {
@@ -54,6 +62,12 @@ export class TierDraft implements Draft {
   abort(): void {
     this.#aborted = true
     this.#inner.abort()
+  }
+
+  /** A tier that may not be changed now was not asked, and has the draft open still. */
+  #settled(ok: boolean): boolean {
+    if (!ok) this.abort()
+    return ok
   }
 }
 

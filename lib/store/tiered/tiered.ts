@@ -1,26 +1,23 @@
+import { systemClock } from '../../clock.js'
 import { ConfigError } from '../../errors.js'
-import {
-  type Draft,
-  IN_HAND,
-  type Later,
-  type Metadata,
-  type Store,
-  type StoreContext,
-  type StoredEntry,
-  type StoreStats,
-  type TierStats,
-  type Tiers,
+import { BREAKER, type BreakerRule } from '../../resilience/breaker/breaker.js'
+import type {
+  Draft,
+  Later,
+  Metadata,
+  Store,
+  StoreContext,
+  StoredEntry,
+  StoreStats,
+  TierStats,
+  Tiers,
 } from '../store.js'
 import { BelowEntry } from './below-entry.js'
 import { Changes } from './changes.js'
-import { FirstHits } from './first-hits.js'
+import { Drafting } from './drafting.js'
 import type { Source } from './job.js'
 import { Level, type Limits } from './level.js'
-import { Promotion } from './promotion.js'
-import { TierDraft } from './tier-draft.js'
-
-/** When an entry that was found below is put into the tiers above. */
-export type PromotionRule = 'always' | 'second-hit'
+import { Lookups, type PromotionRule } from './lookups.js'
 
 /** Which tiers get what is written. */
 export type WritePolicy = 'through' | 'behind' | 'first'
@@ -29,10 +26,13 @@ export type WritePolicy = 'through' | 'behind' | 'first'
 export interface TieredOptions extends Limits {
   readonly promotion: PromotionRule
   readonly writePolicy: WritePolicy
+  /** How long a call of a tier may take, in milliseconds. Default 2 s. */
+  readonly operation?: number
+  /** When a tier is left alone. */
+  readonly breaker?: BreakerRule
 }
 
-/** Readings that put a value above at a time: each holds a draft there. */
-const MAX_PROMOTIONS = 64
+const OPERATION_MS = 2000
 
 /**
  * Several stores as one, fastest first.
@@ -52,8 +52,8 @@ export class TieredStore implements Store, Tiers {
   readonly #below: readonly Level[]
   readonly #options: TieredOptions
   readonly #changes = new Changes()
-  readonly #firstHits: FirstHits | undefined
-  readonly #promoting = new Set<string>()
+  readonly #lookups: Lookups
+  readonly #drafting: Drafting
   #context: StoreContext | undefined
   #closed = false
   /** Drafts that no tier was asked for. */
@@ -66,11 +66,37 @@ export class TieredStore implements Store, Tiers {
       )
     }
     const now = (): number => this.#context?.now() ?? 0
-    this.#levels = stores.map((store) => new Level(store, options, now))
+    const { breaker = BREAKER, operation = OPERATION_MS } = options
+    this.#levels = stores.map(
+      (store) =>
+        new Level(store, options, now, {
+          breaker,
+          operation,
+          clock: () => this.#context?.clock ?? systemClock,
+          onChange: (isDown) => this.#context?.onTier?.(store.name, isDown),
+        }),
+    )
     this.#first = this.#levels[0]!
     this.#below = this.#levels.slice(1)
     this.#options = options
-    this.#firstHits = options.promotion === 'second-hit' ? new FirstHits() : undefined
+    const tell = this.#tell
+    this.#lookups = new Lookups({
+      levels: this.#levels,
+      changes: this.#changes,
+      promotion: options.promotion,
+      sourceOf: (at, key) => this.#sourceOf(at, key),
+      tell,
+    })
+    this.#drafting = new Drafting({
+      levels: this.#levels,
+      isClosed: () => this.#closed,
+      onTooLarge: () => {
+        this.#tooLarge += 1
+      },
+      commit: (at, key, commit) => this.#change(at, key, commit, this.#write),
+      telling: (call) => this.#telling(call),
+      tell,
+    })
     this.outlives = stores.some((store) => store.outlives === true)
     this.name = this.#first.store.name
     if (this.#first.store.set !== undefined) this.set = this.#setAtOnce
@@ -102,23 +128,15 @@ export class TieredStore implements Store, Tiers {
   }
 
   atHand(key: string): StoredEntry | undefined {
-    const found = this.#findFirst(key, false)
-    if (!(found instanceof Promise)) return found
-    // Nothing of it is at hand. What it answers is given back.
-    void found.then((entry) => entry?.release())
-    return undefined
+    return this.#lookups.atHand(key)
   }
 
   find(key: string, peek = false): Later<StoredEntry | undefined> {
-    const moment = this.#changes.now
-    const found = this.#findFirst(key, peek)
-    if (found === undefined) return this.#findBelow(key, peek, 1, moment)
-    if (!(found instanceof Promise)) return found
-    return found.then((entry) => entry ?? this.#findBelow(key, peek, 1, moment))
+    return this.#lookups.find(key, peek)
   }
 
   draft(key: string, size: number | undefined, user?: unknown): Later<Draft | undefined> {
-    return this.#draftFrom(0, key, size, user)
+    return this.#drafting.begin(key, size, user)
   }
 
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean> {
@@ -130,7 +148,7 @@ export class TieredStore implements Store, Tiers {
       at,
       key,
       () => level.store.revise(key, inner, metadata),
-      (i, source) => {
+      (i, _, source) => {
         this.#levels[i]!.revise(key, metadata, source)
       },
     )
@@ -172,11 +190,13 @@ export class TieredStore implements Store, Tiers {
   }
 
   tierStats(): readonly TierStats[] {
-    return this.#levels.map(({ store, failures, dropped, pending }) => ({
+    return this.#levels.map(({ store, health, dropped, pending }) => ({
       name: store.name,
-      failures,
+      failures: health.failures,
       dropped,
       pending,
+      skipped: health.skipped,
+      breaker: health.breaker,
       ...store.stats(),
     }))
   }
@@ -212,166 +232,16 @@ export class TieredStore implements Store, Tiers {
     if (failed) throw failure
   }
 
-  #findFirst(key: string, peek: boolean): Later<StoredEntry | undefined> {
-    const level = this.#first
-    if (!level.readable(key)) return undefined
-    try {
-      const found = level.store.find(key, peek)
-      return found instanceof Promise ? found.catch(level.missed) : found
-    } catch {
-      // Counted; the next tier is asked.
-      level.failures += 1
-      return undefined
-    }
-  }
-
-  #findBelow(key: string, peek: boolean, from: number, moment: number): Later<StoredEntry | undefined> {
-    for (let at = from; at < this.#levels.length; at += 1) {
-      const level = this.#levels[at]!
-      if (!level.readable(key)) {
-        level.retry()
-        continue
-      }
-      let found: Later<StoredEntry | undefined>
-      try {
-        found = level.store.find(key, peek)
-      } catch {
-        // Counted; the next tier is asked.
-        level.failures += 1
-        continue
-      }
-      if (found instanceof Promise) return this.#foundLater(found, at, key, peek, moment)
-      level.succeeded()
-      if (found !== undefined) return this.#foundBelow(found, at, key, peek, moment)
-    }
-    return undefined
-  }
-
-  async #foundLater(
-    finding: Promise<StoredEntry | undefined>,
-    at: number,
-    key: string,
-    peek: boolean,
-    moment: number,
-  ): Promise<StoredEntry | undefined> {
-    const level = this.#levels[at]!
-    let found: StoredEntry | undefined
-    try {
-      found = await finding
-      level.succeeded()
-    } catch {
-      // Counted; the next tier is asked.
-      level.failures += 1
-    }
-    if (found === undefined) return this.#findBelow(key, peek, at + 1, moment)
-    if (level.readable(key)) return this.#foundBelow(found, at, key, peek, moment)
-    // It was changed meanwhile: what there is now is above, if anywhere.
-    found.release()
-    return this.#findFirst(key, peek)
-  }
-
-  #foundBelow(inner: StoredEntry, at: number, key: string, peek: boolean, moment: number): StoredEntry {
-    const level = this.#levels[at]!
-    const promotion = peek ? undefined : this.#promotionOf(inner.metadata, at, key, moment)
-    if (inner.metadata.size === 0) promotion?.offerEmpty()
-    return new BelowEntry(inner, level, promotion, this.#tell)
-  }
-
-  /** What puts an entry of tier `at` above, where it is to be. */
-  #promotionOf(metadata: Metadata, at: number, key: string, moment: number): Promotion | undefined {
-    const level = this.#levels.find(
-      ({ store, blind }, i) => i < at && !blind && metadata.size <= store.maxItemBytes,
-    )
-    if (level === undefined || level.isBusy(key) || this.#firstHits?.again(key) === false) return undefined
-    // A small one holds nothing until it was read, so that nobody may ever say that it ended.
-    const large = metadata.size > IN_HAND
-    if (large) {
-      if (this.#promoting.has(key) || this.#promoting.size >= MAX_PROMOTIONS) return undefined
-      this.#promoting.add(key)
-    }
-    return new Promotion(key, metadata, {
-      level,
-      isOver: () => this.#changes.since(moment, key) || !this.#levels[at]!.readable(key),
-      onKept: () => {
-        const to = this.#levels.indexOf(level)
-        for (let i = to + 1; i < at; i += 1) this.#levels[i]!.write(key, this.#sourceOf(to, key))
-      },
-      onEnd: () => {
-        if (large) this.#promoting.delete(key)
-      },
-    })
-  }
-
-  #draftFrom(
-    from: number,
-    key: string,
-    size: number | undefined,
-    user: unknown,
-    before: Asked = NOBODY,
-  ): Later<Draft | undefined> {
-    let asked = before
-    for (let at = from; at < this.#levels.length; at += 1) {
-      const level = this.#levels[at]!
-      const { store } = level
-      if (level.blind || (size !== undefined && size > store.maxItemBytes)) continue
-      const { refused, failed } = asked
-      try {
-        const draft = store.draft(key, size, user)
-        if (draft instanceof Promise) {
-          return draft.then(
-            (begun) =>
-              begun === undefined
-                ? this.#draftFrom(at + 1, key, size, user, { refused: true, failed })
-                : this.#drafted(begun, at, key, user),
-            (error) => {
-              level.failures += 1
-              return this.#draftFrom(at + 1, key, size, user, { refused, failed: { error } })
-            },
-          )
-        }
-        if (draft !== undefined) return this.#drafted(draft, at, key, user)
-        asked = { refused: true, failed }
-      } catch (error) {
-        // Counted; the next tier may do.
-        level.failures += 1
-        asked = { refused, failed: { error } }
-      }
-    }
-    const { refused, failed } = asked
-    if (refused || failed === undefined) {
-      if (size !== undefined && size > this.maxItemBytes) this.#tooLarge += 1
-      return undefined
-    }
-    this.#tell()
-    throw failed.error
-  }
-
-  #drafted(draft: Draft, at: number, key: string, user: unknown): Draft {
-    const level = this.#levels[at]!
-    const write = (i: number, source: Source): void => this.#levels[i]!.write(key, source)
-    return new TierDraft(draft, level.store.name, {
-      // A value may still be on its way to a tier below when nobody waits for it any more.
-      write: (inner, chunk) => !this.#closed && this.#telling(() => level.ask(() => inner.write(chunk))),
-      commit: (inner, metadata) => this.#change(at, key, () => inner.commit(metadata), write),
-      below: () => (this.#closed ? undefined : this.#draftFrom(at + 1, key, undefined, user)),
-    })
-  }
-
   readonly #setAtOnce = (key: string, bytes: Uint8Array, metadata: Metadata): boolean => {
     const { store } = this.#first
     // The slower way is there for what this tier cannot take, and for when it is not its turn.
     if (bytes.length > store.maxItemBytes || this.#first.isBusy(key)) return false
     const set = (): boolean => store.set!(key, bytes, metadata)
-    return this.#change(0, key, set, (i, source) => this.#levels[i]!.write(key, source)) as boolean
+    return this.#change(0, key, set, this.#write) as boolean
   }
 
   /** Has `call` change the entry of `key` in tier `at`, and the other tiers follow: those below as `follow` says. */
-  #change(
-    at: number,
-    key: string,
-    call: () => Later<boolean>,
-    follow: (below: number, source: Source) => void,
-  ): Later<boolean> {
+  #change(at: number, key: string, call: () => Later<boolean>, follow: Follow): Later<boolean> {
     this.#changes.mark(key)
     const below = this.#levels.slice(at + 1)
     const changed = this.#telling(() => this.#levels[at]!.exclusive(key, call))
@@ -400,11 +270,7 @@ export class TieredStore implements Store, Tiers {
   }
 
   /** Tier `at` has what is new: those above lose what they have, those below get it. Resolves when those above have. */
-  #followed(
-    at: number,
-    key: string,
-    follow: (below: number, source: Source) => void,
-  ): Promise<unknown> | undefined {
+  #followed(at: number, key: string, follow: Follow): Promise<unknown> | undefined {
     const waits: Promise<unknown>[] = []
     for (let i = at - 1; i >= 0; i -= 1) {
       const level = this.#levels[i]!
@@ -417,7 +283,7 @@ export class TieredStore implements Store, Tiers {
     }
     for (let i = at + 1; i < this.#levels.length; i += 1) {
       if (this.#options.writePolicy === 'first') this.#levels[i]!.forget(key)
-      else follow(i, this.#sourceOf(at, key))
+      else follow(i, key, this.#sourceOf(at, key))
     }
     return waits.length === 0 ? undefined : Promise.allSettled(waits)
   }
@@ -486,18 +352,14 @@ export class TieredStore implements Store, Tiers {
     }
   }
 
+  readonly #write: Follow = (at, key, source) => this.#levels[at]!.write(key, source)
+
   readonly #tell = (): void => {
     this.told += 1
   }
 }
 
-/** What came of asking tiers for a draft. */
-interface Asked {
-  /** One had no room. */
-  readonly refused: boolean
-  readonly failed: { readonly error: unknown } | undefined
-}
-
-const NOBODY: Asked = { refused: false, failed: undefined }
+/** Has tier `at`, which is below, have what a tier above got for `key`. */
+type Follow = (at: number, key: string, source: Source) => void
 
 const nothing = (): undefined => undefined

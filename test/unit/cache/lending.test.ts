@@ -9,6 +9,7 @@ import { Spool } from '../../../lib/cache/spool.js'
 import { Tier } from '../../../lib/cache/tier.js'
 import { type Metadata, memoryStore, type StoredEntry } from '../../../lib/index.js'
 import { patterned } from '../../helpers/bodies.js'
+import { FakeClock } from '../../helpers/clock.js'
 import { turns } from '../../helpers/gate.js'
 
 /** I9: what is lent is held until the callback of its write, whatever happens to the reading meanwhile. */
@@ -130,6 +131,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
       refused: undefined,
     },
     tier,
+    new FakeClock(),
     { key: 'k', kind: 'fill', fenced: false },
     {
       onFirstPiece: () => undefined,

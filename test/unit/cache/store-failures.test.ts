@@ -145,21 +145,6 @@ describe('a far store that is slow', () => {
     await settled(made)
     expect(large.equals(await found(await made.cache.get('k')).bytes())).toBe(true)
   })
-
-  it('is given up once readers wait for it: they go on', async () => {
-    const made = await distantRig()
-    const held = made.store.hold('write')
-    const origin = pour('iterable')
-    const body = found(await made.cache.fetch('k', () => ({ body: origin.body })))
-    const reading = body.bytes()
-    for (let sent = 0; sent < 30; sent += 1) origin.push(patterned(100_000, sent))
-    origin.end()
-    expect((await reading).length).toBe(3_000_000)
-    expect(body.stored).toBe('tier-down')
-    held.open()
-    await settled(made)
-    expect(await made.cache.stat('k')).toBeUndefined()
-  })
 })
 
 /** A memory store whose calls, and those of what it hands out, throw on demand. */

@@ -104,6 +104,6 @@ export const PATIENCE = 600_000
 
 export const OPTIONS = {
   freshness: { ttl: 10_000, staleWhileRevalidate: 2_000, staleIfError: 3_000, negativeTtl: 1_000 },
-  timeouts: { firstByte: '1d', fill: '1d', idle: '1d' },
+  timeouts: { operation: '1d', firstByte: '1d', fill: '1d', idle: '1d' },
 }
 export const SIZES = { maxBytes: 2 ** 21, maxItemBytes: 2 ** 18 }
