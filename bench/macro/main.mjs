@@ -8,6 +8,7 @@
  *   memory-bound  resident memory while ten times maxBytes are written, and the hit ratio after values have changed size
  *   copies        a minute of 200 copies and tees at once, some aborted: every byte, every Buffer back, memory flat
  *   pressure      a process in a control group whose memory is taken: levels, what the store does, failures (wants Linux, and root)
+ *   disk-churn    blocks of the disk while twenty times maxBytes are written, both amplifications, and get beside reclaim
  *   served        what a GiB that is served costs the collector, with the buffer pool and without
  *
  *   --quick     fewer and shorter rounds
@@ -28,6 +29,7 @@ const KNOWN = [
   'memory-bound',
   'copies',
   'pressure',
+  'disk-churn',
   'served',
 ]
 

@@ -14,37 +14,36 @@ export const CHUNK_POWER = 4
 export const CODEC_ID = 5
 /** Of a packed value, where the descriptions of its chunks begin. */
 export const TABLE_AT = 6
-/** Its place in the log. */
-export const SEGMENT = 7
-export const OFFSET = 8
+/** Its sequence. */
+export const SEQUENCE = 7
 /** 1 when it is in doubt. */
-export const DOUBT = 9
-export const CACHED_AT = 10
-export const FRESH_UNTIL = 11
-export const STALE_IF_ERROR_UNTIL = 12
-export const NEGATIVE = 13
+export const DOUBT = 8
+export const CACHED_AT = 9
+export const FRESH_UNTIL = 10
+export const STALE_IF_ERROR_UNTIL = 11
+export const NEGATIVE = 12
 /** Texts of its metadata: where, and how long; -1 when there is none. */
-export const ETAG_AT = 14
-export const ETAG_SIZE = 15
-export const USER_AT = 16
-export const USER_SIZE = 17
-export const CODEC_AT = 18
-export const CODEC_SIZE = 19
+export const ETAG_AT = 13
+export const ETAG_SIZE = 14
+export const USER_AT = 15
+export const USER_SIZE = 16
+export const CODEC_AT = 17
+export const CODEC_SIZE = 18
 /** A handle, or -1; its number, and what it takes of the disk. */
-export const BLOB = 20
-export const BLOB_SEQUENCE = 21
-export const BLOB_CHARGE = 22
+export const BLOB = 19
+export const BLOB_SEQUENCE = 20
+export const BLOB_CHARGE = 21
 /** What a find wants that had no room or has to wait: bytes of the record, and whether there is a blob. */
-export const NEEDED = 23
-export const NEEDS_BLOB = 24
+export const NEEDED = 22
+export const NEEDS_BLOB = 23
 /** How much of the block was given out before. */
-export const BLOCK_USED = 25
+export const BLOCK_USED = 24
 /** What an open gives: a handle, and what holds in the directory. */
-export const STORE = 26
-export const STORE_MAX_ITEM = 27
-export const STORE_PACK_LIMIT = 28
-export const STORE_CHUNK_BYTES = 29
-export const STORE_MAX_BYTES = 30
+export const STORE = 25
+export const STORE_MAX_ITEM = 26
+export const STORE_PACK_LIMIT = 27
+export const STORE_CHUNK_BYTES = 28
+export const STORE_MAX_BYTES = 29
 
 /** Of a completion, in the array of completions: so many numbers each. */
 export const DONE_NUMBERS = 4
@@ -76,6 +75,7 @@ export const FILE_OPTIONS = [
   'openFiles',
   'readThreads',
   'policy',
+  'reclaimRate',
 ] as const
 
 /** What `fileStats` writes, in order. */
@@ -99,7 +99,7 @@ export const FILE_STATS = [
   'recovered',
   'replayed',
   'tornBytes',
-  'damages',
+  'damagedBytes',
   'orphans',
   'doubt',
 ] as const

@@ -191,7 +191,12 @@ bool LogWriter::Superseded(const LogItem& item, const Run& run) {
   if (item.kind == LogItem::Kind::kForget) {
     return run.changed.contains(item.identity) || index_.Find(item.identity).has_value();
   }
-  if (!copy && item.kind != LogItem::Kind::kRevise) return false;
+  if (item.kind == LogItem::Kind::kRevise) {
+    if (run.clears || run.changed.contains(item.identity)) return true;
+    const std::optional<IndexEntry> entry = index_.Find(item.identity);
+    return !entry || entry->sequence != item.sequence;
+  }
+  if (!copy) return false;
   return run.clears || run.changed.contains(item.identity) ||
          !host_.IsCurrent(item.identity, item.from);
 }
