@@ -45,7 +45,14 @@ async function churn({ engine, compression, times, paced = 0, limited = true }) 
   let timer
   try {
     await child.receive('awake')
-    const options = { dir, maxBytes: MAX_BYTES, packLimit: PACK_LIMIT, minFree: 0, compression, ...(limited ? {} : { reclaimRate: 0 }) }
+    const options = {
+      dir,
+      maxBytes: MAX_BYTES,
+      packLimit: PACK_LIMIT,
+      minFree: 0,
+      compression,
+      ...(limited ? {} : { reclaimRate: 0 }),
+    }
     const begin = { options, writes: times * MAX_BYTES, largest: LARGEST, keys: KEYS, paced }
     child.send({ type: 'begin', ...begin })
     await child.receive('ready')
@@ -63,7 +70,17 @@ async function churn({ engine, compression, times, paced = 0, limited = true }) 
   }
 }
 
-const BOUND_HEAD = ['engine', 'codec', 'written', 'MiB/s', 'most blocks', 'samples', 'over', 'unlinked', 'hits']
+const BOUND_HEAD = [
+  'engine',
+  'codec',
+  'written',
+  'MiB/s',
+  'most blocks',
+  'samples',
+  'over',
+  'unlinked',
+  'hits',
+]
 BOUND_HEAD.push('write ×', 'space ×', 'reclaimed', 'refused')
 
 function boundRow(one) {
@@ -88,14 +105,18 @@ function boundRow(one) {
 /** @param {{ quick: boolean, say: (text?: string) => void }} how */
 export async function run({ quick, say }) {
   const times = quick ? 4 : TIMES
-  say(`  ${times} times ${showMiB(MAX_BYTES)}; blocks sampled every ${SAMPLE_MS} ms, those of unlinked files too`)
+  say(
+    `  ${times} times ${showMiB(MAX_BYTES)}; blocks sampled every ${SAMPLE_MS} ms, those of unlinked files too`,
+  )
   const bound = []
   for (const engine of Object.keys(ENGINES)) {
     for (const compression of CODECS) bound.push(await churn({ engine, compression, times }))
   }
   say()
   say(layOut(BOUND_HEAD, bound.map(boundRow)))
-  say('  write ×: bytes written for each byte given; space ×: bytes of the disk for each byte of the entries there')
+  say(
+    '  write ×: bytes written for each byte given; space ×: bytes of the disk for each byte of the entries there',
+  )
 
   say()
   say(`  get while ${showMiB(PACE)} a second are written, reclaim with its limit and without`)
