@@ -379,7 +379,10 @@ Status LogWriter::TryBeginSegment() {
     const Slice slices[] = {header, doubt};
     Status written = file.WriteFull(0, std::span(slices).first(doubt.empty() ? 1 : 2));
     end = kSegmentHeaderBytes + doubt.size();
-    if (!written.ok() || settings_.durability != Durability::kPower) return written;
+    // The first one says that the log goes on behind a clean image: were all of it lost with the
+    // power, so were its deletes, and nobody would doubt the image.
+    const bool sync = settings_.durability == Durability::kPower || !known_;
+    if (!written.ok() || !sync) return written;
     Status synced = file.SyncData();
     return synced.ok() ? folder_.Sync() : std::move(synced);
   };
@@ -394,6 +397,7 @@ Status LogWriter::TryBeginSegment() {
     }
     return prepared;
   }
+  known_ = true;
   file_ = std::move(file);
   active_ = segment;
   active_->end = end;

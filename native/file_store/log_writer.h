@@ -237,6 +237,8 @@ class LogWriter {
   File file_;
   Segments::Handle active_;
   uint64_t next_segment_ = 1;
+  // This owner has begun one, which a loss of power does not take.
+  bool known_ = false;
   uint64_t doubt_ = 0;
   // Where records begin in the active segment, and end.
   uint64_t start_ = 0;

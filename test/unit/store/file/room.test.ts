@@ -224,10 +224,10 @@ test('js: what takes the place of an expired entry while its segment goes early 
   for (let at = 0; at < 100; at += 1) await mustPut(kept, `cold ${at}`, bytesOf(3000, at))
   const expired = metadataFor(3000, { freshUntil: NOW - 1, staleIfErrorUntil: NOW - 1 })
   const last = new Map<string, number>()
-  for (let round = 0; round < 80; round += 1) {
+  for (let round = 0; round < 250; round += 1) {
     await Promise.all(
       Array.from({ length: 10 }, async (_, at) => {
-        const key = `k${(round * 7 + at * 3) % 60}`
+        const key = `k${(round * 71 + at * 37) % 350}`
         const dead = (round + at) % 4 !== 0
         const metadata = dead ? expired : metadataFor(3000)
         if (await put(kept, key, bytesOf(3000, `${key} ${round}`), { metadata })) last.set(key, round)
