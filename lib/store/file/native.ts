@@ -157,6 +157,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       this.onRefusal()
       return undefined
     }
+    this.#tellTime()
     const handle = this.thread.addon.fileDraftBegin(this.#store, key)
     const draft = new NativeFileDraft(this, key, handle, user)
     this.#drafts.add(draft)

@@ -138,10 +138,17 @@ for (const { name, make } of engines()) {
         const kept = await store(make, more, () => now, told)
         const cold = Math.floor((768 * KiB) / size)
         for (let at = 0; at < cold; at += 1) await mustPut(kept, `cold ${at}`, bytesOf(size, at))
-        for (let at = 0, written = 0; written < 20 * MiB; at += 1) {
+        for (let at = 0, written = 0; written < 9 * MiB; at += 1) {
           const metadata = metadataFor(size, { freshUntil: now + 1000, staleIfErrorUntil: now })
           await mustPut(kept, `short ${at}`, bytesOf(size, at), { metadata })
           written += size
+          // The js engine has who writes wait for room; natively it is made in the background, and has the time that a store of
+          // usual size gives it.
+          const looks = name === 'native' ? 200 : 0
+          const mark = more.maxBytes - 2 * (more.segmentBytes + 4096)
+          for (let look = 0; look < looks && kept.stats().bytes > mark; look += 1) {
+            await new Promise((go) => setTimeout(go, 2))
+          }
           // A sixteenth of the bound in the time that each lives.
           if (written % (256 * KiB) < size) now += 1000
         }
@@ -149,7 +156,7 @@ for (const { name, make } of engines()) {
           expectBytes(await readValue(kept, `cold ${at}`), bytesOf(size, at))
         }
         expect(told.filter((one) => one.endsWith('size'))).toEqual([])
-        expect(told.length).toBeGreaterThan(100)
+        expect(told.length).toBeGreaterThan(50)
         expect(kept.stats()).toMatchObject({ evictions: 0, expirations: told.length, corrupt: 0 })
         const left = killed(dir)
         await kept.close()
