@@ -14,8 +14,17 @@ export type { LostBuffer } from './buffers/report.js'
 export type { Amount, BufferPoolStats, CategoryStats, ClassStats } from './buffers/stats.js'
 export type { SizeCategory, Strategy, StrategyName } from './buffers/strategy.js'
 export type { Tee, TeeOutcome } from './buffers/tee.js'
+export type { AbandonOption } from './cache/abandon.js'
 export type { Answer, ByteRange, Found, NotFound, NotModified, NotStored, Outcome } from './cache/answer.js'
-export type { Cache, CacheStats, FetchOptions, GetOptions } from './cache/cache.js'
+export type {
+  BatchEntry,
+  Cache,
+  CacheStats,
+  FetchOptions,
+  GetOptions,
+  InvalidateOptions,
+  RefreshOptions,
+} from './cache/cache.js'
 export { createCache } from './cache/create.js'
 export type { CacheEvents } from './cache/events.js'
 export {
@@ -31,6 +40,7 @@ export {
   notModified,
 } from './cache/fetcher.js'
 export type { CacheOptions } from './cache/options.js'
+export type { RefreshStats } from './cache/refreshes.js'
 export { CODEC_NAMES, type CodecName } from './compression/codecs.js'
 export { type Compressor, MAX_CHUNK } from './compression/compressor.js'
 export type { CompressionOption, CompressionOptions } from './compression/options.js'

@@ -6,6 +6,7 @@ import type { Answers } from './answers.js'
 import type { Counters } from './counters.js'
 import type { DirectHit } from './direct.js'
 import { isFresh } from './metadata.js'
+import type { TagTable } from './tags.js'
 import type { Tier } from './tier.js'
 
 /** Reading what the tier has at hand, without a turn of the event loop. */
@@ -14,12 +15,14 @@ export class AtHand {
   readonly #clock: Clock
   readonly #counters: Counters
   readonly #answers: Answers
+  readonly #tags: TagTable
 
-  constructor(tier: Tier, clock: Clock, counters: Counters, answers: Answers) {
+  constructor(tier: Tier, clock: Clock, counters: Counters, answers: Answers, tags: TagTable) {
     this.#tier = tier
     this.#clock = clock
     this.#counters = counters
     this.#answers = answers
+    this.#tags = tags
   }
 
   /** As `Cache.getSync`. */
@@ -39,8 +42,8 @@ export class AtHand {
     const tier = this.#tier
     const entry = this.#find(key)
     if (entry === undefined || entry === LATER) return undefined
-    const meta = entry.metadata
-    if (!isFresh(meta, this.#clock.now()) || meta.negative) {
+    const meta = this.#tags.standing(entry.metadata)
+    if (meta === undefined || !isFresh(meta, this.#clock.now()) || meta.negative) {
       tier.release(entry)
       return undefined
     }
@@ -71,8 +74,9 @@ export class AtHand {
 
   /** The value of `entry` when it is fresh and at hand, in memory of its own. */
   #copyOf(entry: StoredEntry): { value: Buffer; meta: Metadata } | undefined {
-    const meta = entry.metadata
-    if (!isFresh(meta, this.#clock.now()) || meta.negative || meta.size > IN_HAND) return undefined
+    const meta = this.#tags.standing(entry.metadata)
+    if (meta === undefined || !isFresh(meta, this.#clock.now())) return undefined
+    if (meta.negative || meta.size > IN_HAND) return undefined
     if (entry.own !== undefined) {
       const value = this.#tier.own(entry)
       return value?.length === meta.size ? { value, meta } : undefined

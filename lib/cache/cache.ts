@@ -4,7 +4,8 @@ import type { FreshnessOptions } from '../config/schema.js'
 import type { Metadata, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
 import type { CacheEvents } from './events.js'
-import type { Body, EntryOptions, Fetcher } from './fetcher.js'
+import type { Body, EntryOptions, Fetcher, FetcherContext } from './fetcher.js'
+import type { RefreshStats } from './refreshes.js'
 
 /*
  * The public face of a cache. `create.ts` makes one.
@@ -35,6 +36,24 @@ export interface FetchOptions<User = unknown> {
     | undefined
 }
 
+/** Options of `refresh`. */
+export interface RefreshOptions {
+  /** Freshness of what it fetches. */
+  readonly freshness?: FreshnessOptions | undefined
+}
+
+/** Options of `invalidateTags`. */
+export interface InvalidateOptions {
+  /** Entries become stale, and may still answer as stale ones do, instead of being gone. Default false. */
+  readonly soft?: boolean | undefined
+}
+
+/** One value of `setMany`: what `set` takes. */
+export interface BatchEntry<User = unknown> extends EntryOptions<User> {
+  readonly key: string
+  readonly body: Body
+}
+
 /** What a cache counts since it was made. */
 export interface CacheStats {
   /** Answered by a fresh entry. */
@@ -45,7 +64,7 @@ export interface CacheStats {
   readonly joined: number
   /** Answered by a stale entry that the origin confirmed. */
   readonly revalidated: number
-  /** Answered by a stale entry because the origin failed. */
+  /** Answered by a stale entry: because the origin failed, or while a new one was fetched. */
   readonly stale: number
   /** Answers, of all these, that said "not found". */
   readonly negative: number
@@ -59,6 +78,8 @@ export interface CacheStats {
   readonly leaks: number
   /** Values that fills did not keep, by reason. */
   readonly notStored: Readonly<Record<string, number>>
+  /** What was fetched anew in the background. */
+  readonly refreshes: RefreshStats
   /** The tiers, fastest first. */
   readonly tiers: readonly TierStats[]
   /** Of the pool that bodies pass through, with what others do where it is shared; undefined with `bufferPool: false`. */
@@ -111,8 +132,50 @@ export interface Cache<User = unknown> {
   stat(key: string): Promise<Metadata<User> | undefined>
   /** Whether `get` would find a value. */
   has(key: string): Promise<boolean>
+  /**
+   * As `get`, for each of `keys`, in their order: 64 at a time are looked up. Where one fails, the answers of the others are closed and the
+   * call rejects with the first failure.
+   */
+  getMany(
+    keys: readonly string[],
+    options?: Omit<GetOptions, 'ifNoneMatch'>,
+  ): Promise<Array<Found<User> | NotFound | undefined>>
+  /**
+   * As `set`, for each of `entries`, in their order: 64 at a time are written. Each is stored or not by itself: where some fail, the others are
+   * stored nevertheless, then the call rejects with the failure of the first.
+   */
+  setMany(entries: ReadonlyArray<BatchEntry<User>>): Promise<Metadata<User>[]>
+  /** As `delete`, for each of `keys`, in their order. */
+  deleteMany(keys: readonly string[]): Promise<boolean[]>
+  /**
+   * What `fn` gives, a JSON value, cached as JSON. Each caller gets a value of its own. `undefined` is remembered as "there is no such
+   * thing", as `notFound()` is.
+   *
+   * @throws as `fetch`, and `ERR_DREY_ORIGIN` when `fn` gives what JSON does not know.
+   */
+  fetchJson<T>(
+    key: string,
+    fn: (context: FetcherContext<User>) => T | Promise<T>,
+    options?: Omit<FetchOptions<User>, 'ifNoneMatch'>,
+  ): Promise<T | undefined>
   /** Removes the entry and keeps older fills and writes from bringing it back; says whether there was one. */
   delete(key: string): Promise<boolean>
+  /**
+   * Schedules the origin to be asked anew, in the background, whether the entry is fresh or not; says whether it was: not when the key is
+   * scheduled already, or `refresh.queue` others wait. Readers get what there is meanwhile. What fails is told by `refresh-error`.
+   *
+   * @throws `ERR_DREY_KEY`, `ERR_DREY_CLOSED`, and `ERR_DREY_CONFIG` for a fetcher or an option that is wrong.
+   */
+  refresh(key: string, fetcher: Fetcher<User>, options?: RefreshOptions): boolean
+  /**
+   * Entries that have one of `tags`, and those that are being fetched or written now and are going to have one, do not answer any
+   * more; with `soft` they are stale from now on. Costs its tags, however many entries have them; their memory comes back as
+   * that of other entries that nobody asks for.
+   *
+   * @throws `ERR_DREY_CONFIG` for what is no tag, and where a tier is a file store, or a memory store with a name: other caches, after a
+   * restart or in other threads, would not know of it.
+   */
+  invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<void>
   /** Removes all entries, in the same sense. */
   clear(): Promise<void>
   /** All keys and metadata, as a scan that takes no snapshot. */

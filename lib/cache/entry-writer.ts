@@ -2,7 +2,8 @@ import { AbortedError, NoSpaceError, TooLargeError, TruncatedError } from '../er
 import { showKey } from '../keys.js'
 import type { Draft, Later, Metadata, Store } from '../store/store.js'
 import type { FenceTable, Pass } from './fence.js'
-import { type EntryHead, type Freshness, metadataOf } from './metadata.js'
+import { drawn, type EntryHead, type Freshness, metadataOf } from './metadata.js'
+import type { TagTable } from './tags.js'
 import type { Tier } from './tier.js'
 
 /** What a writer needs of its cache. */
@@ -10,6 +11,7 @@ export interface WriteContext {
   readonly tier: Tier
   readonly fences: FenceTable
   readonly freshness: Freshness
+  readonly tags: TagTable
   now(): number
   /** Throws `ERR_DREY_CLOSED` once the cache closes. */
   assertOpen(): void
@@ -28,14 +30,16 @@ export class EntryWriter {
   readonly #head: EntryHead
   readonly #context: WriteContext
   readonly #pass: Pass
+  readonly #sequence: number
   #draft: Later<Draft | undefined>
   #size = 0
   #over = false
 
   /** @throws what the store throws. */
   constructor(key: string, head: EntryHead, context: WriteContext) {
-    const { tier, fences } = context
+    const { tier, fences, tags } = context
     this.#key = key
+    this.#sequence = tags.sequence
     this.#head = head
     this.#context = context
     this.#draft = tier.ask(() => tier.store.draft(key, head.size, head.user))
@@ -87,7 +91,7 @@ export class EntryWriter {
     const { size } = this.#head
     if (size !== undefined && this.#size < size) throw this.#wrongSize('fewer')
     const { tier, freshness, now } = this.#context
-    const metadata = metadataOf(this.#head, this.#size, freshness, now())
+    const metadata = metadataOf(this.#head, this.#size, drawn(freshness), now(), this.#sequence)
     const kept = this.#with((draft) => tier.change(this.#key, () => this.#commit(draft, metadata)))
     const done = (): Later<Metadata> => {
       this.#close()

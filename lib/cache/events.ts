@@ -20,6 +20,8 @@ export interface CacheEvents {
    * lost, of `bytes`, got at the place `got`: looked for with `bufferPool: { detectLeaks: true }`.
    */
   leak: { readonly key: string } | ({ readonly key?: undefined } & LostBuffer)
+  /** An entry could not be fetched anew in the background: it stays what it was. */
+  'refresh-error': { readonly key: string; readonly error: unknown }
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
   pressure: PressureState
 }

@@ -21,8 +21,12 @@ export interface EntryOptions<User = unknown> {
   readonly etag?: string | null | undefined
   /** How long the entry is fresh. Default: the cache's `freshness.ttl`. */
   readonly ttl?: Duration | undefined
-  /** For how long after that it may answer an error of the origin. Default: the cache's `freshness.staleIfError`. */
+  /** For how long after that it still answers, while a new one is fetched. Default: the cache's `freshness.staleWhileRevalidate`. */
+  readonly staleWhileRevalidate?: Duration | undefined
+  /** For how long after `ttl` it may answer an error of the origin. Default: the cache's `freshness.staleIfError`. */
   readonly staleIfError?: Duration | undefined
+  /** Labels by which `invalidateTags` finds it: at most 100, each of 1 to 256 bytes, no control characters. */
+  readonly tags?: readonly string[] | undefined
   /** The user's own: JSON, at most 64 KiB. */
   readonly user?: User | undefined
 }
@@ -40,12 +44,14 @@ const kind = Symbol('drey.result')
 export interface NotFoundResult {
   readonly [kind]: 'not-found'
   readonly ttl?: Duration | undefined
+  readonly tags?: readonly string[] | undefined
 }
 
 /** "What you have is still right", as `notModified()` makes it. */
 export interface NotModifiedResult<User = unknown> {
   readonly [kind]: 'not-modified'
   readonly ttl?: Duration | undefined
+  readonly staleWhileRevalidate?: Duration | undefined
   readonly staleIfError?: Duration | undefined
   readonly user?: User | undefined
 }
@@ -69,20 +75,24 @@ export type Fetcher<User = unknown> = (
 ) => FetchResult<User> | Promise<FetchResult<User>>
 
 /**
- * The origin has no such thing. The answer is kept for `ttl`, by default the cache's `freshness.negativeTtl`.
+ * The origin has no such thing. The answer is kept for `ttl`, by default the cache's `freshness.negativeTtl`, and can be
+ * invalidated by `tags`.
  */
-export function notFound(options: { readonly ttl?: Duration } = {}): NotFoundResult {
-  return { [kind]: 'not-found', ttl: options.ttl }
+export function notFound(
+  options: { readonly ttl?: Duration; readonly tags?: readonly string[] } = {},
+): NotFoundResult {
+  return { [kind]: 'not-found', ttl: options.ttl, tags: options.tags }
 }
 
 /**
- * The entry that the cache has is confirmed: it becomes fresh again for `ttl`, its body is not rewritten. `user`
- * and `staleIfError` replace what was kept beside it. Where neither this nor the call's `freshness` says how long,
+ * The entry that the cache has is confirmed: it becomes fresh again for `ttl`, its body is not rewritten. `user`,
+ * `staleWhileRevalidate` and `staleIfError` replace what was kept beside it. Where neither this nor the call's `freshness` says how long,
  * it is as long as the entry was fresh before. Only an answer to a fetcher that was given `meta`.
  */
 export function notModified<User = unknown>(
   options: {
     readonly ttl?: Duration | undefined
+    readonly staleWhileRevalidate?: Duration | undefined
     readonly staleIfError?: Duration | undefined
     readonly user?: User | undefined
   } = {},
@@ -90,6 +100,7 @@ export function notModified<User = unknown>(
   return {
     [kind]: 'not-modified',
     ttl: options.ttl,
+    staleWhileRevalidate: options.staleWhileRevalidate,
     staleIfError: options.staleIfError,
     user: options.user,
   }

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../clock.js'
 import { AbortedError, type DreyError, messageOf, OriginError, TimeoutError } from '../errors.js'
 import { showKey } from '../keys.js'
-import { type Draft, IN_HAND, type Later, type Metadata, type StoredEntry } from '../store/store.js'
+import { type Draft, IN_HAND, type Later, type Metadata } from '../store/store.js'
+import type { AbandonRule } from './abandon.js'
 import type { NotStored } from './answer.js'
 import type { Pass } from './fence.js'
 import {
@@ -17,18 +18,22 @@ import { Flow } from './flow.js'
 import type { FillAnswer, Joinable } from './joinable.js'
 import type { Lead } from './lead.js'
 import {
+  type AskedFreshness,
   confirmedMetadata,
+  drawn,
   type EntryHead,
   type Freshness,
   metadataOf,
   negativeMetadata,
   readDuration,
   readHead,
+  readTags,
   readUser,
 } from './metadata.js'
 import { BytesReader } from './reader.js'
-import { SharedEntry } from './shared-entry.js'
+import type { SharedEntry } from './shared-entry.js'
 import { BODY_FORMS, cancelBody, type Source, sourceOf } from './source.js'
+import type { TagTable } from './tags.js'
 import type { Tier } from './tier.js'
 import { Waiters } from './waiters.js'
 
@@ -36,6 +41,7 @@ import { Waiters } from './waiters.js'
 export interface FillContext {
   readonly tier: Tier
   readonly clock: Clock
+  readonly tags: TagTable
   readonly timeouts: { readonly firstByte: number; readonly fill: number }
   /** What the fill brought is in the tier now, in place of what its key had. */
   onCommit(fill: Fill): void
@@ -49,12 +55,20 @@ export interface FillRequest {
   readonly fetcher: Fetcher
   readonly freshness: Freshness
   /** What of that the call itself asked for. */
-  readonly asked: Partial<Freshness>
+  readonly asked: AskedFreshness
+  /** Whether it goes on when nobody waits for it. */
+  readonly abandon: AbandonRule
+  /** Tags that had been invalidated when it began. */
+  readonly sequence: number
   /** The stale entry that the cache has; the fill releases it. */
-  readonly stale: StoredEntry | undefined
+  readonly stale: SharedEntry | undefined
   readonly pass: Pass
   /** What tells other threads of this one, where they share the store. */
   readonly lead: Lead | undefined
+  /** Called when it is done, with why it failed. */
+  readonly onEnd?: (failure: Error | undefined) => void
+  /** How long it may take at most, in milliseconds, where that is less than `timeouts.fill`. */
+  readonly fillTimeout?: number | undefined
 }
 
 /**
@@ -81,6 +95,7 @@ export class Fill implements Joinable {
   /** What followers are told that have not been told anything when the fill is done. */
   #parting: Note = AGAIN
   #done = false
+  #failure: Error | undefined
   #firstByteTimer: Timer | undefined
   #fillTimer: Timer | undefined
 
@@ -89,7 +104,7 @@ export class Fill implements Joinable {
     this.#context = context
     this.pass = request.pass
     this.#lead = request.lead
-    this.#stale = request.stale && new SharedEntry(request.stale, context.tier)
+    this.#stale = request.stale
   }
 
   get key(): string {
@@ -97,14 +112,18 @@ export class Fill implements Joinable {
   }
 
   get fenced(): boolean {
-    return this.#lead?.fenced === true
+    return this.#lead?.fenced === true || this.#isInvalidated()
   }
 
   /** Asks the origin. The answer reaches those who `wait`. */
   start(): void {
     const { clock, timeouts } = this.#context
     this.#firstByteTimer = this.#limit(clock, timeouts.firstByte, 'firstByte')
-    this.#fillTimer = this.#limit(clock, timeouts.fill, 'fill')
+    this.#fillTimer = this.#limit(
+      clock,
+      Math.min(timeouts.fill, this.#request.fillTimeout ?? timeouts.fill),
+      'fill',
+    )
     this.#lead?.onAlone(this.#onAlone)
     const ask = async (): Promise<FetchResult> => this.#request.fetcher(this.#fetcherContext())
     ask().then(this.#onResult, (error) => this.#fail(this.#originError(error)))
@@ -128,13 +147,16 @@ export class Fill implements Joinable {
   /** Ends the fill without its end. Waiters get a stale value where one may answer, else `error`. */
   #fail(error: DreyError, mayBeStale = true): void {
     if (this.#done || this.#flow?.ended) return
+    this.#failure = error
     if (this.#flow !== undefined) this.#flow.fail(error)
     else {
       const stale = this.#stale
-      const { clock } = this.#context
+      const { clock, tags } = this.#context
       // First, because who is told of the end may ask for the key again.
       this.#lead?.end(noteOf(error))
-      if (mayBeStale && stale !== undefined && clock.now() < stale.metadata.staleIfErrorUntil) {
+      // It may have been invalidated meanwhile.
+      const standing = stale && tags.standing(stale.metadata)
+      if (mayBeStale && stale && standing && clock.now() < standing.staleIfErrorUntil) {
         this.#answerAll(() => this.#entryAnswer(stale, stale.metadata, 'stale'))
       } else {
         this.#late = nothingForLate
@@ -188,16 +210,19 @@ export class Fill implements Joinable {
     declared: number | undefined,
     refused: NotStored | undefined,
   ): void {
-    const { tier, clock } = this.#context
-    const { key, freshness, pass } = this.#request
+    const { tier, clock, tags } = this.#context
+    const { key, pass, abandon, sequence } = this.#request
+    const freshness = drawn(this.#request.freshness)
     const now = clock.now()
     const flow = new Flow(
       {
         key,
         source,
         declared,
-        metadata: (size) => metadataOf(head, size, freshness, now),
+        metadata: (size) => metadataOf(head, size, freshness, now, sequence),
         refused,
+        isInvalidated: (metadata) => tags.standing(metadata) === undefined,
+        abandon,
         user: head.user,
       },
       tier,
@@ -232,11 +257,12 @@ export class Fill implements Joinable {
 
   #onNotFound(result: NotFoundResult): void {
     const { tier, clock } = this.#context
-    const ttl = readDuration('ttl', result.ttl)
-    const metadata = negativeMetadata(ttl, this.#request.freshness, clock.now())
+    const head = { ttl: readDuration('ttl', result.ttl), tags: readTags(result.tags) }
+    const { freshness, sequence } = this.#request
+    const metadata = negativeMetadata(head, freshness, clock.now(), sequence)
     this.#answerAll(() => ({ kind: 'not-found', metadata }))
     this.#parting = { kind: 'not-found', metadata }
-    this.#keep(() => {
+    this.#keep(metadata, () => {
       if (this.#lead !== undefined) return this.#lead.set(NO_BYTES, metadata)
       const commit = (draft: Draft | string): Later<boolean> => {
         if (typeof draft === 'string') return false
@@ -266,14 +292,15 @@ export class Fill implements Joinable {
     }
     const head = {
       ttl: readDuration('ttl', result.ttl),
+      staleWhileRevalidate: readDuration('staleWhileRevalidate', result.staleWhileRevalidate),
       staleIfError: readDuration('staleIfError', result.staleIfError),
       user: readUser(result.user),
     }
-    const { asked, freshness } = this.#request
-    const metadata = confirmedMetadata(stale.metadata, head, asked, freshness, clock.now())
+    const { asked, freshness, sequence } = this.#request
+    const metadata = confirmedMetadata(stale.metadata, head, asked, freshness, clock.now(), sequence)
     this.#answerAll(() => this.#entryAnswer(stale, metadata, 'revalidated'))
     const lead = this.#lead
-    this.#keep(() =>
+    this.#keep(metadata, () =>
       lead === undefined
         ? tier.ask(() => tier.store.revise(this.key, stale.entry, metadata))
         : lead.revise(stale.entry, metadata),
@@ -292,15 +319,18 @@ export class Fill implements Joinable {
   }
 
   /** Puts something without a body into the tier, unless a newer change forbids it; then the fill is done. */
-  #keep(change: () => Later<boolean | 'fenced'>): void {
-    const { tier } = this.#context
+  #keep(metadata: Metadata, change: () => Later<boolean | 'fenced'>): void {
+    const { tier, tags } = this.#context
     const done = (ok: boolean | 'fenced'): void => {
       if (ok === true) this.#context.onCommit(this)
       this.#finish(ok === true ? tier.store.name : ok === 'fenced' || this.pass.fenced ? 'fenced' : 'no-room')
     }
     const failed = (): void => this.#finish('tier-down')
     try {
-      const kept = tier.change(this.key, () => !this.pass.fenced && change())
+      const kept = tier.change(this.key, () => {
+        if (tags.standing(metadata) === undefined) this.pass.fenced = true
+        return !this.pass.fenced && change()
+      })
       if (kept instanceof Promise) kept.then(done, failed)
       else done(kept)
     } catch {
@@ -331,7 +361,8 @@ export class Fill implements Joinable {
   /** Somebody left, here or in another thread. */
   readonly #onAlone = (): void => {
     if (this.#flow !== undefined) return this.#flow.onAlone()
-    if (this.#late === undefined && this.#waiters.size === 0 && this.#lead?.awaited !== true) this.#abandon()
+    if (this.#late !== undefined || this.#waiters.size > 0 || this.#lead?.awaited === true) return
+    if (!this.#request.abandon(0, undefined)) this.#abandon()
   }
 
   #abandon(): void {
@@ -340,6 +371,14 @@ export class Fill implements Joinable {
 
   #originError(cause: unknown): OriginError {
     return new OriginError(`the fetcher of ${showKey(this.key)} failed: ${messageOf(cause)}`, { cause })
+  }
+
+  /** Whether a tag was invalidated since it began that its value has, or may have. */
+  #isInvalidated(): boolean {
+    const { tags } = this.#context
+    if (this.#request.sequence === tags.sequence) return false
+    const metadata = this.#flow?.metadata
+    return metadata === undefined || tags.standing(metadata) !== metadata
   }
 
   #stopTimers(): void {
@@ -354,6 +393,7 @@ export class Fill implements Joinable {
     this.#lead?.end(this.#parting)
     this.#stale?.letGo()
     this.#context.onDone(this, stored)
+    this.#request.onEnd?.(this.#failure ?? this.#flow?.failure)
   }
 }
 

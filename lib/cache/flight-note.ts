@@ -80,20 +80,27 @@ export function decodeNote(text: string): Note | undefined {
 
 function metadataFrom(given: unknown, minSize: number): Metadata | undefined {
   if (!isRecord(given)) return undefined
-  const { size, etag, negative, user } = given
+  const { size, etag, negative, tags, sequence, user } = given
   const cachedAt = timeFrom(given['cachedAt'])
   const freshUntil = timeFrom(given['freshUntil'])
+  const staleUntil = timeFrom(given['staleUntil'])
   const staleIfErrorUntil = timeFrom(given['staleIfErrorUntil'])
-  if (cachedAt === undefined || freshUntil === undefined || staleIfErrorUntil === undefined) return undefined
+  if (cachedAt === undefined || freshUntil === undefined) return undefined
+  if (staleUntil === undefined || staleIfErrorUntil === undefined) return undefined
   if (!Number.isSafeInteger(size) || (size as number) < minSize) return undefined
   if (typeof negative !== 'boolean' || (etag !== undefined && typeof etag !== 'string')) return undefined
+  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) return undefined
+  if (tags.length > 0 !== Number.isSafeInteger(sequence)) return undefined
   return Object.freeze({
     size: size as number,
     ...(etag === undefined ? {} : { etag }),
     cachedAt,
     freshUntil,
+    staleUntil,
     staleIfErrorUntil,
     negative,
+    tags,
+    ...(tags.length === 0 ? {} : { sequence: sequence as number }),
     ...(user === undefined ? {} : { user }),
   })
 }

@@ -1,6 +1,7 @@
 import { messageOf, OriginError, TruncatedError } from '../errors.js'
 import { showKey } from '../keys.js'
 import type { Later, Metadata } from '../store/store.js'
+import type { AbandonRule } from './abandon.js'
 import type { NotStored } from './answer.js'
 import type { Pass } from './fence.js'
 import { type FillBytes, FillReader, type FillView } from './fill-reader.js'
@@ -34,6 +35,10 @@ export interface Arriving {
   readonly metadata: (size: number) => Metadata
   /** Why the value may not be kept, if so. */
   readonly refused: NotStored | undefined
+  /** Whether a tag of it was invalidated since it was asked for. */
+  readonly isInvalidated: (metadata: Metadata) => boolean
+  /** Whether it goes on when nobody reads it. */
+  readonly abandon: AbandonRule
   /** The user's part of the metadata. */
   readonly user?: unknown
 }
@@ -193,7 +198,9 @@ export class Flow implements FillView, Provenance {
 
   #isAbandoned(): boolean {
     if (this.#readers.size > 0) return false
-    return this.spool.refused !== undefined || (!this.#wanted && this.#lead?.awaited !== true)
+    if (this.spool.refused !== undefined) return true
+    if (this.#wanted || this.#lead?.awaited === true) return false
+    return !this.#arriving.abandon(this.spool.end, this.#arriving.declared)
   }
 
   /** How the spool tells those in other threads who follow `lead`. */
@@ -296,7 +303,7 @@ export class Flow implements FillView, Provenance {
 
   /** Says whether the tier has the value now. A store that fails to commit costs the hit, not the answer (I3). */
   #commit(): Later<boolean> {
-    const { key, metadata } = this.#arriving
+    const { key, metadata, isInvalidated } = this.#arriving
     const failed = (): false => {
       this.spool.refuse('tier-down')
       return false
@@ -307,8 +314,9 @@ export class Flow implements FillView, Provenance {
     }
     try {
       const committed = this.#to.change(key, () => {
-        if (this.#pass.fenced) this.spool.refuse('fenced')
-        const ok = this.spool.commit(metadata(this.spool.end))
+        const kept = metadata(this.spool.end)
+        if (this.#pass.fenced || isInvalidated(kept)) this.spool.refuse('fenced')
+        const ok = this.spool.commit(kept)
         return ok instanceof Promise ? ok.then(done) : done(ok)
       })
       return committed instanceof Promise ? committed.catch(failed) : committed

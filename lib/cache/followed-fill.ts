@@ -1,11 +1,12 @@
 import type { Clock, Timer } from '../clock.js'
 import { type DreyError, TimeoutError } from '../errors.js'
 import { showKey } from '../keys.js'
-import type { FlightState, FollowedFlight, Later, StoredEntry } from '../store/store.js'
+import type { FlightState, FollowedFlight, Later } from '../store/store.js'
 import { decodeNote, errorOf, type Note } from './flight-note.js'
 import { FollowedFlow } from './followed-flow.js'
 import type { FillAnswer, Joinable } from './joinable.js'
-import { SharedEntry } from './shared-entry.js'
+import type { SharedEntry } from './shared-entry.js'
+import type { TagTable } from './tags.js'
 import type { Tier } from './tier.js'
 import { Waiters } from './waiters.js'
 
@@ -13,6 +14,7 @@ import { Waiters } from './waiters.js'
 export interface FollowContext {
   readonly tier: Tier
   readonly clock: Clock
+  readonly tags: TagTable
   readonly timeouts: { readonly firstByte: number; readonly fill: number }
   /** It came to its end. */
   onFollowed(fill: FollowedFill): void
@@ -47,11 +49,11 @@ export class FollowedFill implements Joinable {
   #fillTimer: Timer | undefined
 
   /** The stale entry that the cache has is released here. */
-  constructor(key: string, flight: FollowedFlight, stale: StoredEntry | undefined, context: FollowContext) {
+  constructor(key: string, flight: FollowedFlight, stale: SharedEntry | undefined, context: FollowContext) {
     this.key = key
     this.#flight = flight
     this.#context = context
-    this.#stale = stale && new SharedEntry(stale, context.tier)
+    this.#stale = stale
   }
 
   get fenced(): boolean {
@@ -180,7 +182,10 @@ export class FollowedFill implements Joinable {
       return this.#finish()
     }
     const stale = this.#stale
-    if (mayBeStale && stale !== undefined && this.#context.clock.now() < stale.metadata.staleIfErrorUntil) {
+    const { clock, tags } = this.#context
+    // It may have been invalidated meanwhile.
+    const standing = stale && tags.standing(stale.metadata)
+    if (mayBeStale && stale && standing && clock.now() < standing.staleIfErrorUntil) {
       const { metadata } = stale
       return this.#answerAll(() => ({ kind: 'entry', entry: stale.open(), metadata, outcome: 'stale' }))
     }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { bufferPoolOption, type PoolPlan, readBufferPool } from '../buffers/choice.js'
-import { freshnessOptions, timeoutOptions } from '../config/schema.js'
+import { freshnessOptions, limitOption, timeoutOptions } from '../config/schema.js'
 import { parseDuration } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
@@ -13,7 +13,9 @@ import {
 import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'
 import { tieredStore } from '../store/tiered/index.js'
+import { type AbandonRule, abandonOption, abandonRule } from './abandon.js'
 import type { Freshness } from './metadata.js'
+import type { RefreshConfig } from './refreshes.js'
 
 const STORE_CALLS = [
   'open',
@@ -73,6 +75,25 @@ const cacheOptions = z.strictObject({
     .optional(),
   /** How long entries are fresh and of use. */
   freshness: freshnessOptions.optional(),
+  /**
+   * What becomes of a fill when nobody waits for it and nobody reads it any more. `'abort'` (default): the origin's signal ends. `'finish'`:
+   * it goes on, and the value is kept. Or it goes on when `{ finishIfWithin }` bytes or fewer are missing, or `{ finishIfPercent }` are there, of a
+   * body of declared size. A value that is not kept is never fetched for nobody.
+   */
+  abandon: abandonOption.optional(),
+  /** How entries are fetched anew in the background: those given stale, and those that `refresh` was called for. */
+  refresh: z
+    .strictObject({
+      /** `'pool'` (default): so many at a time, the others in a line. `'all'`: each at once. */
+      strategy: z.enum(['pool', 'all']).optional(),
+      /** How many at a time. Default: `background.concurrency`. */
+      concurrency: z.int().min(1).max(1024).optional(),
+      /** How many may wait; what does not fit is dropped, and counted. Default: `background.queue`. */
+      queue: z.int().min(0).max(1_000_000).optional(),
+      /** How long one may take, from its turn to its last byte. Default: `timeouts.fill`. */
+      timeout: limitOption.optional(),
+    })
+    .optional(),
   /** How long things may take. */
   timeouts: timeoutOptions.optional(),
   /**
@@ -100,6 +121,8 @@ export type CacheOptions = z.input<typeof cacheOptions>
 export interface CacheConfig {
   readonly store: Store
   readonly freshness: Freshness
+  readonly abandon: AbandonRule
+  readonly refresh: RefreshConfig & { readonly timeout: number }
   readonly timeouts: {
     readonly firstByte: number
     readonly fill: number
@@ -122,23 +145,37 @@ export function readCacheOptions(options: unknown): CacheConfig {
     promotion = 'always',
     writePolicy = 'behind',
     background,
+    abandon = 'abort',
+    refresh,
   } = validate(cacheOptions, options, '')
   const plan = readBufferPool(bufferPool)
+  const concurrency = background?.concurrency ?? 4
+  const queue = background?.queue ?? 1000
+  const fill = parseDuration(timeouts?.fill) ?? 600_000
   return {
     store: tieredStore(tiers ?? [memoryStore()], {
       promotion,
       writePolicy,
-      concurrency: background?.concurrency ?? 4,
-      queue: background?.queue ?? 1000,
+      concurrency,
+      queue,
     }),
+    abandon: abandonRule(abandon),
+    refresh: {
+      strategy: refresh?.strategy ?? 'pool',
+      concurrency: refresh?.concurrency ?? concurrency,
+      queue: refresh?.queue ?? queue,
+      timeout: parseDuration(refresh?.timeout) ?? fill,
+    },
     freshness: withFreshness(freshness, {
       ttl: Number.POSITIVE_INFINITY,
+      staleWhileRevalidate: 0,
       staleIfError: 0,
       negativeTtl: 10_000,
+      jitter: 0,
     }),
     timeouts: {
       firstByte: parseDuration(timeouts?.firstByte) ?? 30_000,
-      fill: parseDuration(timeouts?.fill) ?? 600_000,
+      fill,
       idle: parseDuration(timeouts?.idle) ?? 30_000,
       shutdown: parseDuration(timeouts?.shutdown) ?? 10_000,
     },
@@ -161,8 +198,10 @@ export function withFreshness(
   if (freshness === undefined) return defaults
   return {
     ttl: parseDuration(freshness.ttl) ?? defaults.ttl,
+    staleWhileRevalidate: parseDuration(freshness.staleWhileRevalidate) ?? defaults.staleWhileRevalidate,
     staleIfError: parseDuration(freshness.staleIfError) ?? defaults.staleIfError,
     negativeTtl: parseDuration(freshness.negativeTtl) ?? defaults.negativeTtl,
+    jitter: freshness.jitter ?? defaults.jitter,
   }
 }
 

@@ -4,7 +4,8 @@ import { parseDuration } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { abortedBy, ClosedError, ConfigError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
-import type { FollowedFlight, Later, LedFlight, StoredEntry } from '../store/store.js'
+import type { FollowedFlight, Later, LedFlight, Metadata, StoredEntry } from '../store/store.js'
+import { FINISH } from './abandon.js'
 import { type Answer, isNotStored } from './answer.js'
 import type { Answers } from './answers.js'
 import type { FetchOptions, GetOptions } from './cache.js'
@@ -16,8 +17,10 @@ import { type FollowContext, FollowedFill } from './followed-fill.js'
 import type { InFlight } from './in-flight.js'
 import type { FillAnswer, Joinable } from './joinable.js'
 import { Lead, UNCLAIMED } from './lead.js'
-import { isFresh } from './metadata.js'
+import { isFresh, isStaleOfUse } from './metadata.js'
 import { assertOptions, type CacheConfig, withFreshness } from './options.js'
+import { SharedEntry } from './shared-entry.js'
+import type { TagTable } from './tags.js'
 import type { Tier } from './tier.js'
 
 /** What the read path shares with the rest of its cache. */
@@ -29,7 +32,10 @@ export interface ReadContext {
   readonly counters: Counters
   readonly inFlight: InFlight
   readonly answers: Answers
+  readonly tags: TagTable
   isClosed(): boolean
+  /** The key was answered with a stale value, and is to be fetched anew in the background. */
+  onStale(key: string, fetcher: Fetcher, options: FetchOptions): void
 }
 
 /** What came of a caller's asking so far. */
@@ -63,11 +69,12 @@ export class ReadPath {
   filling = 0
 
   constructor(context: ReadContext) {
-    const { tier, clock, config, fences, counters, inFlight } = context
+    const { tier, clock, config, fences, counters, inFlight, tags } = context
     this.#context = context
     this.#fillContext = {
       tier,
       clock,
+      tags,
       timeouts: config.timeouts,
       onCommit: (fill) => fences.fenceLookups(fill.key),
       onDone: (fill, stored) => {
@@ -119,14 +126,15 @@ export class ReadPath {
   }
 
   #got(key: string, entry: StoredEntry | undefined, options: GetOptions): Answer | undefined {
-    const { tier, clock, counters, answers } = this.#context
-    if (entry !== undefined) {
-      const fresh = isFresh(entry.metadata, clock.now())
+    const { tier, clock, counters, answers, tags } = this.#context
+    const metadata = entry && tags.standing(entry.metadata)
+    if (entry !== undefined && metadata !== undefined) {
+      const fresh = isFresh(metadata, clock.now())
       if (fresh || options.allowStale === true) {
-        return answers.fromEntry(key, entry, entry.metadata, fresh ? 'hit' : 'stale', options)
+        return answers.fromEntry(key, entry, metadata, fresh ? 'hit' : 'stale', options)
       }
-      tier.release(entry)
     }
+    tier.release(entry)
     counters.misses += 1
     return undefined
   }
@@ -139,7 +147,7 @@ export class ReadPath {
     return inFlight.wait(entry, {
       use: (found) => {
         fences.leave(pass)
-        if (!pass.fenced || attempt.stored || this.#mayAnswer(found, options)) {
+        if (!pass.fenced || attempt.stored || this.#isHit(found, options)) {
           return this.#fetchWith(key, found, fetcher, options, attempt)
         }
         // What was found may be gone: it must neither be confirmed nor answer an error of the origin (I5).
@@ -175,10 +183,12 @@ export class ReadPath {
     options: FetchOptions,
     attempt: Attempt,
   ): Later<Answer> {
-    const { tier, answers, isClosed } = this.#context
-    if (entry !== undefined && (attempt.stored || this.#mayAnswer(entry, options))) {
-      const outcome = attempt.stored ? 'joined' : 'hit'
-      return answers.fromEntry(key, entry, entry.metadata, outcome, options)
+    const { tier, answers, isClosed, tags } = this.#context
+    const metadata = entry && tags.standing(entry.metadata)
+    if (entry !== undefined && metadata !== undefined) {
+      const outcome = attempt.stored ? 'joined' : this.#judge(entry, metadata, options)
+      if (outcome === 'stale' && !isClosed()) this.#onStale(key, fetcher, options)
+      if (outcome !== undefined) return answers.fromEntry(key, entry, metadata, outcome, options)
     }
     if (isClosed()) {
       tier.release(entry)
@@ -198,13 +208,14 @@ export class ReadPath {
       tier.release(entry)
       return this.#fetchAgain(key, fetcher, options, attempt, false)
     }
+    const stale = this.#staleOf(entry, metadata)
     if (claimed?.leads === false) {
-      const followed = this.#follow(key, entry, claimed)
+      const followed = this.#follow(key, stale, claimed)
       const answer = join(followed)!
       followed.start()
       return answer
     }
-    const fill = this.#begin({ ...request, lead: claimed && new Lead(claimed, tier) }, attempt)
+    const fill = this.#begin({ ...request, stale, lead: claimed && new Lead(claimed, tier) }, attempt.alone)
     const answer = fill.wait(options.signal, (got) =>
       this.#answer(key, got, 'miss', fetcher, options, attempt),
     )!
@@ -223,15 +234,30 @@ export class ReadPath {
     return sharing && tier.attempt(() => sharing.claim(key, seen, alone), UNCLAIMED)
   }
 
-  /** Whether `entry` answers by itself; where the caller decides, by what the caller says. */
-  #mayAnswer(entry: StoredEntry | undefined, { freshness }: FetchOptions): boolean {
-    if (entry === undefined) return false
+  /** What a fill has to give if the origin fails. An entry that was invalidated is of no use, and released. */
+  #staleOf(entry: StoredEntry | undefined, metadata: Metadata | undefined): SharedEntry | undefined {
+    const { tier } = this.#context
+    if (entry !== undefined && metadata !== undefined) return new SharedEntry(entry, metadata, tier)
+    tier.release(entry)
+    return undefined
+  }
+
+  #isHit(entry: StoredEntry | undefined, options: FetchOptions): boolean {
+    const metadata = entry && this.#context.tags.standing(entry.metadata)
+    return entry !== undefined && metadata !== undefined && this.#judge(entry, metadata, options) === 'hit'
+  }
+
+  /** How `entry` may answer by itself, if it may; where the caller decides, by what the caller says. */
+  #judge(entry: StoredEntry, metadata: Metadata, { freshness }: FetchOptions): 'hit' | 'stale' | undefined {
     const now = this.#context.clock.now()
-    if (freshness?.fresh === undefined) return isFresh(entry.metadata, now)
+    if (freshness?.fresh === undefined) {
+      if (isFresh(metadata, now)) return 'hit'
+      return isStaleOfUse(metadata, now) ? 'stale' : undefined
+    }
     let fresh: unknown
     try {
-      fresh = freshness.fresh(entry.metadata, now)
-      if (typeof fresh === 'boolean') return fresh
+      fresh = freshness.fresh(metadata, now)
+      if (typeof fresh === 'boolean') return fresh ? 'hit' : undefined
     } catch (error) {
       this.#context.tier.release(entry)
       throw new ConfigError('freshness.fresh: threw; want true or false', { cause: error })
@@ -240,10 +266,57 @@ export class ReadPath {
     throw new ConfigError(`freshness.fresh: gave ${typeof fresh}; want true or false`)
   }
 
-  #begin(request: Omit<FillRequest, 'pass'>, { alone }: Attempt): Fill {
-    const { fences, inFlight, counters } = this.#context
+  #onStale(key: string, fetcher: Fetcher, options: FetchOptions): void {
+    const there = this.#joinable.get(key)
+    if (there === undefined || there.fenced) this.#context.onStale(key, fetcher, options)
+  }
+
+  /** Asks the origin for `key`, though nobody waits for it; resolves when what it says is kept, or somebody else asks. Rejects when it fails. */
+  async renew(key: string, fetcher: Fetcher, options: FetchOptions, timeout: number): Promise<void> {
+    const { tier, fences, inFlight, tags, isClosed } = this.#context
+    const pass = fences.enter(key, 'lookup')
+    const release = (late: StoredEntry | undefined): void => tier.release(late)
+    let entry: StoredEntry | undefined
+    try {
+      const found = tier.find(key, true)
+      entry =
+        found instanceof Promise ? await inFlight.wait(found, { use: (it) => it, late: release }) : found
+    } finally {
+      fences.leave(pass)
+    }
+    // What was found may be gone (I5), or somebody asks by now.
+    const there = this.#joinable.get(key)
+    if (pass.fenced || isClosed() || (there !== undefined && !there.fenced)) return release(entry)
+    const request = this.#request(key, entry, fetcher, options)
+    const claimed = this.#claim(key, entry, FIRST)
+    if (claimed === 'look') return release(entry)
+    if (claimed?.leads === false) {
+      release(entry)
+      tier.attempt(() => claimed.leave(false), undefined)
+      return
+    }
+    const stale = this.#staleOf(entry, entry && tags.standing(entry.metadata))
+    await new Promise<void>((resolve, reject) => {
+      const fill = this.#begin(
+        {
+          ...request,
+          stale,
+          abandon: FINISH,
+          fillTimeout: timeout,
+          lead: claimed && new Lead(claimed, tier),
+          onEnd: (failure) => (failure === undefined ? resolve() : reject(failure)),
+        },
+        false,
+      )
+      fill.start()
+    })
+  }
+
+  #begin(request: Omit<FillRequest, 'pass' | 'sequence'>, alone: boolean): Fill {
+    const { fences, inFlight, counters, tags } = this.#context
     const { key } = request
-    const fill = new Fill({ ...request, pass: fences.enter(key, 'fill') }, this.#fillContext)
+    const pass = fences.enter(key, 'fill')
+    const fill = new Fill({ ...request, pass, sequence: tags.sequence }, this.#fillContext)
     if (!alone) this.#joinable.set(key, fill)
     inFlight.add(fill)
     this.filling += 1
@@ -251,7 +324,7 @@ export class ReadPath {
     return fill
   }
 
-  #follow(key: string, stale: StoredEntry | undefined, flight: FollowedFlight): FollowedFill {
+  #follow(key: string, stale: SharedEntry | undefined, flight: FollowedFlight): FollowedFill {
     const followed = new FollowedFill(key, flight, stale, this.#fillContext)
     this.#joinable.set(key, followed)
     this.#context.inFlight.add(followed)
@@ -264,13 +337,14 @@ export class ReadPath {
     stale: StoredEntry | undefined,
     fetcher: Fetcher,
     options: FetchOptions,
-  ): Omit<FillRequest, 'pass' | 'lead'> {
+  ): Omit<FillRequest, 'pass' | 'lead' | 'stale' | 'sequence'> {
     const { config, tier } = this.#context
     try {
       if (typeof fetcher !== 'function') {
         throw new ConfigError(`fetch: want a function as fetcher; got ${typeof fetcher}`)
       }
-      const request = { key, fetcher, stale, freshness: config.freshness, asked: {} }
+      const { freshness, abandon } = config
+      const request = { key, fetcher, freshness, abandon, asked: {} }
       if (options.freshness === undefined) return request
       const { fresh: _, ...given } = options.freshness
       const valid = validate(freshnessOptions, given, 'freshness')
@@ -279,6 +353,9 @@ export class ReadPath {
         freshness: withFreshness(valid, config.freshness),
         asked: {
           ...(valid.ttl === undefined ? {} : { ttl: parseDuration(valid.ttl)! }),
+          ...(valid.staleWhileRevalidate === undefined
+            ? {}
+            : { staleWhileRevalidate: parseDuration(valid.staleWhileRevalidate)! }),
           ...(valid.staleIfError === undefined ? {} : { staleIfError: parseDuration(valid.staleIfError)! }),
         },
       }
@@ -330,4 +407,13 @@ function assertReading(options: GetOptions & FetchOptions): void {
   if (freshness?.fresh !== undefined && typeof freshness.fresh !== 'function') {
     throw new ConfigError(`freshness.fresh: got ${typeof freshness.fresh}; want a function`)
   }
+}
+
+/** @throws `ERR_DREY_CONFIG` for what a call of `refresh` may not be given. */
+export function assertRefreshing(fetcher: unknown, options: { readonly freshness?: unknown }): void {
+  assertOptions(options)
+  if (typeof fetcher !== 'function') {
+    throw new ConfigError(`refresh: want a function as fetcher; got ${typeof fetcher}`)
+  }
+  if (options.freshness !== undefined) validate(freshnessOptions, options.freshness, 'freshness')
 }

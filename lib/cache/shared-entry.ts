@@ -8,16 +8,15 @@ import type { Tier } from './tier.js'
  */
 export class SharedEntry {
   readonly entry: StoredEntry
+  /** As they stand now, which may be other than those that are stored. */
+  readonly metadata: Metadata
   readonly #tier: Tier
   #holders = 1
 
-  constructor(entry: StoredEntry, tier: Tier) {
+  constructor(entry: StoredEntry, metadata: Metadata, tier: Tier) {
     this.entry = entry
+    this.metadata = metadata
     this.#tier = tier
-  }
-
-  get metadata(): Metadata {
-    return this.entry.metadata
   }
 
   /** The entry for one more reader. */
@@ -26,7 +25,7 @@ export class SharedEntry {
     const { entry } = this
     let open = true
     return {
-      metadata: entry.metadata,
+      metadata: this.metadata,
       read: (target, position) => entry.read(target, position),
       ...(entry.view === undefined ? {} : { view: (position: number) => entry.view!(position) }),
       release: () => {

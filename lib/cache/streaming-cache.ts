@@ -2,25 +2,36 @@ import type { Writable } from 'node:stream'
 import { poolOf } from '../buffers/choice.js'
 import type { BufferPool } from '../buffers/pool.js'
 import { type Clock, systemClock } from '../clock.js'
-import { ClosedError } from '../errors.js'
+import { ClosedError, ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import type { Later, Metadata, StoredEntry } from '../store/store.js'
+import type { Answer } from './answer.js'
 import { Answers } from './answers.js'
 import { AtHand } from './at-hand.js'
-import type { CacheStats, FetchOptions, GetOptions } from './cache.js'
+import { inBatch, jsonFetcher, readEntries, readKeys } from './batch.js'
+import type {
+  BatchEntry,
+  CacheStats,
+  FetchOptions,
+  GetOptions,
+  InvalidateOptions,
+  RefreshOptions,
+} from './cache.js'
 import { Counters } from './counters.js'
 import type { DirectCache, DirectHit } from './direct.js'
 import { type CacheEvents, Events } from './events.js'
 import { FenceTable } from './fence.js'
-import type { Body, EntryOptions, Fetcher } from './fetcher.js'
+import type { Body, EntryOptions, Fetcher, FetcherContext } from './fetcher.js'
 import type { FoundContext } from './found.js'
 import { IdleWatch } from './idle.js'
 import { InFlight } from './in-flight.js'
 import { isFresh } from './metadata.js'
 import type { CacheConfig } from './options.js'
 import { follow, type Pressed } from './pressed.js'
-import { ReadPath } from './read-path.js'
+import { assertRefreshing, ReadPath } from './read-path.js'
+import { Refreshes } from './refreshes.js'
 import { scratchOf } from './scratch.js'
+import { outlived, readInvalidation, TagTable } from './tags.js'
 import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
 
@@ -33,6 +44,8 @@ export class StreamingCache implements DirectCache {
   readonly #fences = new FenceTable()
   readonly #counters = new Counters()
   readonly #events = new Events()
+  readonly #tags: TagTable
+  readonly #refreshes: Refreshes
   readonly #inFlight = new InFlight()
   readonly #found: FoundContext
   readonly #atHand: AtHand
@@ -66,8 +79,10 @@ export class StreamingCache implements DirectCache {
         this.#events.emit('leak', { key })
       },
     }
+    const tags = new TagTable(config.freshness.staleWhileRevalidate)
+    this.#tags = tags
     const answers = new Answers(this.#tier, this.#counters, this.#found)
-    this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers)
+    this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers, tags)
     this.#reads = new ReadPath({
       config,
       clock,
@@ -76,13 +91,23 @@ export class StreamingCache implements DirectCache {
       counters: this.#counters,
       inFlight: this.#inFlight,
       answers,
+      tags,
       isClosed: () => this.#closing !== undefined,
+      onStale: (key, fetcher, options) => this.#refreshes.schedule(key, fetcher, options),
     })
+    const { timeout } = config.refresh
+    this.#refreshes = new Refreshes(
+      config.refresh,
+      clock,
+      (key, fetcher, options) => this.#reads.renew(key, fetcher, options, timeout),
+      (key, error) => events.emit('refresh-error', { key, error }),
+    )
     this.#writes = new WritePath(
       {
         tier: this.#tier,
         fences: this.#fences,
         freshness: config.freshness,
+        tags,
         now: () => clock.now(),
         assertOpen: () => this.#assertOpen(),
         onCommit: (key) => this.#reads.detach(key),
@@ -137,7 +162,7 @@ export class StreamingCache implements DirectCache {
       const tier = this.#tier
       const use = (entry: StoredEntry | undefined): Metadata | undefined => {
         tier.release(entry)
-        return entry?.metadata
+        return entry && this.#tags.standing(entry.metadata)
       }
       const found = tier.find(key, true)
       return found instanceof Promise
@@ -149,6 +174,52 @@ export class StreamingCache implements DirectCache {
   async has(key: string): Promise<boolean> {
     const meta = await this.stat(key)
     return meta !== undefined && !meta.negative && isFresh(meta, this.#clock.now())
+  }
+
+  getMany(keys: readonly string[], options: GetOptions = {}): Promise<never> {
+    return this.#run(() =>
+      inBatch<string, Answer | undefined>(
+        readKeys('getMany', keys),
+        (key) => this.get(key, options),
+        (answer) => answer?.status === 'ok' && answer.close(),
+      ),
+    ) as Promise<unknown> as Promise<never>
+  }
+
+  setMany(entries: readonly BatchEntry[]): Promise<Metadata[]> {
+    return this.#run(() =>
+      inBatch(readEntries(entries), ({ key, body, ...options }) => this.set(key, body, options)),
+    )
+  }
+
+  deleteMany(keys: readonly string[]): Promise<boolean[]> {
+    return this.#run(() => inBatch(readKeys('deleteMany', keys), (key) => this.delete(key)))
+  }
+
+  async fetchJson<T>(
+    key: string,
+    fn: (context: FetcherContext) => T | Promise<T>,
+    options: FetchOptions = {},
+  ): Promise<T | undefined> {
+    if (typeof fn !== 'function') throw new ConfigError(`fetchJson: want a function; got ${typeof fn}`)
+    const answer = (await this.fetch(key, jsonFetcher(fn), options)) as Answer
+    return answer.status === 'ok' ? answer.json<T>() : undefined
+  }
+
+  refresh(key: string, fetcher: Fetcher, options: RefreshOptions = {}): boolean {
+    this.#assertOpen()
+    assertKey(key)
+    assertRefreshing(fetcher, options)
+    return this.#refreshes.schedule(key, fetcher, options)
+  }
+
+  invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
+    return this.#run(() => {
+      const { given, soft } = readInvalidation(tags, options)
+      const { store } = this.#config
+      if (store.outlives === true || store.sharing !== undefined) throw outlived()
+      this.#tags.invalidate(given, soft, this.#clock.now())
+    })
   }
 
   delete(key: string): Promise<boolean> {
@@ -178,9 +249,10 @@ export class StreamingCache implements DirectCache {
 
   async *entries(): AsyncGenerator<readonly [string, Metadata], void, undefined> {
     this.#assertOpen()
-    for await (const entry of this.#tier.store.entries()) {
+    for await (const [key, stored] of this.#tier.store.entries()) {
       this.#assertOpen()
-      yield entry
+      const metadata = this.#tags.standing(stored)
+      if (metadata !== undefined) yield [key, metadata]
     }
   }
 
@@ -198,6 +270,7 @@ export class StreamingCache implements DirectCache {
       openBodies: this.#found.idle.size,
       leaks,
       notStored: { ...notStored },
+      refreshes: this.#refreshes.stats(),
       tiers: this.#tier.stats(),
       pool: this.#pool?.stats(),
     }
@@ -224,6 +297,7 @@ export class StreamingCache implements DirectCache {
 
   async #close(): Promise<void> {
     this.#unfollow?.()
+    this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts
     const begin = clock.monotonic()

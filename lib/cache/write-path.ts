@@ -7,7 +7,7 @@ import type { Later, Metadata } from '../store/store.js'
 import { EntryWriter, noRoom, type WriteContext, wrongSize } from './entry-writer.js'
 import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
-import { type EntryHead, metadataOf, readHead } from './metadata.js'
+import { drawn, type EntryHead, metadataOf, readHead } from './metadata.js'
 import { assertOptions } from './options.js'
 import { BODY_FORMS, cancelBody, type Pieces, pieceBytes, type Source, sourceOf } from './source.js'
 
@@ -85,12 +85,12 @@ export class WritePath {
 
   /** In one step, so that nothing can come between and there is nothing to be fenced. Undefined when another tier may take it. */
   #setAtOnce(key: string, head: EntryHead, bytes: Uint8Array): Metadata | undefined {
-    const { tier, fences, freshness, now, onCommit } = this.#context
+    const { tier, fences, freshness, tags, now, onCommit } = this.#context
     const { length } = bytes
     if (head.size !== undefined && head.size !== length) {
       throw wrongSize(key, length > head.size ? 'more' : 'fewer', head.size)
     }
-    const metadata = metadataOf(head, length, freshness, now())
+    const metadata = metadataOf(head, length, drawn(freshness), now(), tags.sequence)
     if (!tier.set(key, bytes, metadata)) {
       if (tier.store.tiers !== undefined) return undefined
       throw noRoom(key, length, tier.store)

@@ -57,10 +57,14 @@ export const limitOption = checked<Duration>((value) => {
 export const freshnessOptions = z.strictObject({
   /** How long an entry is fresh when neither the fetcher nor `set` says. Default: until it is evicted. */
   ttl: durationOption.optional(),
-  /** For how long after that it may answer an error of the origin. Default 0: not at all. */
+  /** For how long after that it still answers `fetch`, while a new one is fetched in the background. Default 0: not at all. */
+  staleWhileRevalidate: durationOption.optional(),
+  /** For how long after `ttl` it may answer an error of the origin. Default 0: not at all. */
   staleIfError: durationOption.optional(),
   /** How long "not found" is remembered. Default 10 s. */
   negativeTtl: durationOption.optional(),
+  /** By which part of it at most a lifetime is shortened at random, so that what was stored together does not expire together: 0 to 1. Default 0. */
+  jitter: z.number().min(0).max(1).optional(),
 })
 
 export const timeoutOptions = z.strictObject({

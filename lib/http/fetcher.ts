@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { type Fetcher, type FetchResult, notFound, notModified } from '../cache/fetcher.js'
+import { type FetchedBody, type Fetcher, type FetchResult, notFound, notModified } from '../cache/fetcher.js'
 import { ConfigError } from '../errors.js'
 import type { Metadata } from '../store/store.js'
 import { parseEtag, weaklyEqual } from './etags.js'
@@ -201,15 +201,18 @@ function resultOf(
     size: wholeNumber(fields['content-length']),
     etag: etag !== undefined && etag.length <= MAX_ETAG_CHARACTERS ? etag : undefined,
     user: metadataOf(status, fields),
-    ...(verdict.store ? times(verdict) : { store: false, ttl: 0, staleIfError: 0 }),
+    ...(verdict.store ? times(verdict) : { store: false, ttl: 0, staleWhileRevalidate: 0, staleIfError: 0 }),
   }
 }
 
-/** Undefined leaves it to the cache. */
-function times(verdict: Extract<Verdict, { store: true }>): { ttl?: number; staleIfError?: number } {
+type EntryTimes = Pick<FetchedBody, 'ttl' | 'staleWhileRevalidate' | 'staleIfError'>
+
+/** What is absent is the cache's to say. */
+function times({ ttl, staleWhileRevalidate, staleIfError }: Extract<Verdict, { store: true }>): EntryTimes {
   return {
-    ...(Number.isFinite(verdict.ttl) ? { ttl: verdict.ttl } : {}),
-    ...(verdict.staleIfError === undefined ? {} : { staleIfError: verdict.staleIfError }),
+    ...(Number.isFinite(ttl) ? { ttl } : {}),
+    ...(staleWhileRevalidate === undefined ? {} : { staleWhileRevalidate }),
+    ...(staleIfError === undefined ? {} : { staleIfError }),
   }
 }
 

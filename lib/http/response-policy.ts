@@ -38,6 +38,8 @@ export type Verdict =
       readonly lifetime: number
       /** Freshness that is left on arrival, in ms. */
       readonly ttl: number
+      /** For how long it may still be given while a new one is fetched, in ms; undefined: the origin does not say. */
+      readonly staleWhileRevalidate: number | undefined
       readonly staleIfError: number | undefined
       readonly revalidate: boolean
       readonly shared: boolean
@@ -91,11 +93,12 @@ export function judge(head: OriginHead, request: RequestFacts, policy: Freshness
 
   const ttl = Math.max(0, lifetime - initialAge(head))
   const revalidate = directives.has('s-maxage') || NEVER_STALE.some((name) => directives.has(name))
-  const staleIfError = staleAnswers(directives, lifetime, policy)
+  const staleIfError = staleAnswers(directives, 'stale-if-error', lifetime, policy.staleIfError)
+  const staleWhileRevalidate = staleAnswers(directives, 'stale-while-revalidate', lifetime, undefined)
   // Neither fresh, nor to be confirmed, nor a help when the origin fails: it would only take room.
   const useless = ttl === 0 && !hasValidator(fields, head.arrivedAt) && staleIfError === 0
   if (useless) return refuse(noCache ? 'no-cache' : 'no-freshness')
-  return { store: true, lifetime, ttl, staleIfError, revalidate, shared, vary }
+  return { store: true, lifetime, ttl, staleWhileRevalidate, staleIfError, revalidate, shared, vary }
 }
 
 function responseDirectives(fields: Fields): Directives {
@@ -130,11 +133,16 @@ function defaultLifetime(status: number, policy: FreshnessPolicy): number | unde
  * RFC 9111 §4.2.4 names the directives that forbid stale answers; RFC 5861 lets the origin allow them by the
  * second. An answer that is stale from the start is one that its origin wants asked for.
  */
-function staleAnswers(directives: Directives, lifetime: number, policy: FreshnessPolicy): number | undefined {
+function staleAnswers(
+  directives: Directives,
+  name: 'stale-if-error' | 'stale-while-revalidate',
+  lifetime: number,
+  otherwise: number | undefined,
+): number | undefined {
   if (NEVER_STALE.some((name) => directives.has(name))) return 0
-  const given = secondsOf(directives, 'stale-if-error')
+  const given = secondsOf(directives, name)
   if (given !== undefined) return given * 1000
-  return directives.has('s-maxage') || lifetime === 0 ? 0 : policy.staleIfError
+  return directives.has('s-maxage') || lifetime === 0 ? 0 : otherwise
 }
 
 function hasValidator(fields: Fields, now: number): boolean {

@@ -108,7 +108,7 @@ export interface Addon {
   readonly memoryEvict: (store: number, key: string) => boolean
   /** The entry is, to the policy, one that comes now: called for all in turn, it orders them. */
   readonly memoryRenew: (store: number, key: string) => void
-  /** The place to go on at, shard and handle, then eight elements for each of up to `count` entries. */
+  /** The place to go on at, shard and handle, then nine elements for each of up to `count` entries. */
   readonly memoryList: (store: number, shard: number, handle: number, count: number) => unknown[]
   /** The part of the arena number `index`, of SPAN_BYTES; undefined where the engine allows no such thing. */
   readonly memorySpan: (store: number, index: number) => ArrayBuffer | undefined

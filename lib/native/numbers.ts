@@ -7,20 +7,21 @@
 export const SIZE = 0
 export const CACHED_AT = 1
 export const FRESH_UNTIL = 2
-export const STALE_IF_ERROR_UNTIL = 3
+export const STALE_UNTIL = 3
+export const STALE_IF_ERROR_UNTIL = 4
 /** 1 when the entry is negative, else 0. */
-export const NEGATIVE = 4
+export const NEGATIVE = 5
 /** Bytes of etag and user; -1 when there is none. */
-export const ETAG_SIZE = 5
-export const USER_SIZE = 6
-export const VERSION = 7
+export const ETAG_SIZE = 6
+export const USER_SIZE = 7
+export const VERSION = 8
 /** Where in the block the value begins, and the etag, which the user's text follows. */
-export const VALUE_AT = 8
-export const TEXT_AT = 9
+export const VALUE_AT = 9
+export const TEXT_AT = 10
 /** How much of the block was given out before. */
-export const BLOCK_USED = 10
+export const BLOCK_USED = 11
 /** What was opened, begun or claimed. */
-export const HANDLE = 11
+export const HANDLE = 12
 /** A view: where it begins in the arena, and its length; 0 at the end, -1 when it has to be copied. */
-export const VIEW_AT = 12
-export const VIEW_SIZE = 13
+export const VIEW_AT = 13
+export const VIEW_SIZE = 14

@@ -43,10 +43,16 @@ export interface Metadata<User = unknown> {
   readonly cachedAt: number
   /** The entry answers by itself until then. */
   readonly freshUntil: number
+  /** After that, it may still answer until then, while a new one is fetched; not before `freshUntil`. */
+  readonly staleUntil: number
   /** The entry may answer an error of the origin until then. */
   readonly staleIfErrorUntil: number
   /** True for a remembered "there is no such thing". Its value is empty. */
   readonly negative: boolean
+  /** Labels by which many entries can be invalidated at once. Frozen. */
+  readonly tags: readonly string[]
+  /** Where there are tags: how many changes the cache had seen when the work began that made the entry; later invalidations of a tag hit it. */
+  readonly sequence?: number
   /** How the value is stored, where a store compressed it. Said by the store; what is given to one of it counts for nothing. */
   readonly compression?: StoredCompression
   /** The user's own: JSON, at most 64 KiB. Frozen. */
@@ -286,6 +292,8 @@ export interface Store {
   pressure?(factor: number): void
   /** Of a store that several threads share: what they need to act as one cache. */
   readonly sharing?: Sharing
+  /** Entries may be found again by another cache, after this one or beside it, which does not know what was invalidated by tag here. */
+  readonly outlives?: boolean
   /** Of a store of several tiers: what they do together. */
   readonly tiers?: Tiers
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */

@@ -1,5 +1,6 @@
 #include "memory_store/entry.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -19,6 +20,7 @@ uint16_t Entry::MarksOf(const Metadata& metadata) noexcept {
   if (metadata.negative) mark |= kNegative;
   if (!IsShort(metadata.cached_at)) mark |= kWideTime;
   if (metadata.fresh_until != kNever || metadata.stale_if_error_until != kNever) mark |= kTimes;
+  if (metadata.stale_until > metadata.fresh_until) mark |= kStale;
   if (metadata.useful_until() < kNever) mark |= kExpires;
   if (metadata.has_etag) mark |= kEtag;
   if (metadata.has_user) mark |= kUser;
@@ -29,6 +31,7 @@ uint32_t Entry::HeadBytes(uint16_t mark) noexcept {
   uint32_t bytes = kFixedBytes;
   if (mark & kWideTime) bytes += 8;
   if (mark & kTimes) bytes += 16;
+  if (mark & kStale) bytes += 8;
   if (mark & kExpires) bytes += 8;
   if (mark & kChained) bytes += 8;
   if (mark & kText) bytes += 8;
@@ -50,9 +53,8 @@ const uint8_t* Entry::value() const noexcept { return Text() + Get<uint16_t>(2) 
 
 double Entry::useful_until() const noexcept {
   if (!Is(kTimes)) return kNever;
-  const auto fresh = Get<double>(TimesAt());
-  const auto stale = Get<double>(TimesAt() + 8);
-  return fresh > stale ? fresh : stale;
+  const double until = std::max(Get<double>(TimesAt()), Get<double>(TimesAt() + 8));
+  return Is(kStale) ? std::max(until, Get<double>(StaleAt())) : until;
 }
 
 Head Entry::head() const noexcept {
@@ -65,6 +67,7 @@ Head Entry::head() const noexcept {
     head.fresh_until = Get<double>(TimesAt());
     head.stale_if_error_until = Get<double>(TimesAt() + 8);
   }
+  head.stale_until = Is(kStale) ? Get<double>(StaleAt()) : head.fresh_until;
   head.negative = Is(kNegative);
   head.has_etag = Is(kEtag);
   head.has_user = Is(kUser);
@@ -94,6 +97,7 @@ void Entry::Write(uint16_t mark, uint32_t version, Slice key, uint64_t size,
     Set(TimesAt(), metadata.fresh_until);
     Set(TimesAt() + 8, metadata.stale_if_error_until);
   }
+  if (mark & kStale) Set(StaleAt(), metadata.stale_until);
   if (mark & kText) {
     Set(SizesAt(), static_cast<uint32_t>(metadata.has_etag ? metadata.etag.size() : 0));
     Set(SizesAt() + 4, static_cast<uint32_t>(metadata.has_user ? metadata.user.size() : 0));

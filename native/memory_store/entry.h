@@ -18,8 +18,9 @@ namespace drey {
 //   cached at   6  milliseconds, when they are a whole number below 2^48
 //   version     4
 //   [cached at  8] otherwise
-//   [times     16] fresh until, stale if error until; absent when both are never
-//   [links      8] of the wheel; when the later of those times is finite
+//   [times     16] fresh until, stale if error until; absent when all three are never
+//   [stale      8] stale until; absent when it is not later than fresh until
+//   [links      8] of the wheel; when the latest of those times is finite
 //   [body       8] the address of a Body: the value is in pieces
 //   [sizes      8] of etag and user, when there is one of them
 //   key, etag, user  unless the mark says that they are in the body
@@ -40,6 +41,7 @@ class Entry {
     kEtag = 1 << 7,
     kUser = 1 << 8,
     kOutside = 1 << 9,
+    kStale = 1 << 10,
     // Two bits: how often the store had been cleared, modulo 4.
     kEpochShift = 14,
   };
@@ -92,7 +94,8 @@ class Entry {
     std::memcpy(slot_ + at, &value, sizeof value);
   }
   uint32_t TimesAt() const noexcept { return kFixedBytes + (Is(kWideTime) ? 8 : 0); }
-  uint32_t LinksAt() const noexcept { return TimesAt() + (Is(kTimes) ? 16 : 0); }
+  uint32_t StaleAt() const noexcept { return TimesAt() + (Is(kTimes) ? 16 : 0); }
+  uint32_t LinksAt() const noexcept { return StaleAt() + (Is(kStale) ? 8 : 0); }
   uint32_t BodyAt() const noexcept { return LinksAt() + (Is(kExpires) ? 8 : 0); }
   uint32_t SizesAt() const noexcept { return BodyAt() + (Is(kChained) ? 8 : 0); }
   // Where the key begins.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 
@@ -20,12 +21,14 @@ constexpr uint64_t kMostTextBytes = 1024 * 1024;
 struct Metadata {
   double cached_at = 0;
   double fresh_until = kNever;
+  // Where it is later than that: until then it may be given while a new one is fetched.
+  double stale_until = 0;
   double stale_if_error_until = kNever;
   bool negative = false;
   bool has_etag = false;
   bool has_user = false;
   Slice etag;
-  // The user's JSON; here it is bytes.
+  // The user's JSON, and the entry's tags before it; here it is bytes.
   Slice user;
 
   uint64_t text_size() const noexcept {
@@ -33,7 +36,7 @@ struct Metadata {
   }
   // After that, the entry answers nobody any more.
   double useful_until() const noexcept {
-    return fresh_until > stale_if_error_until ? fresh_until : stale_if_error_until;
+    return std::max({fresh_until, stale_until, stale_if_error_until});
   }
 };
 
@@ -47,6 +50,7 @@ struct Head {
   uint64_t size = 0;
   double cached_at = 0;
   double fresh_until = kNever;
+  double stale_until = kNever;
   double stale_if_error_until = kNever;
   bool negative = false;
   bool has_etag = false;

@@ -33,6 +33,7 @@ bool WriteFound(Files& files, const file::Opened& opened, const uint8_t* memory)
   files.Number(kFileDoubt) = opened.doubtful ? 1 : 0;
   files.Number(kFileCachedAt) = metadata.cached_at;
   files.Number(kFileFreshUntil) = metadata.fresh_until;
+  files.Number(kFileStaleUntil) = metadata.stale_until;
   files.Number(kFileStaleIfErrorUntil) = metadata.stale_if_error_until;
   files.Number(kFileNegative) = metadata.negative ? 1 : 0;
   files.Number(kFileEtagAt) = Place(metadata.etag, memory);
@@ -42,6 +43,9 @@ bool WriteFound(Files& files, const file::Opened& opened, const uint8_t* memory)
   files.Number(kFileCodecAt) = Place(metadata.codec, memory);
   files.Number(kFileCodecSize) =
       metadata.has_codec ? static_cast<double>(metadata.codec.size()) : -1;
+  files.Number(kFileLabelsAt) = Place(metadata.labels, memory);
+  files.Number(kFileLabelsSize) =
+      metadata.has_labels ? static_cast<double>(metadata.labels.size()) : -1;
   files.Number(kFileBlob) = -1;
   return true;
 }

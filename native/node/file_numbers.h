@@ -25,6 +25,7 @@ enum FileNumber : uint32_t {
   kFileDoubt,
   kFileCachedAt,
   kFileFreshUntil,
+  kFileStaleUntil,
   kFileStaleIfErrorUntil,
   kFileNegative,
   // Texts of its metadata: where, and how long; -1 when there is none.
@@ -34,6 +35,8 @@ enum FileNumber : uint32_t {
   kFileUserSize,
   kFileCodecAt,
   kFileCodecSize,
+  kFileLabelsAt,
+  kFileLabelsSize,
   // A handle, or -1; its number, and what it takes of the disk.
   kFileBlob,
   kFileBlobSequence,

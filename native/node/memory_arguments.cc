@@ -64,6 +64,7 @@ Status MetadataArgument(napi_env env, napi_value etag, napi_value user, Memory& 
   if (!status.ok()) return status;
   metadata.cached_at = memory.Number(kCachedAt);
   metadata.fresh_until = memory.Number(kFreshUntil);
+  metadata.stale_until = memory.Number(kStaleUntil);
   metadata.stale_if_error_until = memory.Number(kStaleIfErrorUntil);
   metadata.negative = memory.Number(kNegative) != 0;
   metadata.etag = SliceOf(memory.etag_space);
@@ -89,6 +90,7 @@ void PutHead(const Head& head, Memory& memory) noexcept {
   memory.Number(kSize) = static_cast<double>(head.size);
   memory.Number(kCachedAt) = head.cached_at;
   memory.Number(kFreshUntil) = head.fresh_until;
+  memory.Number(kStaleUntil) = head.stale_until;
   memory.Number(kStaleIfErrorUntil) = head.stale_if_error_until;
   memory.Number(kNegative) = head.negative ? 1 : 0;
   memory.Number(kEtagSize) = head.has_etag ? head.etag_size : -1.0;

@@ -294,7 +294,7 @@ napi_value MemoryList(napi_env env, napi_callback_info info) {
   if (!count.ok()) return Throw(env, count.status());
   cursor = {shard.value(), handle.value()};
   const auto listed = open->store->List(cursor, count.value());
-  // Flat, after the place to go on at: key, five numbers, etag and user of each entry.
+  // Flat, after the place to go on at: key, six numbers, etag and user of each entry.
   napi_value list = nullptr;
   napi_create_array(env, &list);
   uint32_t at = 0;
@@ -311,6 +311,7 @@ napi_value MemoryList(napi_env env, napi_callback_info info) {
     push_number(static_cast<double>(head.size));
     push_number(head.cached_at);
     push_number(head.fresh_until);
+    push_number(head.stale_until);
     push_number(head.stale_if_error_until);
     push_number(head.negative ? 1 : 0);
     push(head.has_etag ? Text(env, text.first(head.etag_size)) : none);

@@ -12,6 +12,7 @@ enum Number : uint32_t {
   kSize,
   kCachedAt,
   kFreshUntil,
+  kStaleUntil,
   kStaleIfErrorUntil,
   // 1 when the entry is negative, else 0.
   kNegative,

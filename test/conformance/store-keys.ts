@@ -92,6 +92,13 @@ export function keyTests(make: MakeStore): void {
       ['an etag', { etag: 'W/"a, \u00e9 🐿"' }],
       ['an empty etag', { etag: '' }],
       ['no end', { freshUntil: Number.POSITIVE_INFINITY, staleIfErrorUntil: Number.POSITIVE_INFINITY }],
+      ['a time to be stale', { freshUntil: 2, staleUntil: 3.5, staleIfErrorUntil: 1 }],
+      ['a tag', { tags: ['t'], sequence: 0 }],
+      [
+        'tags and all else',
+        { etag: 'e', tags: ['é 🐿', '#', '{}', 'x'.repeat(256)], sequence: 2 ** 53 - 1, user: { a: 1 } },
+      ],
+      ['tags and text', { tags: ['a', 'b'], sequence: 7, user: 'two\n\nlines' }],
       ['times that are no whole numbers', { cachedAt: 1.5, freshUntil: 2.25 }],
       ['times before 1970', { cachedAt: -1, freshUntil: -0.5, staleIfErrorUntil: 0 }],
       ['text', { user: 'héllo' }],

@@ -80,8 +80,10 @@ export function metadataFor(size: number, more: Partial<Metadata> = {}): Metadat
     size,
     cachedAt: 1_700_000_000_000,
     freshUntil: 4_000_000_000_000,
+    staleUntil: more.freshUntil ?? 4_000_000_030_000,
     staleIfErrorUntil: 4_000_000_060_000,
     negative: false,
+    tags: [],
     ...more,
   }
 }

@@ -232,23 +232,29 @@ TEST_CASE("file format: metadata") {
   const std::vector<uint8_t> etag = {'"', 'e', '"'};
   const std::vector<uint8_t> user = {'{', '}'};
   const std::vector<uint8_t> codec = {'b', 'r'};
-  for (uint32_t has = 0; has < 64; has++) {
+  const std::vector<uint8_t> labels = {'7', '\n', 't'};
+  for (uint32_t has = 0; has < 256; has++) {
     const Metadata given{.cached_at = 1e12,
                          .fresh_until = (has & 1) != 0 ? 2e12 : Metadata::kNever,
+                         .stale_until = (has & 64) != 0 ? 4e12 : 0,
                          .stale_if_error_until = (has & 2) != 0 ? 3e12 : Metadata::kNever,
                          .negative = (has & 32) != 0,
                          .has_etag = (has & 4) != 0,
                          .has_user = (has & 8) != 0,
                          .has_codec = (has & 16) != 0,
+                         .has_labels = (has & 128) != 0,
                          .etag = etag,
                          .user = user,
-                         .codec = codec};
+                         .codec = codec,
+                         .labels = labels};
     const std::vector<uint8_t> bytes = Encode(given);
     Metadata parsed;
     REQUIRE(Parse(bytes, &parsed));
     CHECK(parsed.cached_at == given.cached_at);
     CHECK(parsed.fresh_until == given.fresh_until);
     CHECK(parsed.stale_if_error_until == given.stale_if_error_until);
+    CHECK(parsed.stale_until == std::max(given.stale_until, given.fresh_until));
+    CHECK(parsed.labels.size() == (given.has_labels ? labels.size() : 0));
     CHECK(parsed.negative == given.negative);
     CHECK(parsed.has_etag == given.has_etag);
     CHECK(parsed.user.size() == (given.has_user ? user.size() : 0));
@@ -262,14 +268,14 @@ TEST_CASE("file format: metadata") {
     CHECK(!Parse(longer, &parsed));
   }
   Metadata parsed;
-  std::vector<uint8_t> nan = Encode({.etag = {}, .user = {}, .codec = {}});
+  std::vector<uint8_t> nan = Encode({.etag = {}, .user = {}, .codec = {}, .labels = {}});
   std::fill(nan.begin() + 2, nan.end(), uint8_t{0xFF});
   CHECK(!Parse(nan, &parsed));
   CHECK(
       ExpiresOf(
-          {.fresh_until = 1001, .stale_if_error_until = 5, .etag = {}, .user = {}, .codec = {}}) ==
+          {.fresh_until = 1001, .stale_if_error_until = 5, .etag = {}, .user = {}, .codec = {}, .labels = {}}) ==
       2);
-  CHECK(ExpiresOf({.fresh_until = 5, .etag = {}, .user = {}, .codec = {}}) == kExpiresNever);
+  CHECK(ExpiresOf({.fresh_until = 5, .etag = {}, .user = {}, .codec = {}, .labels = {}}) == kExpiresNever);
 }
 
 TEST_CASE("file format: a blob's table") {

@@ -1,11 +1,10 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include <cstdio>
+#include <iostream>
 
-int main(int count, char** arguments) {
-  // What was said is said, even if the process dies of a signal behind it.
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-  doctest::Context context(count, arguments);
-  return context.run();
+int main(int argc, char** argv) {
+  // A process that dies takes what was not written yet with it, and with that, which case it was.
+  std::cout << std::unitbuf;
+  return doctest::Context(argc, argv).run();
 }

@@ -60,10 +60,11 @@ TEST_CASE("memory store: threads see the last write, or one that overlaps, or no
                      << sum.configured << " configured, " << stats.evictions << " evictions, "
                      << sum.told << " told, most committed " << memory.most << " B");
       CHECK(stats.pinned_bytes == 0);
-      CHECK(stats.evictions > 0);
       CHECK(stats.bytes <= stats.max_bytes);
-      CHECK(sum.joined > 0);
-      CHECK(sum.filled > 0);
+      // How much was tried in that time is the machine's affair: said, not asserted.
+      WARN(stats.evictions > 0);
+      WARN(sum.joined > 0);
+      WARN(sum.filled > 0);
       // However the bound was changed meanwhile, it was never passed (I4).
       CHECK(memory.most <= Actor::kMostBytes);
     }

@@ -31,6 +31,7 @@ export function compressed(store: Store, option: CompressionOption): Store {
  */
 export class CompressedStore implements Store {
   readonly name: string
+  readonly outlives: boolean
   readonly #inner: Store
   readonly #codec: ChunkCodec
   readonly #chunkBytes: number
@@ -43,6 +44,7 @@ export class CompressedStore implements Store {
       )
     }
     this.name = inner.name
+    this.outlives = inner.outlives === true
     this.#inner = inner
     this.#codec = codec
     this.#chunkBytes = chunkBytes

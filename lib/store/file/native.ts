@@ -24,7 +24,7 @@ import {
 } from '../store.js'
 import { failure, openFailure } from './failure.js'
 import type { Change, FileStore, FileStoreStats, RecoverySummary } from './file-store.js'
-import { decodeMetadata, encodeMetadata } from './format/metadata.js'
+import { decodeMetadata, encodeMetadata, inDoubt } from './format/metadata.js'
 import type { BlobHost, BlobInfo } from './native/blob-entry.js'
 import { type NativeDraftHost, NativeFileDraft } from './native/draft.js'
 import type { NativeEntry } from './native/found.js'
@@ -53,6 +53,7 @@ const MOST_UNWRITTEN = 1000
  */
 class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   readonly name = 'file'
+  readonly outlives = true
   readonly #config: FileConfig
   readonly #addon: Addon
   readonly #drafts = new Set<NativeFileDraft>()
@@ -481,7 +482,7 @@ function listed(
   if (stored === undefined) return undefined
   const { metadata } = stored
   const doubt = page[at + 2] as boolean
-  return [page[at] as string, doubt ? { ...metadata, freshUntil: 0, staleIfErrorUntil: 0 } : metadata]
+  return [page[at] as string, doubt ? inDoubt(metadata) : metadata]
 }
 
 function noRoom(): Error {

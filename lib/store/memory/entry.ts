@@ -1,4 +1,5 @@
 import type { PolicyNode } from '../../policy/policy.js'
+import { NO_TAGS, usefulUntil } from '../metadata.js'
 import type { Metadata } from '../store.js'
 import type { Account } from './ledger.js'
 import type { Value } from './value.js'
@@ -30,7 +31,7 @@ export interface Entry extends PolicyNode<Entry>, Timed, Account {
 
 /** Until when the entry may be of use, in whole epoch milliseconds; `Infinity` is for ever. */
 export function deadlineOf({ metadata }: Entry): number {
-  return Math.ceil(Math.max(metadata!.freshUntil, metadata!.staleIfErrorUntil))
+  return Math.ceil(usefulUntil(metadata!))
 }
 
 /** Bytes of an entry beside its value. */
@@ -38,6 +39,7 @@ export function headBytesOf(key: string, metadata: Metadata | undefined): number
   let bytes = ENTRY_OVERHEAD + textBytes(key)
   if (metadata?.etag !== undefined) bytes += STRING_OVERHEAD + textBytes(metadata.etag)
   if (metadata?.user !== undefined) bytes += jsonBytes(metadata.user)
+  for (const tag of metadata?.tags ?? NO_TAGS) bytes += ITEM_BYTES + STRING_OVERHEAD + textBytes(tag)
   return bytes
 }
 

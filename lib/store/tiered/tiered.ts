@@ -44,6 +44,7 @@ const MAX_PROMOTIONS = 64
 export class TieredStore implements Store, Tiers {
   readonly name: string
   readonly tiers: Tiers = this
+  readonly outlives: boolean
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
   told = 0
   readonly #levels: readonly Level[]
@@ -70,6 +71,7 @@ export class TieredStore implements Store, Tiers {
     this.#below = this.#levels.slice(1)
     this.#options = options
     this.#firstHits = options.promotion === 'second-hit' ? new FirstHits() : undefined
+    this.outlives = stores.some((store) => store.outlives === true)
     this.name = this.#first.store.name
     if (this.#first.store.set !== undefined) this.set = this.#setAtOnce
   }

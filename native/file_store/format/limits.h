@@ -14,6 +14,7 @@ constexpr uint64_t kMostPacked = 1024 * 1024;
 constexpr uint64_t kMostEtag = 4096;
 constexpr uint64_t kMostUser = 64 * 1024;
 constexpr uint64_t kMostCodecName = 64;
+constexpr uint64_t kMostLabels = 32 * 1024;
 constexpr uint8_t kLeastChunkPower = 12;
 constexpr uint8_t kMostChunkPower = 20;
 constexpr uint64_t kLeastSegment = 1024 * 1024;

@@ -9,8 +9,16 @@
 namespace drey::file {
 namespace {
 
-enum Presence : uint8_t { kFresh = 1, kStale = 2, kEtag = 4, kUser = 8, kCodec = 16 };
-constexpr uint8_t kAllPresence = 31;
+enum Presence : uint8_t {
+  kFresh = 1,
+  kStaleIfError = 2,
+  kEtag = 4,
+  kUser = 8,
+  kCodec = 16,
+  kStale = 32,
+  kLabels = 64,
+};
+constexpr uint8_t kAllPresence = 127;
 constexpr uint8_t kNegative = 1;
 
 // Takes from the front of a slice, as long as there is enough.
@@ -72,7 +80,10 @@ bool Parse(Slice bytes, Metadata* metadata) noexcept {
   Taker taker(bytes.subspan(2));
   metadata->cached_at = taker.Time();
   if ((presence & kFresh) != 0) metadata->fresh_until = taker.Time();
-  if ((presence & kStale) != 0) metadata->stale_if_error_until = taker.Time();
+  if ((presence & kStaleIfError) != 0) metadata->stale_if_error_until = taker.Time();
+  metadata->stale_until =
+      (presence & kStale) != 0 ? taker.Time() : metadata->fresh_until;
+  if (metadata->stale_until < metadata->fresh_until) return false;
   if ((presence & kEtag) != 0) {
     metadata->has_etag = true;
     metadata->etag = taker.Take(taker.Length(2));
@@ -87,6 +98,11 @@ bool Parse(Slice bytes, Metadata* metadata) noexcept {
     metadata->has_codec = true;
     metadata->codec = taker.Take(taker.Length(1));
     if (metadata->codec.empty() || metadata->codec.size() > kMostCodecName) return false;
+  }
+  if ((presence & kLabels) != 0) {
+    metadata->has_labels = true;
+    metadata->labels = taker.Take(taker.Length(2));
+    if (metadata->labels.size() > kMostLabels) return false;
   }
   return taker.Ended();
 }
@@ -103,8 +119,12 @@ std::vector<uint8_t> Encode(const Metadata& metadata) {
     AppendTime(bytes, metadata.fresh_until);
   }
   if (metadata.stale_if_error_until != Metadata::kNever) {
-    presence |= kStale;
+    presence |= kStaleIfError;
     AppendTime(bytes, metadata.stale_if_error_until);
+  }
+  if (metadata.stale_until > metadata.fresh_until) {
+    presence |= kStale;
+    AppendTime(bytes, metadata.stale_until);
   }
   if (metadata.has_etag) {
     presence |= kEtag;
@@ -121,12 +141,18 @@ std::vector<uint8_t> Encode(const Metadata& metadata) {
     AppendLength(bytes, metadata.codec.size(), 1);
     Append(bytes, metadata.codec);
   }
+  if (metadata.has_labels) {
+    presence |= kLabels;
+    AppendLength(bytes, metadata.labels.size(), 2);
+    Append(bytes, metadata.labels);
+  }
   bytes[0] = static_cast<uint8_t>(presence);
   return bytes;
 }
 
 uint32_t ExpiresOf(const Metadata& metadata) noexcept {
-  const double until = std::max(metadata.fresh_until, metadata.stale_if_error_until);
+  const double until = std::max(
+      {metadata.fresh_until, metadata.stale_until, metadata.stale_if_error_until});
   const double seconds = std::ceil(until / 1000);
   if (!(seconds < static_cast<double>(kExpiresNever))) return kExpiresNever;
   return seconds <= 0 ? 0 : static_cast<uint32_t>(seconds);

@@ -15,14 +15,18 @@ struct Metadata {
 
   double cached_at = 0;
   double fresh_until = kNever;
+  // Counts where it is later than that.
+  double stale_until = 0;
   double stale_if_error_until = kNever;
   bool negative = false;
   bool has_etag = false;
   bool has_user = false;
   bool has_codec = false;
+  bool has_labels = false;
   Slice etag;
   Slice user;
   Slice codec;
+  Slice labels;
 };
 
 // Its slices point into `bytes`. False when it is not as the format says.

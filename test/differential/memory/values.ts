@@ -67,18 +67,27 @@ const users = fc.oneof(
   fc.constantFrom<unknown>({ text: 'x'.repeat(3000) }, { text: 'y'.repeat(60_000) }, null, false, 0, ''),
 )
 
+const tagLists = fc.array(fc.constantFrom('t', 'é 🐿', '#', '{"a":1}', 'x'.repeat(256)), {
+  minLength: 1,
+  maxLength: 100,
+})
+
 /** Metadata but for the size. */
 export const heads: fc.Arbitrary<Partial<Metadata>> = fc
   .record({
     cachedAt: fc.oneof(fc.constant(NOW), times.filter(Number.isFinite)),
     freshUntil: times,
+    staleFor: fc.constantFrom(0, 0, 1, 5000),
     staleIfErrorUntil: times,
+    labels: fc.option(fc.record({ tags: tagLists, sequence: fc.nat() }), { nil: undefined }),
     negative: fc.boolean(),
     etag: fc.option(etags, { nil: undefined }),
     user: fc.option(users, { nil: undefined }),
   })
-  .map(({ etag, user, ...head }) => ({
+  .map(({ etag, user, staleFor, labels, ...head }) => ({
     ...head,
+    staleUntil: head.freshUntil + staleFor,
+    ...labels,
     ...(etag === undefined ? {} : { etag }),
     ...(user === undefined ? {} : { user }),
   }))
@@ -87,7 +96,9 @@ export function metadataOf(size: number, head: Partial<Metadata>): Metadata {
   return {
     cachedAt: NOW,
     freshUntil: Number.POSITIVE_INFINITY,
+    staleUntil: Number.POSITIVE_INFINITY,
     staleIfErrorUntil: Number.POSITIVE_INFINITY,
+    tags: [],
     ...head,
     // A negative entry has no value.
     negative: size === 0 && head.negative === true,

@@ -149,9 +149,11 @@ std::vector<std::vector<uint8_t>> Seeds() {
                                                   .fresh_until = 2e12,
                                                   .has_etag = true,
                                                   .has_user = true,
+                                                  .has_labels = true,
                                                   .etag = etag,
                                                   .user = etag,
-                                                  .codec = {}})));
+                                                  .codec = {},
+                                                  .labels = etag})));
   for (const std::string& name : {SegmentName(77), ImageName(5), kBlob.ToString()}) {
     seeds.push_back(With(kName, std::vector<uint8_t>(name.begin(), name.end())));
   }

@@ -22,7 +22,7 @@ function opened(store: DistantStore) {
 }
 
 function metadataOf(size: number) {
-  return { size, cachedAt: 0, freshUntil: 1, staleIfErrorUntil: 1, negative: false }
+  return { size, cachedAt: 0, freshUntil: 1, staleUntil: 1, staleIfErrorUntil: 1, negative: false, tags: [] }
 }
 
 it('misses nothing that comes at the very moment at which it had all, and writes one piece at a time', async () => {

@@ -16,11 +16,21 @@ const time = fc.oneof(fc.nat(), fc.double({ noNaN: true, min: 0 }), fc.constant(
 const head = {
   cachedAt: time,
   freshUntil: time,
+  staleUntil: time,
   staleIfErrorUntil: time,
+  tags: fc.constant<readonly string[]>([]),
   etag: fc.string(),
   user: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value))),
 }
-const required = ['size', 'cachedAt', 'freshUntil', 'staleIfErrorUntil', 'negative'] as const
+const required = [
+  'size',
+  'cachedAt',
+  'freshUntil',
+  'staleUntil',
+  'staleIfErrorUntil',
+  'negative',
+  'tags',
+] as const
 const note: fc.Arbitrary<Note> = fc.oneof(
   fc.constantFrom(WHOLE, AGAIN, ALONE),
   fc.record({
@@ -91,8 +101,11 @@ it('what it has cannot be changed', () => {
     size: 1,
     cachedAt: 1,
     freshUntil: 2,
+    staleUntil: 2,
     staleIfErrorUntil: 3,
     negative: false,
+    tags: ['t'],
+    sequence: 1,
     user: { a: [1] },
   }
   const got = decodeNote(encodeNote({ kind: 'body', metadata }))

@@ -180,13 +180,22 @@ overStores((kind) => {
 })
 
 describe('what is confirmed', () => {
-  const before = { size: 1, etag: 'e', cachedAt: 0, freshUntil: 60, staleIfErrorUntil: 100, negative: false }
-  const freshness = { ttl: 1000, staleIfError: 10, negativeTtl: 1 }
-  const none = { ttl: undefined, staleIfError: undefined, user: undefined }
+  const before = {
+    size: 1,
+    etag: 'e',
+    cachedAt: 0,
+    freshUntil: 60,
+    staleUntil: 60,
+    staleIfErrorUntil: 100,
+    negative: false,
+    tags: [],
+  }
+  const freshness = { ttl: 1000, staleWhileRevalidate: 0, staleIfError: 10, negativeTtl: 1, jitter: 0 }
+  const none = { ttl: undefined, staleWhileRevalidate: undefined, staleIfError: undefined, user: undefined }
 
   it('is fresh for as long as its result says, else the call, else as it was', () => {
     const at = (head: object, call: object) => {
-      const meta = confirmedMetadata({ ...before, user: 'u' }, { ...none, ...head }, call, freshness, 500)
+      const meta = confirmedMetadata({ ...before, user: 'u' }, { ...none, ...head }, call, freshness, 500, 0)
       return [meta.freshUntil, meta.staleIfErrorUntil, meta.user, meta.etag, meta.cachedAt]
     }
     expect(at({}, {})).toEqual([560, 600, 'u', 'e', 500])
@@ -199,16 +208,25 @@ describe('what is confirmed', () => {
     const ever = {
       ...before,
       freshUntil: Number.POSITIVE_INFINITY,
+      staleUntil: Number.POSITIVE_INFINITY,
       staleIfErrorUntil: Number.POSITIVE_INFINITY,
     }
-    const meta = confirmedMetadata(ever, { ...none, ttl: 5 }, {}, freshness, 500)
+    const meta = confirmedMetadata(ever, { ...none, ttl: 5 }, {}, freshness, 500, 0)
     expect([meta.freshUntil, meta.staleIfErrorUntil]).toEqual([505, 515])
-    expect(confirmedMetadata(ever, none, {}, freshness, 500).freshUntil).toBe(Number.POSITIVE_INFINITY)
+    expect(confirmedMetadata(ever, none, {}, freshness, 500, 0).freshUntil).toBe(Number.POSITIVE_INFINITY)
   })
 })
 
 it('knows a fresh entry', () => {
-  const meta = { size: 0, cachedAt: 100, freshUntil: 200, staleIfErrorUntil: 200, negative: false }
+  const meta = {
+    size: 0,
+    cachedAt: 100,
+    freshUntil: 200,
+    staleUntil: 200,
+    staleIfErrorUntil: 200,
+    negative: false,
+    tags: [],
+  }
   expect([99, 100, 199, 200].map((now) => isFresh(meta, now))).toEqual([false, true, true, false])
 })
 

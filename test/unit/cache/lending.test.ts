@@ -54,8 +54,10 @@ function entry(): { readonly reader: BodyReader; readonly value: Buffer; readonl
     size: SIZE,
     cachedAt: 0,
     freshUntil: 1,
+    staleUntil: 1,
     staleIfErrorUntil: 1,
     negative: false,
+    tags: [],
   }
   const stored: StoredEntry = {
     metadata,
@@ -120,6 +122,8 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
         },
       },
       declared: undefined,
+      isInvalidated: () => false,
+      abandon: () => false,
       metadata: () => {
         throw new Error('never whole')
       },

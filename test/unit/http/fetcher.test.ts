@@ -119,6 +119,21 @@ describe('httpFetcher', () => {
     expect(it.origin.count('/a')).toBe(stored ? 1 : 2)
   })
 
+  test.each([
+    ['max-age=60, stale-while-revalidate=30', 29, 'stale'],
+    ['max-age=60, stale-while-revalidate=30', 30, 'miss'],
+    ['max-age=60, stale-while-revalidate=30, must-revalidate', 0, 'miss'],
+    ['s-maxage=60, stale-while-revalidate=30', 29, 'stale'],
+    ['max-age=60', 0, 'miss'],
+  ])('%s: %i s after its end, it is a %s', async (cacheControl, seconds, outcome) => {
+    await using it = await bench()
+    it.origin.on('/a', { headers: ['Cache-Control', cacheControl], body: 'x' })
+    await it.text('/a')
+    it.clock.advance(60_000 + seconds * 1000)
+    const found = await it.get('/a')
+    expect([found.outcome, await found.text()]).toEqual([outcome, 'x'])
+  })
+
   test('asks conditionally, and a 304 keeps the body', async () => {
     await using it = await bench()
     it.origin.on('/a', (seen) =>

@@ -134,7 +134,7 @@ export function identityOf({ lo, hi }: { readonly lo: number; readonly hi: numbe
 }
 
 /** Until when an entry is of use, in whole epoch seconds, rounded up. */
-export function expiryOf(freshUntil: number, staleIfErrorUntil: number): number {
-  const until = Math.ceil(Math.max(freshUntil, staleIfErrorUntil) / 1000)
+export function expiryOf(usefulUntil: number): number {
+  const until = Math.ceil(usefulUntil / 1000)
   return until >= 0xffffffff ? 0xffffffff : Math.max(0, until)
 }

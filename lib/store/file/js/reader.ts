@@ -1,7 +1,7 @@
 import { IN_HAND, type Metadata, type StoredEntry } from '../../store.js'
 import { codeOf, readInto } from '../env.js'
 import { CHUNK_ENTRY, CODEC } from '../format/chunk.js'
-import { decodeMetadata } from '../format/metadata.js'
+import { decodeMetadata, inDoubt } from '../format/metadata.js'
 import { pad8 } from '../format/numbers.js'
 import {
   blobSequenceOf,
@@ -142,7 +142,7 @@ async function readRecord(
 
 /** An entry in doubt can be revalidated with its origin, and nothing else. */
 function doubted(metadata: Metadata, sequence: number, doubt: number): Metadata {
-  return sequence < doubt ? { ...metadata, freshUntil: 0, staleIfErrorUntil: 0 } : metadata
+  return sequence < doubt ? inDoubt(metadata) : metadata
 }
 
 /** What cannot be decompressed although its checksum is right was written so. */

@@ -184,7 +184,7 @@ function describe(head: RecordHead, offset: number, bytes: Buffer, at: number, s
     ...common,
     lo,
     hi,
-    expires: expiryOf(until, until),
+    expires: expiryOf(until),
     blobUnits: blob ? unitsOf(blobBytes(shape)) : 0,
     blobSequence: blob ? blobSequenceOf(bytes, at) : 0,
     endsBatch: false,

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../../clock.js'
 import type { ContentHint } from '../../../compression/index.js'
 import { ClosedError, ConfigError } from '../../../errors.js'
+import { usefulUntil } from '../../metadata.js'
 import type { Draft, Later, Metadata, StoreContext, StoredEntry } from '../../store.js'
 import { codeOf, type Env, systemEnv } from '../env.js'
 import { failure } from '../failure.js'
@@ -54,6 +55,7 @@ const LOOKS = 8
  */
 export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   readonly name = 'file'
+  readonly outlives = true
   readonly lane: ReadLane
   readonly #config: FileConfig
   readonly #seams: FileSeams
@@ -410,7 +412,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
           put.onTaken?.()
           return
         }
-        const ends = expiryOf(metadata.freshUntil, metadata.staleIfErrorUntil)
+        const ends = expiryOf(usefulUntil(metadata))
         const entry = { lo: id.lo, hi: id.hi, sequence, segment, offset, length, blobUnits }
         put.onVisible?.()
         index.put({

@@ -6,13 +6,16 @@ import {
   ETAG_AT,
   ETAG_SIZE,
   FRESH_UNTIL,
+  LABELS_AT,
+  LABELS_SIZE,
   NEGATIVE,
   SIZE,
   STALE_IF_ERROR_UNTIL,
+  STALE_UNTIL,
   USER_AT,
   USER_SIZE,
 } from '../../../native/file-numbers.js'
-import { parseUser } from '../../memory/native/metadata.js'
+import { decodeLabels, NO_TAGS, parseUser, UNTAGGED } from '../../metadata.js'
 import type { Metadata, StoredEntry } from '../../store.js'
 
 /** An entry that a native store opened, and which one of its key that is, so that it can be revised. */
@@ -20,7 +23,7 @@ export interface NativeEntry extends StoredEntry {
   readonly sequence: number
 }
 
-/** Metadata of what was found; `memory` has its texts. Undefined when the user's part is no JSON. */
+/** Metadata of what was found; `memory` has its texts. Undefined when the user's part is no JSON, or the labels are none. */
 export function foundMetadata(numbers: Float64Array, memory: Buffer): Metadata | undefined {
   const etagSize = numbers[ETAG_SIZE]!
   const userSize = numbers[USER_SIZE]!
@@ -29,19 +32,28 @@ export function foundMetadata(numbers: Float64Array, memory: Buffer): Metadata |
   const size = numbers[SIZE]!
   const cachedAt = numbers[CACHED_AT]!
   const freshUntil = doubt ? 0 : numbers[FRESH_UNTIL]!
+  const staleUntil = doubt ? 0 : numbers[STALE_UNTIL]!
   const staleIfErrorUntil = doubt ? 0 : numbers[STALE_IF_ERROR_UNTIL]!
   const negative = numbers[NEGATIVE] === 1
-  if (etagSize < 0 && userSize < 0) return { size, cachedAt, freshUntil, staleIfErrorUntil, negative }
+  const labelsSize = numbers[LABELS_SIZE]!
+  if (etagSize < 0 && userSize < 0 && labelsSize < 0) {
+    return { size, cachedAt, freshUntil, staleUntil, staleIfErrorUntil, negative, tags: NO_TAGS }
+  }
   const etag = textAt(memory, numbers[ETAG_AT]!, etagSize)
   const text = textAt(memory, numbers[USER_AT]!, userSize)
   const user = text === undefined ? undefined : userOf(text)
   if (text !== undefined && user === undefined) return undefined
+  const labelText = textAt(memory, numbers[LABELS_AT]!, labelsSize)
+  const labels = labelText === undefined ? UNTAGGED : decodeLabels(labelText)
+  if (labels === undefined) return undefined
   return {
     size,
     cachedAt,
     freshUntil,
+    staleUntil,
     staleIfErrorUntil,
     negative,
+    ...labels,
     ...(etag === undefined ? {} : { etag }),
     ...(user === undefined ? {} : { user }),
   }

@@ -1,11 +1,12 @@
+import { UNTAGGED } from '../../metadata.js'
 import type { Metadata } from '../../store.js'
 import type { NativeStore } from './host.js'
-import { parseUser } from './metadata.js'
+import { readUserText } from './metadata.js'
 
 /** Entries that a scan takes at once. */
 const SCANNED_AT_ONCE = 256
 /** What `memoryList` gives for each. */
-const LISTED = 8
+const LISTED = 9
 
 /** The entries of the store, as `Store.entries`. */
 export function* listing(store: NativeStore): Generator<readonly [string, Metadata], void, undefined> {
@@ -21,18 +22,19 @@ export function* listing(store: NativeStore): Generator<readonly [string, Metada
 }
 
 function listedEntry(listed: readonly unknown[], at: number): readonly [string, Metadata] {
-  const [key, size, cachedAt, freshUntil, staleIfErrorUntil, negative, etag, user] = listed.slice(
+  const [key, size, cachedAt, freshUntil, staleUntil, staleIfErrorUntil, negative, etag, user] = listed.slice(
     at,
     at + LISTED,
-  ) as [string, number, number, number, number, number, string | undefined, string | undefined]
+  ) as [string, number, number, number, number, number, number, string | undefined, string | undefined]
   const metadata = {
     size,
     cachedAt,
     freshUntil,
+    staleUntil,
     staleIfErrorUntil,
     negative: negative === 1,
     ...(etag === undefined ? {} : { etag }),
-    ...(user === undefined ? {} : { user: parseUser(user) }),
+    ...(user === undefined ? UNTAGGED : readUserText(user)),
   }
   return [key, metadata]
 }

@@ -86,7 +86,7 @@ async function write(): Promise<{ readonly dir: string; readonly expected: Expec
   await mustPut(store, 'empty', Buffer.alloc(0), { metadata: metadataFor(0, { negative: true }) })
   await putKinds(store, 'evicted')
   const never = Number.POSITIVE_INFINITY
-  const forever = { freshUntil: never, staleIfErrorUntil: never }
+  const forever = { freshUntil: never, staleUntil: never, staleIfErrorUntil: never }
   await mustPut(store, 'blob', bytesOf(30_000, 'blob'), { metadata: metadataFor(30_000, forever) })
   await mustPut(store, 'blob overwritten', bytesOf(20_000, 'old'))
   await mustPut(store, 'blob overwritten', bytesOf(21_000, 'new'))
@@ -154,7 +154,16 @@ async function write(): Promise<{ readonly dir: string; readonly expected: Expec
 /** Infinity is written as null. */
 function metadataFrom(json: Metadata): Metadata {
   const never = Number.POSITIVE_INFINITY
-  return { ...json, freshUntil: json.freshUntil ?? never, staleIfErrorUntil: json.staleIfErrorUntil ?? never }
+  const freshUntil = json.freshUntil ?? never
+  // Directories of before do not say when what is stale may still answer, and have no tags.
+  const { staleUntil = freshUntil, tags = [] } = json
+  return {
+    ...json,
+    freshUntil,
+    staleUntil: staleUntil ?? never,
+    staleIfErrorUntil: json.staleIfErrorUntil ?? never,
+    tags,
+  }
 }
 
 describe('a directory of format version', () => {

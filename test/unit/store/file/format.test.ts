@@ -271,18 +271,35 @@ describe('a record', () => {
 
 describe('metadata', () => {
   const time = fc.oneof(fc.double({ noNaN: true }), fc.constant(Number.POSITIVE_INFINITY), fc.integer())
-  const metadata = fc.record(
-    {
-      size: fc.nat(),
-      cachedAt: time,
-      freshUntil: time,
-      staleIfErrorUntil: time,
-      negative: fc.boolean(),
-      etag: fc.string({ maxLength: 40, unit: 'grapheme' }),
-      user: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown),
-    },
-    { requiredKeys: ['size', 'cachedAt', 'freshUntil', 'staleIfErrorUntil', 'negative'] },
-  )
+  const metadata = fc
+    .record(
+      {
+        size: fc.nat(),
+        cachedAt: time,
+        freshUntil: time,
+        staleIfErrorUntil: time,
+        staleFor: fc.constantFrom(0, 1, 1000),
+        labels: fc.oneof(
+          fc.constant({ tags: [] }),
+          fc.record({ tags: fc.array(fc.constantFrom('t', 'ü'), { minLength: 1 }), sequence: fc.nat() }),
+        ),
+        negative: fc.boolean(),
+        etag: fc.string({ maxLength: 40, unit: 'grapheme' }),
+        user: fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown),
+      },
+      {
+        requiredKeys: [
+          'size',
+          'cachedAt',
+          'freshUntil',
+          'staleFor',
+          'staleIfErrorUntil',
+          'negative',
+          'labels',
+        ],
+      },
+    )
+    .map(({ staleFor, labels, ...some }) => ({ ...some, staleUntil: some.freshUntil + staleFor, ...labels }))
 
   test('goes there and back, and is refused when it is cut or longer', () => {
     fc.assert(
@@ -292,7 +309,9 @@ describe('metadata', () => {
         (some, codecName) => {
           const bytes = encodeMetadata(some, codecName)!
           expect(decodeMetadata(bytes, some.size)).toEqual({ metadata: some, codecName })
-          expect(endIn(bytes, 0, bytes.length)).toBe(Math.max(some.freshUntil, some.staleIfErrorUntil))
+          expect(endIn(bytes, 0, bytes.length)).toBe(
+            Math.max(some.freshUntil, some.staleUntil, some.staleIfErrorUntil),
+          )
           for (let length = 0; length < bytes.length; length += 1) {
             expect(decodeMetadata(bytes.subarray(0, length), 1)).toBeUndefined()
           }
@@ -303,7 +322,15 @@ describe('metadata', () => {
   })
 
   test('that is too long, or has a time that is none, is not encoded', () => {
-    const some = { size: 0, cachedAt: 0, freshUntil: 0, staleIfErrorUntil: 0, negative: false }
+    const some = {
+      size: 0,
+      cachedAt: 0,
+      freshUntil: 0,
+      staleUntil: 0,
+      staleIfErrorUntil: 0,
+      negative: false,
+      tags: [],
+    }
     expect(encodeMetadata({ ...some, etag: 'x'.repeat(4097) })).toBeUndefined()
     expect(encodeMetadata({ ...some, user: 'x'.repeat(65_535) })).toBeUndefined()
     expect(encodeMetadata({ ...some, cachedAt: Number.NaN })).toBeUndefined()

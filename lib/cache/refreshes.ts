@@ -1,0 +1,116 @@
+import type { Clock } from '../clock.js'
+import { ClosedError, OverloadedError } from '../errors.js'
+import { createLimiter, type Limiter } from '../resilience/limiter/limiter.js'
+import type { FetchOptions } from './cache.js'
+import type { Fetcher } from './fetcher.js'
+
+/** How refreshes are paced. */
+export interface RefreshConfig {
+  readonly strategy: 'pool' | 'all'
+  readonly concurrency: number
+  readonly queue: number
+}
+
+/** What the refreshes of a cache do, and did. */
+export interface RefreshStats {
+  /** Under way now. */
+  readonly running: number
+  /** Waiting for their turn. */
+  readonly waiting: number
+  /** Ended: the entry was fetched anew or confirmed, or another thread was at it. */
+  readonly done: number
+  /** Ended by an error of the origin, or a timeout: told by `refresh-error`. */
+  readonly failed: number
+  /** Not begun: too many waited. */
+  readonly dropped: number
+}
+
+/**
+ * Fetches in the background what somebody was given stale, or asked to be fetched anew.
+ *
+ * Invariants: a key is in `#keys` from `schedule` until its refresh has ended, so that there is one at most; what
+ * does not find a place in the line is dropped and counted, and whoever asks for the key next may schedule it again.
+ */
+export class Refreshes {
+  readonly #renew: (key: string, fetcher: Fetcher, options: FetchOptions) => Promise<void>
+  readonly #onError: (key: string, error: unknown) => void
+  readonly #limiter: Limiter | undefined
+  readonly #keys = new Set<string>()
+  #running = 0
+  #done = 0
+  #failed = 0
+  #dropped = 0
+
+  /** `renew` resolves when the key was fetched anew; what it rejects with is told to `onError`. */
+  constructor(
+    { strategy, concurrency, queue }: RefreshConfig,
+    clock: Clock,
+    renew: (key: string, fetcher: Fetcher, options: FetchOptions) => Promise<void>,
+    onError: (key: string, error: unknown) => void,
+  ) {
+    this.#renew = renew
+    this.#onError = onError
+    if (strategy === 'pool') this.#limiter = createLimiter({ name: 'refresh', concurrency, queue }, clock)
+  }
+
+  /** Says whether `key` is going to be refreshed by this call: not when it is scheduled already, or too many wait. */
+  schedule(key: string, fetcher: Fetcher, options: FetchOptions): boolean {
+    if (this.#keys.has(key)) return false
+    const stats = this.#limiter?.stats()
+    if (stats !== undefined && stats.active >= stats.limit && waitingOf(stats) >= stats.queue) {
+      this.#dropped += 1
+      return false
+    }
+    this.#keys.add(key)
+    const run = async (): Promise<void> => {
+      this.#running += 1
+      try {
+        await this.#renew(key, fetcher, options)
+      } finally {
+        this.#running -= 1
+      }
+    }
+    const ended = this.#limiter === undefined ? run() : this.#limiter.run(run)
+    ended.then(
+      () => {
+        this.#keys.delete(key)
+        this.#done += 1
+      },
+      (error) => {
+        this.#keys.delete(key)
+        this.#count(key, error)
+      },
+    )
+    return true
+  }
+
+  stats(): RefreshStats {
+    const limiter = this.#limiter?.stats()
+    return {
+      running: this.#running,
+      waiting: limiter === undefined ? 0 : waitingOf(limiter),
+      done: this.#done,
+      failed: this.#failed,
+      dropped: this.#dropped,
+    }
+  }
+
+  /** Begins none from here on. Those that run are the cache's to end. */
+  close(): void {
+    // What is held is let go when the fills have ended, and nobody waits for that here.
+    void this.#limiter?.close()
+  }
+
+  #count(key: string, error: unknown): void {
+    if (error instanceof OverloadedError || error instanceof ClosedError) {
+      this.#dropped += 1
+      return
+    }
+    this.#failed += 1
+    this.#onError(key, error)
+  }
+}
+
+function waitingOf({ waiting }: ReturnType<Limiter['stats']>): number {
+  return waiting.low + waiting.normal + waiting.high + waiting.critical
+}
