@@ -50,7 +50,8 @@ inline std::vector<uint8_t> MetadataOf(double fresh_until = file::Metadata::kNev
                        .stale_if_error_until = fresh_until,
                        .etag = {},
                        .user = {},
-                       .codec = {}, .labels = {}});
+                       .codec = {},
+                       .labels = {}});
 }
 
 // Bytes that a reader recognises: of key, version and length.

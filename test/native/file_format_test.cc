@@ -271,11 +271,14 @@ TEST_CASE("file format: metadata") {
   std::vector<uint8_t> nan = Encode({.etag = {}, .user = {}, .codec = {}, .labels = {}});
   std::fill(nan.begin() + 2, nan.end(), uint8_t{0xFF});
   CHECK(!Parse(nan, &parsed));
-  CHECK(
-      ExpiresOf(
-          {.fresh_until = 1001, .stale_if_error_until = 5, .etag = {}, .user = {}, .codec = {}, .labels = {}}) ==
-      2);
-  CHECK(ExpiresOf({.fresh_until = 5, .etag = {}, .user = {}, .codec = {}, .labels = {}}) == kExpiresNever);
+  CHECK(ExpiresOf({.fresh_until = 1001,
+                   .stale_if_error_until = 5,
+                   .etag = {},
+                   .user = {},
+                   .codec = {},
+                   .labels = {}}) == 2);
+  CHECK(ExpiresOf({.fresh_until = 5, .etag = {}, .user = {}, .codec = {}, .labels = {}}) ==
+        kExpiresNever);
 }
 
 TEST_CASE("file format: a blob's table") {

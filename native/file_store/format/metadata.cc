@@ -81,8 +81,7 @@ bool Parse(Slice bytes, Metadata* metadata) noexcept {
   metadata->cached_at = taker.Time();
   if ((presence & kFresh) != 0) metadata->fresh_until = taker.Time();
   if ((presence & kStaleIfError) != 0) metadata->stale_if_error_until = taker.Time();
-  metadata->stale_until =
-      (presence & kStale) != 0 ? taker.Time() : metadata->fresh_until;
+  metadata->stale_until = (presence & kStale) != 0 ? taker.Time() : metadata->fresh_until;
   if (metadata->stale_until < metadata->fresh_until) return false;
   if ((presence & kEtag) != 0) {
     metadata->has_etag = true;
@@ -151,8 +150,8 @@ std::vector<uint8_t> Encode(const Metadata& metadata) {
 }
 
 uint32_t ExpiresOf(const Metadata& metadata) noexcept {
-  const double until = std::max(
-      {metadata.fresh_until, metadata.stale_until, metadata.stale_if_error_until});
+  const double until =
+      std::max({metadata.fresh_until, metadata.stale_until, metadata.stale_if_error_until});
   const double seconds = std::ceil(until / 1000);
   if (!(seconds < static_cast<double>(kExpiresNever))) return kExpiresNever;
   return seconds <= 0 ? 0 : static_cast<uint32_t>(seconds);

@@ -91,8 +91,8 @@ class Bench {
 
 void Set(FileStore& store, uint64_t size, uint64_t count, uint64_t at_a_time, uint64_t keys) {
   const std::vector<uint8_t> value(size, 7);
-  const std::vector<uint8_t> metadata =
-      Encode(Metadata{.cached_at = 1e12, .fresh_until = 4e12, .etag = {}, .user = {}, .codec = {}, .labels = {}});
+  const std::vector<uint8_t> metadata = Encode(Metadata{
+      .cached_at = 1e12, .fresh_until = 4e12, .etag = {}, .user = {}, .codec = {}, .labels = {}});
   const StoredChunk chunk{.codec = 0, .raw = static_cast<uint32_t>(size), .stored = value};
   Window window(at_a_time);
   for (uint64_t at = 0; at < count; at++) {
