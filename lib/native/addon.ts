@@ -183,6 +183,8 @@ export interface Addon {
   readonly fileFailure: (operation: number) => [string, string, number]
   /** Writes what FILE_STATS names. */
   readonly fileStats: (store: number, out: Float64Array) => void
+  /** From here on it is so late, in epoch milliseconds, whatever the machine says. */
+  readonly fileTime: (store: number, now: number) => void
   /** From here on keys that are dropped are remembered until `fileDropped`; an operation that ends whenever there are some, or -1. */
   readonly fileListen: (store: number, on: boolean) => number
   /** [key, one of DROPPED, key, ...]; undefined when it does not listen, or is to be asked again. */
@@ -193,14 +195,8 @@ export interface Addon {
   readonly fileCheckpoint: (store: number) => number
   /** First: whether there was one. */
   readonly fileDelete: (store: number, key: string) => number
-  /** One of WRITTEN; `gone` when what is at that place of the log is not the entry's any more. */
-  readonly fileRevise: (
-    store: number,
-    key: string,
-    segment: number,
-    offset: number,
-    metadata: Uint8Array,
-  ) => number
+  /** One of WRITTEN; `gone` when the entry of that sequence is not the key's any more. */
+  readonly fileRevise: (store: number, key: string, sequence: number, metadata: Uint8Array) => number
   /** What `fileFind` copies records to, from `used` on. Kept until the next such call. */
   readonly fileBlock: (block: Uint8Array, used: number) => void
   /** One of FOUND_FILE. Found: numbers of the entry, by places in the block. Wait and too small: NEEDED. */
@@ -332,6 +328,7 @@ export const ADDON_FUNCTIONS = [
   'fileClose',
   'fileFailure',
   'fileStats',
+  'fileTime',
   'fileListen',
   'fileDropped',
   'fileClear',

@@ -14,40 +14,39 @@ export const CHUNK_POWER = 4
 export const CODEC_ID = 5
 /** Of a packed value, where the descriptions of its chunks begin. */
 export const TABLE_AT = 6
-/** Its place in the log. */
-export const SEGMENT = 7
-export const OFFSET = 8
+/** Its sequence. */
+export const SEQUENCE = 7
 /** 1 when it is in doubt. */
-export const DOUBT = 9
-export const CACHED_AT = 10
-export const FRESH_UNTIL = 11
-export const STALE_UNTIL = 12
-export const STALE_IF_ERROR_UNTIL = 13
-export const NEGATIVE = 14
+export const DOUBT = 8
+export const CACHED_AT = 9
+export const FRESH_UNTIL = 10
+export const STALE_UNTIL = 11
+export const STALE_IF_ERROR_UNTIL = 12
+export const NEGATIVE = 13
 /** Texts of its metadata: where, and how long; -1 when there is none. */
-export const ETAG_AT = 15
-export const ETAG_SIZE = 16
-export const USER_AT = 17
-export const USER_SIZE = 18
-export const CODEC_AT = 19
-export const CODEC_SIZE = 20
-export const LABELS_AT = 21
-export const LABELS_SIZE = 22
+export const ETAG_AT = 14
+export const ETAG_SIZE = 15
+export const USER_AT = 16
+export const USER_SIZE = 17
+export const CODEC_AT = 18
+export const CODEC_SIZE = 19
+export const LABELS_AT = 20
+export const LABELS_SIZE = 21
 /** A handle, or -1; its number, and what it takes of the disk. */
-export const BLOB = 23
-export const BLOB_SEQUENCE = 24
-export const BLOB_CHARGE = 25
+export const BLOB = 22
+export const BLOB_SEQUENCE = 23
+export const BLOB_CHARGE = 24
 /** What a find wants that had no room or has to wait: bytes of the record, and whether there is a blob. */
-export const NEEDED = 26
-export const NEEDS_BLOB = 27
+export const NEEDED = 25
+export const NEEDS_BLOB = 26
 /** How much of the block was given out before. */
-export const BLOCK_USED = 28
+export const BLOCK_USED = 27
 /** What an open gives: a handle, and what holds in the directory. */
-export const STORE = 29
-export const STORE_MAX_ITEM = 30
-export const STORE_PACK_LIMIT = 31
-export const STORE_CHUNK_BYTES = 32
-export const STORE_MAX_BYTES = 33
+export const STORE = 28
+export const STORE_MAX_ITEM = 29
+export const STORE_PACK_LIMIT = 30
+export const STORE_CHUNK_BYTES = 31
+export const STORE_MAX_BYTES = 32
 
 /** Of a completion, in the array of completions: so many numbers each. */
 export const DONE_NUMBERS = 4
@@ -79,6 +78,7 @@ export const FILE_OPTIONS = [
   'openFiles',
   'readThreads',
   'policy',
+  'reclaimRate',
 ] as const
 
 /** What `fileStats` writes, in order. */
@@ -102,7 +102,7 @@ export const FILE_STATS = [
   'recovered',
   'replayed',
   'tornBytes',
-  'damages',
+  'damagedBytes',
   'orphans',
   'doubt',
 ] as const

@@ -195,6 +195,34 @@ bool Blobs::Remove(const BlobName& name, uint32_t units) {
       .ok();
 }
 
+bool Blobs::Sync(uint64_t from, uint64_t to, const std::function<bool()>& late) {
+  if (from >= to) return true;
+  for (const uint32_t partition : directory_.Partitions()) {
+    const Result<const Folder*> found = directory_.Partition(partition);
+    if (!found.ok()) return false;
+    const Folder& folder = *found.value();
+    std::vector<std::string> names;
+    const Status listed = folder.List([&](const Listed& entry) {
+      const auto name = ParseBlobName(entry.name);
+      if (name && name->sequence >= from && name->sequence < to) names.emplace_back(entry.name);
+      return true;
+    });
+    if (!listed.ok()) return false;
+    for (const std::string& name : names) {
+      if (late()) return false;
+      Result<File> opened = folder.OpenFile(name, Env::Access::kReadWrite);
+      // Given up meanwhile.
+      if (opened.status().code() == Status::Code::kNotFound) continue;
+      if (!opened.ok()) return false;
+      File file = opened.Take();
+      if (!file.SyncData().ok()) return false;
+    }
+    if (!names.empty() && !folder.Sync().ok()) return false;
+  }
+  // Of partitions that were made.
+  return directory_.root().Sync().ok();
+}
+
 bool Blobs::RemoveBelow(uint64_t sequence) {
   bool all = true;
   for (const uint32_t partition : directory_.Partitions()) {

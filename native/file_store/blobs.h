@@ -129,6 +129,14 @@ class Blobs {
   bool Remove(const BlobName& name, uint32_t units);
   // All whose numbers are lower, but those that are being written: after a clear.
   bool RemoveBelow(uint64_t sequence);
+  // Has the system write out all whose numbers are from `from` to below `to`, and their names.
+  // False when it would not, or when `late` said so before all were.
+  bool Sync(uint64_t from, uint64_t to, const std::function<bool()>& late);
+  // Whether any are being written.
+  bool writing() {
+    const std::lock_guard lock(mutex_);
+    return !writing_.empty();
+  }
   // Bytes of blobs that were written, tables too.
   uint64_t bytes_written() const noexcept { return bytes_written_; }
 

@@ -62,6 +62,8 @@ void DiskIndex::Shard::Erase(uint32_t handle) noexcept {
   blobs -= At(handle).blob_units != 0 ? 1 : 0;
   table.Erase(HashOf(At(handle).identity()), handle);
   At(handle).segment = free;
+  At(handle).order_low = 0;
+  At(handle).order_high = 0;
   free = handle;
   free_count += 1;
 }
@@ -147,10 +149,9 @@ void DiskIndex::SetPolicy(uint64_t identity, Position position, uint32_t policy)
 void DiskIndex::Clear(uint64_t sequence) noexcept {
   for (const auto& shard : shards_) shard->mutex.lock();
   for (const auto& shard : shards_) {
-    std::vector<bool> free(shard->end, false);
-    for (uint32_t at = shard->free; at != kNoHandle; at = shard->At(at).segment) free[at] = true;
     for (uint32_t handle = 0; handle < shard->end; handle++) {
-      if (!free[handle] && shard->At(handle).sequence() < sequence) shard->Erase(handle);
+      const Record& record = shard->At(handle);
+      if (record.used() && record.sequence() < sequence) shard->Erase(handle);
     }
     if (shard->table.size() != 0) continue;
     shard->end = 0;
@@ -166,13 +167,9 @@ std::vector<IndexEntry> DiskIndex::Collect(size_t at) const {
   std::vector<IndexEntry> entries;
   {
     const std::lock_guard lock(shard.mutex);
-    std::vector<bool> free(shard.end, false);
-    for (uint32_t next = shard.free; next != kNoHandle; next = shard.At(next).segment) {
-      free[next] = true;
-    }
     entries.reserve(shard.end - shard.free_count);
     for (uint32_t handle = 0; handle < shard.end; handle++) {
-      if (!free[handle]) entries.push_back(shard.At(handle).Get());
+      if (shard.At(handle).used()) entries.push_back(shard.At(handle).Get());
     }
   }
   std::sort(entries.begin(), entries.end(),

@@ -76,6 +76,10 @@ class DiskIndex {
   void Clear(uint64_t sequence) noexcept;
 
   static constexpr size_t kShards = 16;
+  // Calls `visit` with each entry of a shard, in no order; entries that come or go meanwhile are
+  // there or not. It is called with the shard's lock, which is let go of every now and then.
+  template <class Visit>
+  void ForEach(size_t shard, Visit&& visit) const;
   // The entries of a shard, sorted by identity.
   std::vector<IndexEntry> Collect(size_t shard) const;
   uint64_t count() const noexcept;
@@ -113,6 +117,8 @@ struct DiskIndex::Record {
   uint32_t blob_units;
   uint32_t policy;
 
+  // A free one has no length.
+  bool used() const noexcept { return (order_low | order_high) != 0; }
   uint64_t identity() const noexcept { return uint64_t{identity_high} << 32 | identity_low; }
   uint64_t sequence() const noexcept {
     return (uint64_t{order_high} << 32 | order_low) & kMostSequence;
@@ -154,6 +160,20 @@ std::optional<IndexEntry> DiskIndex::FindAndUse(uint64_t identity, Use&& use) no
   Record& record = shard.At(handle);
   record.policy = use(record.policy);
   return record.Get();
+}
+
+template <class Visit>
+void DiskIndex::ForEach(size_t at, Visit&& visit) const {
+  // Readers wait for the lock, event loops among them.
+  constexpr uint32_t kAtOnce = 4096;
+  const Shard& shard = *shards_[at];
+  for (uint32_t from = 0, end = 1; from < end; from += kAtOnce) {
+    const std::lock_guard lock(shard.mutex);
+    end = shard.end;
+    for (uint32_t handle = from; handle < end && handle - from < kAtOnce; handle++) {
+      if (shard.At(handle).used()) visit(shard.At(handle).Get());
+    }
+  }
 }
 
 }  // namespace drey::file

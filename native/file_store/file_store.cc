@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -111,7 +113,9 @@ FileStore::FileStore(const FileStoreOptions& options, std::unique_ptr<Directory>
       blobs_(
           *directory_, context_, ledger_, files_,
           [this](uint64_t bytes) { return MakeBlobRoom(bytes); },
-          [this](uint64_t bytes) { return MayGrow(bytes); }) {}
+          [this](uint64_t bytes) { return MayGrow(bytes); }),
+      pace_(*options.clock, options.reclaim_rate),
+      told_time_(std::numeric_limits<double>::quiet_NaN()) {}
 
 FileStore::~FileStore() = default;
 
@@ -152,7 +156,8 @@ Status FileStore::Recover() noexcept {
   request->roll = true;
   LogOutcome outcome;
   if (Status rolled = Await(std::move(request), &outcome); !rolled.ok()) return rolled;
-  for (const Recovered::Lost& lost : recovered_.lost) EnqueueForget(lost.identity, lost.hash);
+  for (const Recovered::Lost& lost : recovered_.lost)
+    EnqueueForget(lost.identity, lost.hash, nullptr);
   if (Status written = Await(std::make_unique<LogRequest>(), &outcome); !written.ok()) {
     return written;
   }
@@ -170,7 +175,8 @@ Status FileStore::Recover() noexcept {
 }
 
 void FileStore::RunOn(Executor::LaneName lane, std::function<void()> work) {
-  // What does not fit in the queue is done here: it waits, and nothing is lost.
+  // An executor refuses only once it has been stopped, for who makes one for a store gives its
+  // lanes room for all that can come (FileRegistry): then it is done here, and nothing is lost.
   auto shared = std::make_shared<std::function<void()>>(std::move(work));
   if (!workers_.Run(lane, [shared] { (*shared)(); })) (*shared)();
 }
@@ -241,10 +247,13 @@ Status FileStore::Await(std::unique_ptr<LogRequest> request, LogOutcome* outcome
 }
 
 Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
+  const auto until = std::chrono::steady_clock::now() + patience;
   {
     std::unique_lock lock(mutex_);
     if (std::exchange(closing_, true)) return {};
     closed_ = true;
+    // What it held back goes on, and ends.
+    pace_.Close();
   }
   writer_->Kick();
   {
@@ -257,19 +266,31 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
     }
   }
   auto end = std::make_unique<LogRequest>();
-  end->items.push_back({.kind = LogItem::Kind::kEnd, .bytes = MakeBare(RecordKind::kEnd)});
   LogOutcome outcome;
   // A log that was never written to, and that has nothing new, needs none; but for one that nobody
   // has closed yet.
   const bool unclosed = !recovered_.clean && segments_.count() > 0;
   const bool written = writer_->active() != 0 || writer_->bytes_written() > 0 || unclosed;
-  Status ended;
-  if (written && !orphaned_) ended = Await(std::move(end), &outcome);
+  const bool clean = written && !orphaned_;
+  if (clean) {
+    end->items.push_back({.kind = LogItem::Kind::kEnd, .bytes = MakeBare(RecordKind::kEnd)});
+  }
+  // Without an end it is a barrier: what the store wrote by its own doing, which nobody waits for,
+  // is written before the segment is closed.
+  Status ended = Await(std::move(end), &outcome);
   Status closed = writer_->CloseActive();
   if (ended.ok()) ended = std::move(closed);
   if (written && ended.ok() && outcome.end.segment != 0) {
+    // With durability `power` those of this owner are synced already.
+    const bool power = options_.durability == Durability::kPower;
+    const uint64_t from = recovered_.synced ? recovered_.next_sequence : 0;
+    const uint64_t to = power ? recovered_.next_sequence : UINT64_MAX;
+    const bool none = from > 0 && blobs_.bytes_written() == 0;
+    const bool synced = clean && (none || blobs_.Sync(from, to, [until] {
+                          return std::chrono::steady_clock::now() >= until;
+                        }));
     // Without room for it, the next open reads the log.
-    Status imaged = WriteImageAt(outcome.end, true);
+    Status imaged = WriteImageAt(outcome.end, true, synced);
     if (!imaged.ok() && imaged.code() != Status::Code::kNoSpace) ended = std::move(imaged);
   }
   files_.Trim();
@@ -281,7 +302,7 @@ Status FileStore::Checkpoint() noexcept {
   LogOutcome outcome;
   Status done = Await(std::make_unique<LogRequest>(), &outcome);
   if (!done.ok() || outcome.end.segment == 0) return done;
-  return WriteImageAt(outcome.end, false);
+  return WriteImageAt(outcome.end, false, options_.durability == Durability::kPower);
 }
 
 void FileStore::WantImage() {
@@ -296,7 +317,10 @@ void FileStore::WantImage() {
     // Not on the thread that writes: an image takes its time.
     RunOn(Executor::kMaintenance, [self = shared_from_this(), position = outcome.end] {
       // One that cannot be written leaves the next open more to read.
-      if (position.segment != 0) static_cast<void>(self->WriteImageAt(position, false).ok());
+      const bool power = self->options_.durability == Durability::kPower;
+      if (position.segment != 0) {
+        static_cast<void>(self->WriteImageAt(position, false, power).ok());
+      }
       self->imaging_ = false;
       self->Ended();
     });
@@ -318,11 +342,11 @@ Status FileStore::SyncSegments(uint64_t from) {
   return directory_->log().Sync();
 }
 
-Status FileStore::WriteImageAt(Position position, bool clean) {
+Status FileStore::WriteImageAt(Position position, bool clean, bool synced) {
   const std::lock_guard lock(image_mutex_);
   const Segments::Handle oldest = segments_.Oldest();
   if (oldest == nullptr) return {};
-  if (Status synced = SyncSegments(synced_before_); !synced.ok()) return synced;
+  if (Status log = SyncSegments(synced_before_); !log.ok()) return log;
   // It may grow while it is written.
   const uint64_t most = ImageBytes(index_->count() + 1024) + ImagePage::kBytes;
   const uint64_t charge = InUnits(most) + LogWriter::kFileSlack;
@@ -337,7 +361,7 @@ Status FileStore::WriteImageAt(Position position, bool clean) {
       .next_sequence = writer_->next_sequence(),
       .doubt = recovered_.doubt,
       .clean = clean && !orphaned_,
-      .synced = options_.durability == Durability::kPower,
+      .synced = synced,
       .boot_id = boot_id_,
       .written_at = static_cast<uint64_t>(std::max(env_.EpochMilliseconds(), 0.0))};
   Status written = WriteImage(directory_->log(), context_, *index_, header, most);
@@ -379,7 +403,9 @@ FileStore::Stats FileStore::stats() const {
 }
 
 uint32_t FileStore::NowSeconds() const noexcept {
-  return static_cast<uint32_t>(std::clamp(env_.EpochMilliseconds() / 1000, 0.0, 4294967294.0));
+  const double told = told_time_;
+  const double now = std::isnan(told) ? env_.EpochMilliseconds() : told;
+  return static_cast<uint32_t>(std::clamp(now / 1000, 0.0, 4294967294.0));
 }
 
 Bytes16 FileStore::BytesOf(const Hash128& hash) noexcept {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "file_store/lock.h"
 #include "file_store/log_writer.h"
 #include "file_store/open_files.h"
+#include "file_store/reclaim_pace.h"
 #include "file_store/record_space.h"
 #include "file_store/recovery.h"
 #include "file_store/segments.h"
@@ -61,9 +63,13 @@ struct FileStoreOptions {
   // An image of the index is written whenever the log has grown by so many bytes, so that an open
   // after a crash has less to read; 0 is an eighth of max_bytes, at least 16 MiB.
   uint64_t image_every = 0;
+  // Bytes a second that reclaim in the background may always read and write; more, when more is
+  // written. 0 is without limit.
+  uint64_t reclaim_rate = 0;
   // Told to whoever finds the directory locked.
   std::string title = "drey";
   Env* env = nullptr;
+  MonotonicClock* clock = &SteadyClock();
   Workers* workers = nullptr;
   // May be null; outlives the store.
   FileStoreListener* listener = nullptr;
@@ -130,10 +136,11 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   FileStore(const FileStore&) = delete;
   FileStore& operator=(const FileStore&) = delete;
 
-  // Refuses new work, waits for what is under way, ends the log, writes an image, gives up the
-  // lock. Waits for the disk; not from one of the store's own threads, unless they are the
-  // caller's. What is still under way after `patience` is left behind, and the directory stays
-  // locked for as long.
+  // Refuses new work, waits for what is under way, ends the log, has the system write out all that
+  // is there, writes an image, gives up the lock. Waits for the disk; not from one of the store's
+  // own threads, unless they are the caller's. What is still under way after `patience` is left
+  // behind, and the directory stays locked for as long; blobs that are not written out by then are
+  // left to the system, and after a start of the machine all is in doubt.
   Status Close(std::chrono::milliseconds patience = std::chrono::seconds(10)) noexcept;
 
   // -- Reading
@@ -179,8 +186,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void CommitAll(std::span<const Change> changes, WriteDone done);
   // Done when all is written that was acknowledged before.
   void Flush(WriteDone done);
-  // New metadata for the entry at `position`, if the key still has that (kSuperseded).
-  void Revise(Slice key, Position position, Slice metadata, WriteDone done);
+  // New metadata for the entry of `sequence`, if the key still has that (kSuperseded).
+  void Revise(Slice key, uint64_t sequence, Slice metadata, WriteDone done);
 
   // -- Scanning
 
@@ -226,6 +233,9 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   const FileStoreOptions& options() const noexcept { return options_; }
   // Writes an image of the index, so that the next open has less to read. Waits for the disk.
   Status Checkpoint() noexcept;
+  // From here on it is so late, in milliseconds since 1970, whatever the machine says: for who has
+  // a clock of his own.
+  void TellTime(double epoch_milliseconds) noexcept { told_time_ = epoch_milliseconds; }
   // A read of a blob failed, by the disk's fault.
   void CountReadError() noexcept { read_errors_ += 1; }
   // Work of whoever uses the store, that may wait for a disk: Close waits for it. False when it is
@@ -249,6 +259,9 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   Find TryFind(Slice key, bool peek, std::span<uint8_t> into, Opened* opened, bool may_wait);
   Find ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened, bool may_wait,
                   bool* damaged);
+  // The record of that sequence, wherever it is by now; nothing when it is not current any more.
+  std::optional<IndexEntry> ReadSequence(uint64_t identity, uint64_t sequence,
+                                         std::vector<uint8_t>& into, Opened* opened);
   Result<OpenFiles::Handle> OpenSegment(uint64_t number);
   void DropEntry(const IndexEntry& entry, const Bytes16& hash, const RecordHead* head);
 
@@ -271,7 +284,6 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void ApplyClear(uint64_t sequence);
   // The entry is not the index's any more: nor are its bytes.
   void Forget(const IndexEntry& entry, bool keep_blob);
-  void EnqueueForget(uint64_t identity, const Bytes16& hash);
 
   // Reclaim.
   struct Candidate;
@@ -282,7 +294,10 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void CopyForward(const Segments::Handle& segment, std::vector<Candidate> kept);
   Segments::Handle MostlyDead(const Segment& oldest) const;
   void CopyAll(const Segments::Handle& segment);
-  void EnqueueCopy(const std::shared_ptr<Turn>& turn, LogItem item);
+  // `turn` may be null: nobody waits for it.
+  void EnqueueCopy(LogItem item, const std::shared_ptr<Turn>& turn);
+  void SendBack(const IndexEntry& entry, class SegmentReader& reader);
+  void EnqueueForget(uint64_t identity, const Bytes16& hash, const std::shared_ptr<Turn>& turn);
   void EndTurn(const Segments::Handle& segment, bool early, bool failed);
   bool EvictSegment(const Segments::Handle& segment);
   bool DropSegment(const Segments::Handle& segment);
@@ -290,10 +305,18 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   bool MakeBlobRoom(uint64_t bytes);
   // Evicts blobs of a segment, from the cursor on, until so much is not missing.
   bool EvictBlobs(const Segment& segment, uint64_t bytes, bool spare);
+  // Looks through the index for what has expired, unless it did so just now.
+  void LookForExpired();
+  // Evicts blobs that have expired until so much is not missing; false when that was not enough.
+  bool EvictExpired(uint64_t bytes, DiskLedger::Use use);
   uint32_t MiddleOf() const;
   uint32_t NowSeconds() const noexcept;
+  // Writes would have to wait for room, or evict in haste, before long.
+  bool RoomIsScarce() noexcept;
+  // Before reclaim reads or writes so many bytes.
+  void Pace(uint64_t bytes) noexcept;
 
-  Status WriteImageAt(Position position, bool clean);
+  Status WriteImageAt(Position position, bool clean, bool synced);
   Status SyncSegments(uint64_t from);
   void WantImage();
   Status Await(std::unique_ptr<LogRequest> request, LogOutcome* outcome);
@@ -315,14 +338,19 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   RecordSpace space_;
   std::unique_ptr<LogWriter> writer_;
   Recovered recovered_;
+  ReclaimPace pace_;
 
   std::mutex mutex_;
-  // Guarded by mutex_, down to image_charge_.
+  // Guarded by mutex_, down to looked_at_.
   std::condition_variable quiet_;
   uint64_t under_way_ = 0;
   bool closing_ = false;
   // Where EvictBlobs goes on.
   Position cursor_;
+  // Blobs that had expired when it was looked at last: they go first.
+  std::vector<IndexEntry> expired_;
+  // What had been written when it was looked at last.
+  uint64_t looked_at_ = 0;
 
   // Whoever writes an image holds it.
   std::mutex image_mutex_;
@@ -341,6 +369,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   // A blob may have been left without a record: the end is not a clean one.
   std::atomic<bool> orphaned_{false};
   std::atomic<uint64_t> clock_{0};
+  // Not a number while it is the machine's.
+  std::atomic<double> told_time_;
   mutable std::atomic<uint64_t> evictions_{0};
   std::atomic<uint64_t> expirations_{0};
   std::atomic<uint64_t> corrupt_{0};

@@ -136,6 +136,18 @@ Find FileStore::ReadRecord(const IndexEntry& entry, std::span<uint8_t> into, Ope
   return Find::kFound;
 }
 
+std::optional<IndexEntry> FileStore::ReadSequence(uint64_t identity, uint64_t sequence,
+                                                  std::vector<uint8_t>& into, Opened* opened) {
+  for (int moves = 0; moves < kMostMoves; moves++) {
+    const std::optional<IndexEntry> entry = index_->Find(identity);
+    if (!entry || entry->sequence != sequence) return std::nullopt;
+    into.resize(entry->length);
+    bool damaged = false;
+    if (ReadRecord(*entry, into, opened, true, &damaged) == Find::kFound) return entry;
+  }
+  return std::nullopt;
+}
+
 Find FileStore::ReadAt(const IndexEntry& entry, std::span<uint8_t> into, Opened* opened) {
   if (writer_->Hidden(entry.identity) || !IsCurrent(entry.identity, entry.position)) {
     return Find::kMiss;
@@ -184,7 +196,7 @@ void FileStore::DropEntry(const IndexEntry& entry, const Bytes16& hash, const Re
   } else {
     Forget(removed, false);
   }
-  EnqueueForget(entry.identity, hash);
+  EnqueueForget(entry.identity, hash, nullptr);
 }
 
 }  // namespace drey::file

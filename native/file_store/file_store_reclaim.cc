@@ -54,6 +54,9 @@ void FileStore::ReclaimStep() {
   if (!closing && oldest != nullptr && oldest->number != writer_->active()) {
     if (oldest->live == 0) {
       again = EvictSegment(oldest);
+    } else if (ledger_.AboveHighMark() > 0 &&
+               EvictExpired(ledger_.ahead(), DiskLedger::Use::kOther)) {
+      again = true;
     } else if (const Segments::Handle dead = MostlyDead(*oldest);
                dead != nullptr && ledger_.AboveHighMark() > 0) {
       return CopyAll(dead);
@@ -106,6 +109,7 @@ bool FileStore::GatherCandidates(const Segment& segment, std::vector<Candidate>&
     const SegmentReader::Found found = reader.Next();
     if (found == SegmentReader::Found::kDamage && reader.Skip()) continue;
     if (found != SegmentReader::Found::kRecord) break;
+    Pace(reader.head().PaddedLength());
     if (reader.head().kind != RecordKind::kPut) continue;
     const std::optional<IndexEntry> entry = index_->Find(HashOf(reader.head().key).low);
     if (!entry || entry->position != reader.position() || entry->expires <= now) continue;
@@ -127,12 +131,13 @@ bool FileStore::GatherCandidates(const Segment& segment, std::vector<Candidate>&
   return true;
 }
 
-// One of which 7/8 is dead: it goes for little, and nobody has to be evicted.
+// One of which 7/8 is dead or has expired: it goes for little, and nobody has to be evicted who is
+// of use.
 Segments::Handle FileStore::MostlyDead(const Segment& oldest) const {
   constexpr uint64_t kShare = 8;
   for (const Segments::Handle& segment : segments_.All()) {
     if (segment->number == oldest.number || segment->number == writer_->active()) continue;
-    if (!segment->kept && segment->live * kShare <= segment->end) return segment;
+    if (!segment->kept && segment->useful() * kShare <= segment->end) return segment;
   }
   return nullptr;
 }
@@ -144,6 +149,7 @@ void FileStore::CopyForward(const Segments::Handle& segment, std::vector<Candida
   const Result<OpenFiles::Handle> file = OpenSegment(segment->number);
   for (const Candidate& each : kept) {
     if (!file.ok()) break;
+    Pace(each.entry.length);
     std::vector<uint8_t> bytes(each.entry.length);
     RecordHead head;
     // What is damaged goes with its segment.
@@ -160,13 +166,14 @@ void FileStore::CopyForward(const Segments::Handle& segment, std::vector<Candida
     item.blob_units = each.entry.blob_units;
     item.policy = turns_.Again(each.entry.policy);
     item.bytes = std::move(bytes);
-    EnqueueCopy(turn, std::move(item));
+    EnqueueCopy(std::move(item), turn);
   }
   turn->Done(false);
 }
 
 // Of a segment that is not the oldest, all that counts: current puts, clears, and deletes of keys
-// that have nothing, for what they removed may stand in an older segment still.
+// that have nothing, for what they removed may stand in an older segment still. In the place of a
+// put that has expired goes a delete, for the same reason.
 void FileStore::CopyAll(const Segments::Handle& segment) {
   const auto turn = std::make_shared<Turn>();
   turn->store = shared_from_this();
@@ -177,12 +184,15 @@ void FileStore::CopyAll(const Segments::Handle& segment) {
   SegmentReader reader(file.value()->file, context_, segment->number, kSegmentHeaderBytes,
                        segment->end);
   std::vector<LogItem> items;
+  std::vector<IndexEntry> expired;
+  const uint32_t now = NowSeconds();
   // Deletes of a batch whose end has not come yet.
   std::vector<LogItem> members;
   uint64_t bytes = 0;
   SegmentReader::Found found = reader.Next();
   for (; found == SegmentReader::Found::kRecord; found = reader.Next()) {
     const RecordHead& head = reader.head();
+    Pace(head.PaddedLength());
     if (head.kind == RecordKind::kBatch) {
       std::move(members.begin(), members.end(), std::back_inserter(items));
       members.clear();
@@ -198,6 +208,10 @@ void FileStore::CopyAll(const Segments::Handle& segment) {
       item.identity = HashOf(head.key).low;
       const std::optional<IndexEntry> entry = index_->Find(item.identity);
       wanted = entry && entry->position == item.from;
+      if (wanted && entry->expires <= now) {
+        expired.push_back(*entry);
+        continue;
+      }
       if (wanted) {
         item.expires = entry->expires;
         item.blob_units = entry->blob_units;
@@ -220,20 +234,48 @@ void FileStore::CopyAll(const Segments::Handle& segment) {
     (member && !is_put ? members : items).push_back(std::move(item));
   }
   if (found != SegmentReader::Found::kEnd) return turn->Done(true);
-  for (LogItem& item : items) EnqueueCopy(turn, std::move(item));
+  for (LogItem& item : items) EnqueueCopy(std::move(item), turn);
+  std::vector<uint8_t> buffer;
+  for (const IndexEntry& entry : expired) {
+    RecordHead head;
+    const Status read =
+        ReadHead(file.value()->file, context_, entry.position, entry.length, buffer, &head);
+    if (!read.ok()) return turn->Done(true);
+    const Bytes16 hash = BytesOf(HashOf(head.key));
+    EvictEntry(entry, &head, false);
+    EnqueueForget(entry.identity, hash, turn);
+  }
   turn->Done(false);
 }
 
-void FileStore::EnqueueCopy(const std::shared_ptr<Turn>& turn, LogItem item) {
+void FileStore::EnqueueForget(uint64_t identity, const Bytes16& hash,
+                              const std::shared_ptr<Turn>& turn) {
+  auto request = std::make_unique<LogRequest>();
+  LogItem& item = request->items.emplace_back();
+  item.kind = LogItem::Kind::kForget;
+  item.identity = identity;
+  item.bytes = MakeDelete(hash);
+  if (turn != nullptr) {
+    turn->left += 1;
+    request->done = [turn](LogOutcome& outcome) {
+      turn->Done(outcome.kind == LogOutcome::Kind::kFailed);
+    };
+  }
+  writer_->Enqueue(std::move(request));
+}
+
+void FileStore::EnqueueCopy(LogItem item, const std::shared_ptr<Turn>& turn) {
   item.kind = LogItem::Kind::kCopy;
   // It is no member any more of the batch that it came with.
   item.bytes[7] = static_cast<uint8_t>(item.bytes[7] & ~kFlagMember);
   auto request = std::make_unique<LogRequest>();
   request->items.push_back(std::move(item));
-  turn->left += 1;
-  request->done = [turn](LogOutcome& outcome) {
-    turn->Done(outcome.kind == LogOutcome::Kind::kFailed);
-  };
+  if (turn != nullptr) {
+    turn->left += 1;
+    request->done = [turn](LogOutcome& outcome) {
+      turn->Done(outcome.kind == LogOutcome::Kind::kFailed);
+    };
+  }
   writer_->Enqueue(std::move(request));
 }
 
@@ -291,7 +333,7 @@ void FileStore::EvictEntry(const IndexEntry& entry, const RecordHead* head, bool
   if (options_.listener != nullptr && head != nullptr) {
     options_.listener->Evicted(head->key, removed.expires <= NowSeconds());
   }
-  if (log && head != nullptr) EnqueueForget(removed.identity, BytesOf(HashOf(head->key)));
+  if (log && head != nullptr) EnqueueForget(removed.identity, BytesOf(HashOf(head->key)), nullptr);
 }
 
 bool FileStore::DropSegment(const Segments::Handle& segment) {
@@ -307,72 +349,6 @@ bool FileStore::DropSegment(const Segments::Handle& segment) {
   // Before the next one goes, this one must be gone for good.
   if (options_.durability != Durability::kPower) return true;
   return directory_->log().Sync().ok();
-}
-
-bool FileStore::MakeRoom(uint64_t bytes, uint64_t entries) {
-  // Once at least: what was refused was perhaps not the ledger's doing.
-  bool made = false;
-  do {
-    const Segments::Handle oldest = segments_.Oldest();
-    if (oldest == nullptr || oldest->number == writer_->active() || !EvictSegment(oldest)) break;
-    made = true;
-  } while (ledger_.Missing(bytes, DiskLedger::Use::kLog) > 0 ||
-           (entries > 0 && !index_->HasRoomFor(entries)));
-  if (made && ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0) return true;
-  // Blobs alone may fill it.
-  return MakeBlobRoom(bytes);
-}
-
-bool FileStore::MakeBlobRoom(uint64_t bytes) {
-  const auto enough = [&] { return ledger_.Missing(bytes, DiskLedger::Use::kOther) == 0; };
-  // In the order of the log; in the first round, those that the policy wants to keep are spared.
-  for (const bool spare : {true, false}) {
-    for (const Segments::Handle& segment : segments_.All()) {
-      if (enough()) return true;
-      if (EvictBlobs(*segment, bytes, spare)) return true;
-      const Segments::Handle oldest = segments_.Oldest();
-      if (oldest == segment && segment->number != writer_->active() && !EvictSegment(segment)) {
-        break;
-      }
-    }
-    const std::lock_guard lock(mutex_);
-    cursor_ = {};
-  }
-  return enough();
-}
-
-bool FileStore::EvictBlobs(const Segment& segment, uint64_t bytes, bool spare) {
-  uint64_t from = kSegmentHeaderBytes;
-  {
-    const std::lock_guard lock(mutex_);
-    if (cursor_.segment > segment.number) return false;
-    if (cursor_.segment == segment.number) from = std::max(from, cursor_.offset);
-  }
-  const Result<OpenFiles::Handle> file = OpenSegment(segment.number);
-  if (!file.ok()) return false;
-  const uint64_t clock = clock_ >> 10;
-  const uint32_t middle = MiddleOf();
-  const uint32_t now = NowSeconds();
-  SegmentReader reader(file.value()->file, context_, segment.number, from, segment.end);
-  while (ledger_.Missing(bytes, DiskLedger::Use::kOther) > 0) {
-    const SegmentReader::Found found = reader.Next();
-    if (found == SegmentReader::Found::kDamage && reader.Skip()) continue;
-    if (found != SegmentReader::Found::kRecord) return false;
-    {
-      const std::lock_guard lock(mutex_);
-      cursor_ = {segment.number, reader.record_end()};
-    }
-    const RecordHead& head = reader.head();
-    if (head.kind != RecordKind::kPut || !head.blob()) continue;
-    const std::optional<IndexEntry> entry = index_->Find(HashOf(head.key).low);
-    if (!entry || entry->position != reader.position()) continue;
-    if (spare && entry->expires > now && turns_.Worth(entry->policy, clock, middle) > 0) {
-      index_->SetPolicy(entry->identity, entry->position, turns_.Again(entry->policy));
-      continue;
-    }
-    EvictEntry(*entry, &head, true);
-  }
-  return true;
 }
 
 }  // namespace drey::file

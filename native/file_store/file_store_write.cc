@@ -83,7 +83,9 @@ WriteOutcome::Kind FileStore::MakeItem(const Member& member, LogItem* item, Stat
 
 // Counts as under way until it is done.
 void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done, LogWriter::When when) {
-  request->done = [this, done = std::move(done)](LogOutcome& result) {
+  uint64_t request_bytes = 0;
+  for (const LogItem& item : request->items) request_bytes += item.bytes.size();
+  request->done = [this, request_bytes, done = std::move(done)](LogOutcome& result) {
     WriteOutcome outcome{.status = std::move(result.status), .existed = result.existed};
     switch (result.kind) {
       case LogOutcome::Kind::kDone:
@@ -100,6 +102,8 @@ void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done, LogW
         break;
     }
     done(std::move(outcome));
+    pace_.Wrote(request_bytes);
+    pace_.Hurry(RoomIsScarce());
     if (ledger_.AboveHighMark() > 0) WantReclaim();
     if (writer_->bytes_written() - imaged_at_ > options_.image_every) WantImage();
     Ended();
@@ -150,7 +154,7 @@ void FileStore::Flush(WriteDone done) {
   Append(std::make_unique<LogRequest>(), std::move(done));
 }
 
-void FileStore::Revise(Slice key, Position position, Slice given, WriteDone done) {
+void FileStore::Revise(Slice key, uint64_t sequence, Slice given, WriteDone done) {
   if (Refused(done)) return;
   Metadata parsed;
   if (!Parse(given, &parsed)) {
@@ -159,14 +163,13 @@ void FileStore::Revise(Slice key, Position position, Slice given, WriteDone done
     return Ended();
   }
   RunOn(Executor::kWrite,
-        [self = shared_from_this(), hash = HashOf(key), position, expires = ExpiresOf(parsed),
+        [self = shared_from_this(), hash = HashOf(key), sequence, expires = ExpiresOf(parsed),
          metadata = std::vector<uint8_t>(given.begin(), given.end()), done = std::move(done)] {
-          const std::optional<IndexEntry> entry = self->index_->Find(hash.low);
-          std::vector<uint8_t> record(entry ? entry->length : 0);
           Opened opened;
-          bool damaged = false;
-          if (!entry || entry->position != position ||
-              self->ReadRecord(*entry, record, &opened, true, &damaged) != Find::kFound) {
+          std::vector<uint8_t> record;
+          const std::optional<IndexEntry> entry =
+              self->ReadSequence(hash.low, sequence, record, &opened);
+          if (!entry) {
             done({.kind = WriteOutcome::Kind::kSuperseded, .status = {}});
             return self->Ended();
           }
@@ -177,7 +180,7 @@ void FileStore::Revise(Slice key, Position position, Slice given, WriteDone done
           LogItem& item = request->items.emplace_back();
           item.kind = LogItem::Kind::kRevise;
           item.identity = hash.low;
-          item.from = position;
+          item.sequence = sequence;
           item.expires = expires;
           item.blob_units = entry->blob_units;
           item.policy = entry->policy;
@@ -198,15 +201,6 @@ void FileStore::Revise(Slice key, Position position, Slice given, WriteDone done
 
 std::shared_ptr<FileDraft> FileStore::BeginDraft(Slice key) {
   return std::make_shared<FileDraft>(shared_from_this(), key);
-}
-
-void FileStore::EnqueueForget(uint64_t identity, const Bytes16& hash) {
-  auto request = std::make_unique<LogRequest>();
-  LogItem& item = request->items.emplace_back();
-  item.kind = LogItem::Kind::kForget;
-  item.identity = identity;
-  item.bytes = MakeDelete(hash);
-  writer_->Enqueue(std::move(request));
 }
 
 bool FileStore::Apply(const LogItem& item, uint64_t sequence, Position position, uint32_t length) {
@@ -251,11 +245,14 @@ bool FileStore::Apply(const LogItem& item, uint64_t sequence, Position position,
       evictions_ += 1;
       if (options_.listener != nullptr) options_.listener->Evicted(KeyOfPut(item.bytes), false);
       Forget(entry, false);
-      EnqueueForget(item.identity, [&] {
-        Bytes16 hash{};
-        Store64(hash.data(), item.identity);
-        return hash;
-      }());
+      EnqueueForget(
+          item.identity,
+          [&] {
+            Bytes16 hash{};
+            Store64(hash.data(), item.identity);
+            return hash;
+          }(),
+          nullptr);
       return false;
   }
   return false;

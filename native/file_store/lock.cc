@@ -16,6 +16,8 @@ constexpr uint32_t kPatience = 1000;
 constexpr uint32_t kSleep = 200;
 constexpr int kAttempts = 20;
 constexpr const char* kUnfinished = ".new";
+// Older ones nobody is about to publish any more.
+constexpr double kStale = 60'000;
 
 std::string Quoted(const std::string& text) {
   std::string quoted = "\"";
@@ -79,6 +81,7 @@ Result<std::unique_ptr<DirectoryLock>> DirectoryLock::Take(const Folder& root,
     Claim claim = lock->LookAround(&why);
     if (claim == Claim::kAlone) {
       lock->owner_ = true;
+      lock->Sweep();
       return lock;
     }
     if (claim == Claim::kOwned || claim == Claim::kFailed) return why;
@@ -198,6 +201,27 @@ DirectoryLock::Claim DirectoryLock::Ask(const std::string& other, Status* why) {
                                              ", since " + FieldOf(line, "since") + ")") +
                             ": a directory has one owner; choose another, or stop that one");
   return Claim::kOwned;
+}
+
+void DirectoryLock::Sweep() {
+  std::vector<std::string> names;
+  // What cannot be listed or removed now takes a name, and no more: the next owner tries again.
+  static_cast<void>(folder_
+                        .List([&](const Listed& entry) {
+                          const std::string_view name = entry.name;
+                          if (name.size() == 20 && name.ends_with(kUnfinished) &&
+                              ParseHex(name.substr(0, 16))) {
+                            names.emplace_back(name);
+                          }
+                          return true;
+                        })
+                        .ok());
+  const double now = folder_.env().EpochMilliseconds();
+  for (const std::string& name : names) {
+    const Result<NodeInfo> info = folder_.StatAt(name);
+    if (!info.ok() || info.value().kind == NodeKind::kFolder) continue;
+    if (now - info.value().modified_at > kStale) static_cast<void>(folder_.Unlink(name).ok());
+  }
 }
 
 void DirectoryLock::Answer() noexcept {

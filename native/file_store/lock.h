@@ -35,6 +35,8 @@ class DirectoryLock {
   Status Publish(const std::string& title);
   Claim LookAround(Status* why);
   Claim Ask(const std::string& other, Status* why);
+  // Removes names that somebody made and died before he published them.
+  void Sweep();
   void Answer() noexcept;
 
   Folder folder_;

@@ -223,7 +223,12 @@ bool LogWriter::Superseded(const LogItem& item, const Run& run) {
   if (item.kind == LogItem::Kind::kForget) {
     return run.changed.contains(item.identity) || index_.Find(item.identity).has_value();
   }
-  if (!copy && item.kind != LogItem::Kind::kRevise) return false;
+  if (item.kind == LogItem::Kind::kRevise) {
+    if (run.clears || run.changed.contains(item.identity)) return true;
+    const std::optional<IndexEntry> entry = index_.Find(item.identity);
+    return !entry || entry->sequence != item.sequence;
+  }
+  if (!copy) return false;
   return run.clears || run.changed.contains(item.identity) ||
          !host_.IsCurrent(item.identity, item.from);
 }
@@ -415,7 +420,10 @@ Status LogWriter::TryBeginSegment() {
     const Slice slices[] = {header, doubt};
     Status written = file.WriteFull(0, std::span(slices).first(doubt.empty() ? 1 : 2));
     end = kSegmentHeaderBytes + doubt.size();
-    if (!written.ok() || settings_.durability != Durability::kPower) return written;
+    // The first one says that the log goes on behind a clean image: were all of it lost with the
+    // power, so were its deletes, and nobody would doubt the image.
+    const bool sync = settings_.durability == Durability::kPower || !known_;
+    if (!written.ok() || !sync) return written;
     Status synced = file.SyncData();
     return synced.ok() ? folder_.Sync() : std::move(synced);
   };
@@ -430,6 +438,7 @@ Status LogWriter::TryBeginSegment() {
     }
     return prepared;
   }
+  known_ = true;
   file_ = std::move(file);
   active_ = segment;
   active_->end = end;

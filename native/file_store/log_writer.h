@@ -40,7 +40,8 @@ struct LogItem {
     kClear,
     // Of a put or a delete: it keeps its sequence, and `from` says where it is.
     kCopy,
-    // A put that takes the place of the one at `from`, and of no other.
+    // A put that takes the place of the one of `sequence`, wherever that is by now, and of no
+    // other.
     kRevise,
     // A delete of what the index has forgotten already; not if it has something again.
     kForget,
@@ -55,8 +56,9 @@ struct LogItem {
   uint32_t expires = 0;
   uint32_t blob_units = 0;
   uint32_t policy = 0;
-  // Of a copy.
+  // Of a copy, and of what is revised.
   uint64_t sequence = 0;
+  // Of a copy.
   Position from{};
 };
 
@@ -245,6 +247,8 @@ class LogWriter {
   File file_;
   Segments::Handle active_;
   uint64_t next_segment_ = 1;
+  // This owner has begun one, which a loss of power does not take.
+  bool known_ = false;
   uint64_t doubt_ = 0;
   // Where records begin in the active segment, and end.
   uint64_t start_ = 0;

@@ -49,8 +49,9 @@ std::string Recovered::ToString() const {
          (clean ? "closed cleanly" : "not closed") + (image != 0 ? ", with" : ", without") +
          " an image, " + std::to_string(records) + " records of " + std::to_string(segments) +
          " segments" + say(torn_bytes, "torn bytes cut") + say(damages, "damages") +
-         say(images_damaged, "damaged images") + say(lost.size(), "entries lost") +
-         say(orphans, "orphans removed") + (new_doubt ? ", all before is in doubt" : "") + ")";
+         say(damaged_bytes, "damaged bytes") + say(images_damaged, "damaged images") +
+         say(lost.size(), "entries lost") + say(orphans, "orphans removed") +
+         (new_doubt ? ", all before is in doubt" : "") + ")";
 }
 
 Recovery::Recovery(Directory& directory, const Context& context, const HashKey& key,
@@ -202,6 +203,7 @@ Status Recovery::ReplayLog() {
     result_.segments += 1;
     if (!each.whole) {
       result_.damages += 1;
+      result_.damaged_bytes += each.size;
       doubting_ = true;
       followed_ = true;
       result_.damaged_segments.push_back(each.number);
@@ -336,7 +338,11 @@ Status Recovery::Replay(const File& file, const Found& segment, uint64_t from, u
         result_.damages += 1;
         doubting_ = true;
         members_.clear();
-        if (reader.Skip()) continue;
+        if (const uint64_t damage = reader.offset(); reader.Skip()) {
+          result_.damaged_bytes += reader.record_end() - damage;
+          continue;
+        }
+        result_.damaged_bytes += end - reader.offset();
         return {};
       case SegmentReader::Found::kEnd:
         return {};
@@ -424,7 +430,8 @@ void Recovery::SeeSequence(uint64_t sequence) noexcept {
 }
 
 void Recovery::DoubtAfterPowerLoss() {
-  if (image_.clean && image_.synced && !followed_) return;
+  result_.synced = image_.clean && image_.synced && !followed_;
+  if (result_.synced) return;
   for (const Found& each : found_) {
     if (!each.whole || each.number < image_.position.segment) continue;
     const bool lost = each.header.boot_id != boot_id_ || each.header.boot_id == kNoBoot;

@@ -27,6 +27,8 @@ struct Recovered {
   bool new_doubt = false;
   // The owner before closed the log.
   bool clean = false;
+  // All that is there was synced, blobs too.
+  bool synced = false;
   // The image that was taken; 0 for none.
   uint64_t image = 0;
   uint64_t image_charge = 0;
@@ -44,6 +46,8 @@ struct Recovered {
   uint64_t records = 0;
   uint64_t segments = 0;
   uint64_t damages = 0;
+  // Of the log, that are not what was written.
+  uint64_t damaged_bytes = 0;
   uint64_t torn_bytes = 0;
   uint64_t images_damaged = 0;
   uint64_t orphans = 0;

@@ -21,9 +21,14 @@ struct Segment {
   std::atomic<uint64_t> end{0};
   // Bytes of records in it that the index has.
   std::atomic<uint64_t> live{0};
+  // Of those, bytes that had expired when it was looked at last.
+  std::atomic<uint64_t> expired{0};
   std::atomic<bool> sealed{false};
   // It was to go early, and could not.
   std::atomic<bool> kept{false};
+
+  // Bytes that are of use to somebody.
+  uint64_t useful() const noexcept { return live - std::min(live.load(), expired.load()); }
 };
 
 // The segments that are there, by number. Safe from any thread.

@@ -43,6 +43,8 @@ struct NodeInfo {
   uint64_t links = 0;
   // Permissions alone.
   uint32_t mode = 0;
+  // When its content was changed last, in milliseconds since 1970.
+  double modified_at = 0;
 };
 
 struct VolumeInfo {

@@ -69,6 +69,13 @@ void Fill(NodeInfo* info, const struct stat& from) noexcept {
   info->size = static_cast<uint64_t>(from.st_size);
   // The unit of st_blocks is 512 bytes, whatever st_blksize says.
   info->allocated = static_cast<uint64_t>(from.st_blocks) * 512;
+#ifdef __APPLE__
+  const timespec& modified = from.st_mtimespec;
+#else
+  const timespec& modified = from.st_mtim;
+#endif
+  info->modified_at =
+      static_cast<double>(modified.tv_sec) * 1e3 + static_cast<double>(modified.tv_nsec) / 1e6;
   info->device = static_cast<uint64_t>(from.st_dev);
   info->inode = static_cast<uint64_t>(from.st_ino);
   info->links = static_cast<uint64_t>(from.st_nlink);

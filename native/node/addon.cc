@@ -85,6 +85,7 @@ constexpr Export kExports[] = {
     {"fileClose", FileClose},
     {"fileFailure", FileFailure},
     {"fileStats", FileStats},
+    {"fileTime", FileTime},
     {"fileListen", FileListen},
     {"fileDropped", FileDropped},
     {"fileClear", FileClear},

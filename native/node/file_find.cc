@@ -29,8 +29,7 @@ bool WriteFound(Files& files, const file::Opened& opened, const uint8_t* memory)
   files.Number(kFileStored) = static_cast<double>(head.stored);
   files.Number(kFileChunkPower) = head.chunk_power;
   files.Number(kFileTableAt) = Place(head.table, memory);
-  files.Number(kFileSegment) = static_cast<double>(opened.position.segment);
-  files.Number(kFileOffset) = static_cast<double>(opened.position.offset);
+  files.Number(kFileSequence) = static_cast<double>(head.sequence);
   files.Number(kFileDoubt) = opened.doubtful ? 1 : 0;
   files.Number(kFileCachedAt) = metadata.cached_at;
   files.Number(kFileFreshUntil) = metadata.fresh_until;

@@ -19,9 +19,8 @@ enum FileNumber : uint32_t {
   kFileCodec,
   // Of a packed value, where the descriptions of its chunks begin.
   kFileTableAt,
-  // Its place in the log.
-  kFileSegment,
-  kFileOffset,
+  // Its sequence.
+  kFileSequence,
   // 1 when it is in doubt.
   kFileDoubt,
   kFileCachedAt,

@@ -25,6 +25,7 @@ enum OpenNumber : uint32_t {
   kOpenFiles,
   kOpenReadThreads,
   kOpenPolicy,
+  kOpenReclaimRate,
   kOpenNumbers
 };
 
@@ -49,7 +50,7 @@ enum StatNumber : uint32_t {
   kStatRecovered,
   kStatReplayed,
   kStatTornBytes,
-  kStatDamages,
+  kStatDamagedBytes,
   kStatOrphans,
   kStatDoubt,
   kStatNumbers
@@ -89,6 +90,7 @@ file::FileStoreOptions OptionsOf(std::string dir, std::span<const double> number
   options.min_free_share = numbers[kOpenMinFreeShare];
   options.partitions = static_cast<uint32_t>(Whole(numbers[kOpenPartitions]));
   options.durability = kDurabilities[std::min<uint64_t>(Whole(numbers[kOpenDurability]), 2)];
+  options.reclaim_rate = Whole(numbers[kOpenReclaimRate]);
   options.open_files = static_cast<uint32_t>(Whole(numbers[kOpenFiles]));
   options.policy = kPolicies[std::min<uint64_t>(Whole(numbers[kOpenPolicy]), 4)];
   options.title = std::string("drey ") + DREY_VERSION;
@@ -310,9 +312,21 @@ napi_value FileStats(napi_env env, napi_callback_info info) {
   set(kStatRecovered, recovered.entries);
   set(kStatReplayed, recovered.records);
   set(kStatTornBytes, recovered.torn_bytes);
-  set(kStatDamages, recovered.damages);
+  set(kStatDamagedBytes, recovered.damaged_bytes);
   set(kStatOrphans, recovered.orphans);
   set(kStatDoubt, recovered.doubt);
+  return nullptr;
+}
+
+napi_value FileTime(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  OpenFileStore* const open = FileStoreArgument(env, arguments.environment().files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  double now = 0;
+  if (napi_get_value_double(env, arguments[1], &now) != napi_ok) {
+    return Throw(env, Status::InvalidArgument("now must be a number"));
+  }
+  open->attached.directory->store().TellTime(now);
   return nullptr;
 }
 
@@ -395,21 +409,19 @@ napi_value FileDelete(napi_env env, napi_callback_info info) {
 }
 
 napi_value FileRevise(napi_env env, napi_callback_info info) {
-  const Arguments<5> arguments(env, info);
+  const Arguments<4> arguments(env, info);
   Files& files = arguments.environment().files;
   OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
   if (open == nullptr) return nullptr;
   const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
   if (!key.ok()) return Throw(env, key.status());
-  const Result<uint64_t> segment = CountArgument(env, arguments[2], "segment");
-  if (!segment.ok()) return Throw(env, segment.status());
-  const Result<uint64_t> offset = CountArgument(env, arguments[3], "offset");
-  if (!offset.ok()) return Throw(env, offset.status());
-  const Result<Slice> metadata = BytesArgument(env, arguments[4], "metadata");
+  const Result<uint64_t> sequence = CountArgument(env, arguments[2], "sequence");
+  if (!sequence.ok()) return Throw(env, sequence.status());
+  const Result<Slice> metadata = BytesArgument(env, arguments[3], "metadata");
   if (!metadata.ok()) return Throw(env, metadata.status());
   return BeginWrite(env, files, [&](file::WriteDone end) {
-    open->attached.directory->store().Revise(
-        SliceOf(key.value()), {segment.value(), offset.value()}, metadata.value(), std::move(end));
+    open->attached.directory->store().Revise(SliceOf(key.value()), sequence.value(),
+                                             metadata.value(), std::move(end));
   });
 }
 

@@ -96,6 +96,7 @@ napi_value FileOpened(napi_env env, napi_callback_info info);
 napi_value FileClose(napi_env env, napi_callback_info info);
 napi_value FileFailure(napi_env env, napi_callback_info info);
 napi_value FileStats(napi_env env, napi_callback_info info);
+napi_value FileTime(napi_env env, napi_callback_info info);
 napi_value FileListen(napi_env env, napi_callback_info info);
 napi_value FileDropped(napi_env env, napi_callback_info info);
 napi_value FileClear(napi_env env, napi_callback_info info);

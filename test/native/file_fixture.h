@@ -155,6 +155,7 @@ class Store {
     std::vector<uint8_t> metadata;
     bool doubtful = false;
     file::Position position;
+    uint64_t sequence = 0;
   };
   std::optional<Got> Get(const std::string& key, bool peek = false) {
     std::vector<uint8_t> into(2 * kMiB);
@@ -165,7 +166,8 @@ class Store {
     Got got{.value = {},
             .metadata = {opened.head.metadata.begin(), opened.head.metadata.end()},
             .doubtful = opened.doubtful,
-            .position = opened.position};
+            .position = opened.position,
+            .sequence = opened.head.sequence};
     if (opened.blob == nullptr) {
       got.value.assign(opened.data.begin(), opened.data.end());
       return got;

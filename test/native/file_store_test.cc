@@ -175,15 +175,15 @@ TEST_CASE("file store: metadata is revised, the value stays, and only of the ent
       const auto seen = store.Get("key");
       REQUIRE(seen);
       Wrote wrote;
-      store->Revise(SliceOf("key"), seen->position, MetadataOf(5e12, 77), store.Into(wrote));
+      store->Revise(SliceOf("key"), seen->sequence, MetadataOf(5e12, 77), store.Into(wrote));
       CHECK(wrote.kind == Written::kDone);
       const auto got = store.Get("key");
       REQUIRE(got);
       CHECK(got->value == value);
       CHECK(got->metadata == MetadataOf(5e12, 77));
-      store->Revise(SliceOf("key"), seen->position, MetadataOf(6e12, 78), store.Into(wrote));
+      store->Revise(SliceOf("key"), seen->sequence, MetadataOf(6e12, 78), store.Into(wrote));
       CHECK(wrote.kind == Written::kSuperseded);
-      store->Revise(SliceOf("absent"), seen->position, MetadataOf(), store.Into(wrote));
+      store->Revise(SliceOf("absent"), seen->sequence, MetadataOf(), store.Into(wrote));
       CHECK(wrote.kind == Written::kSuperseded);
     }
     Store store(PosixEnv(), folder.path() + "/s");

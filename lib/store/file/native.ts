@@ -66,6 +66,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   #recovery: RecoverySummary | undefined
   #last: NativeStats = NO_STATS
   #pinnedBytes = 0
+  /** The cache's clock is not the machine's: the addon is told what time it is. */
+  #toldTime = false
   /** Of drafts that are open and more than packed values, here or on the disk. */
   #draftBytes = 0
   #refusals = 0
@@ -111,6 +113,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       throw new ConfigError('tiers: this file store belongs to a cache already; make one for each cache')
     }
     this.#context = context
+    this.#toldTime = context.systemTime !== true
     const thread = fileThreadOf(this.#addon)
     const { dir } = this.#config
     try {
@@ -133,6 +136,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       throw openError(error, dir)
     }
     this.#thread = thread
+    this.#tellTime()
     this.#listen()
     const stats = this.#readStats()
     this.#recovery = recoveryOf(stats)
@@ -153,6 +157,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       this.onRefusal()
       return undefined
     }
+    this.#tellTime()
     const handle = this.thread.addon.fileDraftBegin(this.#store, key)
     const draft = new NativeFileDraft(this, key, handle, user)
     this.#drafts.add(draft)
@@ -221,12 +226,12 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   }
 
   async revise(key: string, entry: StoredEntry, metadata: Metadata): Promise<boolean> {
-    const { segment, offset } = entry as NativeEntry
-    if (this.closed || segment === undefined || metadata.size !== entry.metadata.size) return false
+    const { sequence } = entry as NativeEntry
+    if (this.closed || sequence === undefined || metadata.size !== entry.metadata.size) return false
     const bytes = encodeMetadata(metadata)
     if (bytes === undefined) return false
     const outcome = await this.#write('writing metadata', () =>
-      this.#addon.fileRevise(this.#store, key, segment, offset, bytes),
+      this.#addon.fileRevise(this.#store, key, sequence, bytes),
     )
     if (outcome.outcome === WRITTEN.done) this.onCommit(key)
     return outcome.outcome === WRITTEN.done
@@ -376,6 +381,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
 
   #find(key: string, peek: boolean): Later<StoredEntry | undefined> {
     if (this.closed) return undefined
+    this.#tellTime()
     const { addon, numbers, block } = this.thread
     let found = addon.fileFind(this.#store, key, peek)
     while (found === FOUND_FILE.tooSmall) {
@@ -421,6 +427,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     const guarded = (): number => {
       // It may have had to wait.
       if (this.closed) throw new ClosedError('the file store is closed')
+      this.#tellTime()
       return start()
     }
     return this.thread.operations.run(guarded, settle) as Promise<Awaited<T>>
@@ -461,6 +468,10 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   #readStats(): NativeStats {
     this.#last = readStats(this.thread.addon, this.#store)
     return this.#last
+  }
+
+  #tellTime(): void {
+    if (this.#toldTime) this.#addon.fileTime(this.#store, this.#context!.now())
   }
 
   #listen(): void {
@@ -522,6 +533,7 @@ function optionsFor(config: FileConfig): Float64Array {
     openFiles: config.openFiles,
     readThreads: config.readConcurrency,
     policy: FILE_POLICY_NAMES.indexOf(config.policy),
+    reclaimRate: config.reclaimRate,
   }
   return Float64Array.from(FILE_OPTIONS, (name) => given[name])
 }

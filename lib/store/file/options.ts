@@ -63,6 +63,11 @@ const fileStoreOptions = z.strictObject({
   compression: compressionOption.optional(),
   /** When a write is acknowledged. Default `'process'`: when it survives the end of the process. */
   durability: z.enum(DURABILITIES).optional(),
+  /**
+   * Bytes a second that making room in the background may always read and write, so that reads of entries come in between; four times
+   * what is written, where that is more, and no limit where room is scarce. 0 is never a limit. Default 32 MiB.
+   */
+  reclaimRate: sizeOption.optional(),
   /** Reads of the disk at once: 1 to 128. Default 4. */
   readConcurrency: countOption(1, 128).optional(),
   /** Files kept open for reading: 8 to 65,536. Default 256. */
@@ -89,6 +94,8 @@ export interface FileConfig {
   readonly chunkBytes: number
   readonly codec: ChunkCodec
   readonly durability: Durability
+  /** Bytes a second; 0 for no limit. */
+  readonly reclaimRate: number
   readonly readConcurrency: number
   readonly openFiles: number
   readonly logger: Logger | undefined
@@ -135,6 +142,7 @@ export function readFileOptions(options: FileStoreOptions): FileConfig {
     chunkBytes,
     codec: createChunkCodec(readCompression(given.compression ?? 'none', 'fileStore.compression')),
     durability: given.durability ?? 'process',
+    reclaimRate: parseSize(given.reclaimRate) ?? 32 * MiB,
     readConcurrency: given.readConcurrency ?? 4,
     openFiles: given.openFiles ?? 256,
     logger: given.logger,

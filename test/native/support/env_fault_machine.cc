@@ -54,7 +54,15 @@ Outcome FaultEnv::Receive(int socket, std::span<uint8_t> bytes) noexcept {
 
 Outcome FaultEnv::Await(std::span<Awaited> sockets, uint32_t milliseconds) noexcept {
   const Verdict verdict = Judge(Call::kAwait, "");
-  return verdict.error != 0 ? Outcome::Failed(verdict.error) : base_.Await(sockets, milliseconds);
+  if (verdict.error != 0) return Outcome::Failed(verdict.error);
+  // Who waits is not to wait on when the machine stops, and nobody can wake him any more.
+  constexpr uint32_t kSlice = 5;
+  for (uint32_t waited = 0;; waited += kSlice) {
+    const uint32_t left = milliseconds - std::min(waited, milliseconds);
+    const Outcome ready = base_.Await(sockets, std::min(left, kSlice));
+    if (!ready.ok() || ready.value() > 0 || left <= kSlice) return ready;
+    if (halted()) return Outcome::Failed(EIO);
+  }
 }
 
 Outcome FaultEnv::Boot(BootId* id) noexcept {

@@ -13,8 +13,12 @@ import { blobAllotment, namesAllotment, unitsOf } from '../space.js'
 import { type Core, headContext, type KeyId, keyIdOf, segmentPath } from './core.js'
 import type { IndexEntry } from './table.js'
 
-/** More are not worth it: an open after the loss of power revalidates. */
-const MOST_UNSYNCED = 4096
+/** Whose blob it is. */
+export interface BlobOwner {
+  readonly key: string
+  readonly keyHash: Buffer
+  readonly blobSequence: number
+}
 
 /**
  * Removing blobs whose records are current no more.
@@ -34,8 +38,8 @@ export class Blobs {
   readonly #tasks = new Set<Promise<void>>()
   /** Paths that are being removed: their bytes are given back once. */
   readonly #going = new Set<string>()
-  /** Those that the system may not have written out. */
-  readonly #unsynced = new Set<string>()
+  /** Whether any were published. */
+  #published = false
 
   constructor(core: Core) {
     this.#core = core
@@ -73,31 +77,52 @@ export class Blobs {
   /** A record refers to the blob now. */
   publish(id: Pick<KeyId, 'hash'>, sequence: number): void {
     this.settle(id, sequence)
-    if (this.#core.config.durability === 'power' || this.#unsynced.size > MOST_UNSYNCED) return
-    this.#unsynced.add(this.path(id, sequence))
+    this.#published = true
   }
 
-  /** Has the system write out what was published; says whether that is all there is. */
-  async sync(): Promise<boolean> {
+  /**
+   * Has the system write out all blobs whose numbers are from `from` to below `to`, and their names; says whether it did before `late()`.
+   *
+   * @throws what the system says
+   */
+  async sync(from: number, to: number, late: () => boolean): Promise<boolean> {
     const { env, dir, header } = this.#core
-    if (this.#unsynced.size > MOST_UNSYNCED) return false
-    for (const path of this.#unsynced) {
-      try {
-        const fd = await env.open(path, O_RDONLY | O_NOFOLLOW)
-        await env.datasync(fd).finally(() => env.close(fd))
-      } catch (error) {
-        // Removed since.
-        if (codeOf(error) !== 'ENOENT') throw error
-      }
-    }
-    if (this.#unsynced.size === 0) return true
-    await syncFolder(env, dir)
+    // What was there was written out, and nothing came.
+    if (from >= to || (from > 0 && !this.#published)) return true
     for (let partition = 0; partition < header.partitions; partition += 1) {
-      await syncFolder(env, `${dir}/${partitionName(partition)}`).catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw error
+      const folder = `${dir}/${partitionName(partition)}`
+      const names = (await this.#list(folder)).filter(({ name, kind }) => {
+        const sequence = kind === 'file' ? (blobOf(name)?.sequence ?? -1) : -1
+        return sequence >= from && sequence < to
       })
+      for (const { name } of names) {
+        if (late()) return false
+        try {
+          const fd = await env.open(`${folder}/${name}`, O_RDONLY | O_NOFOLLOW)
+          await env.datasync(fd).finally(() => env.close(fd))
+        } catch (error) {
+          // Removed since.
+          if (codeOf(error) !== 'ENOENT') throw error
+        }
+      }
+      if (names.length > 0) await syncFolder(env, folder)
     }
+    await syncFolder(env, dir)
     return true
+  }
+
+  /** What the record of an entry says: its key, the key's hash and its blob. Undefined when that is not what was written. @throws what the system says */
+  async nameOf(entry: IndexEntry): Promise<BlobOwner | undefined> {
+    const { dir, contexts, files, header } = this.#core
+    const file = await files.acquire(segmentPath(dir, entry.segment))
+    try {
+      const found = await this.#readHead(file.fd, entry, headContext(contexts, entry.segment))
+      if (found === undefined) return undefined
+      const { hash } = keyIdOf(header.secret, found.key)
+      return { key: found.key.toString('utf8'), keyHash: hash, blobSequence: found.blobSequence }
+    } finally {
+      files.release(file)
+    }
   }
 
   /** Removes the blob of an entry that has left the index. Does nothing for a packed value. */
@@ -126,18 +151,12 @@ export class Blobs {
   }
 
   async #drop(entry: IndexEntry): Promise<void> {
-    const { dir, contexts, files, header, tally } = this.#core
-    const charged = blobAllotment(entry.blobUnits)
+    const { tally } = this.#core
     try {
-      const file = await files.acquire(segmentPath(dir, entry.segment))
-      try {
-        const found = await this.#readHead(file.fd, entry, headContext(contexts, entry.segment))
-        if (found !== undefined) {
-          const id = keyIdOf(header.secret, found.key)
-          return await this.#unlink(this.path(id, found.blobSequence), charged)
-        }
-      } finally {
-        files.release(file)
+      const found = await this.nameOf(entry)
+      if (found !== undefined) {
+        const path = this.path({ hash: found.keyHash }, found.blobSequence)
+        return await this.#unlink(path, blobAllotment(entry.blobUnits))
       }
     } catch (error) {
       if (codeOf(error) === 'ERR_DREY_CLOSED') {

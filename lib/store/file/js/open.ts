@@ -30,8 +30,10 @@ export interface Opened {
   readonly summary: RecoverySummary
   /** Entries that were dropped, and would come back without a delete. */
   readonly lost: readonly IndexEntry[]
-  /** Every blob that was there was written out. */
-  readonly blobsSynced: boolean
+  /** Blobs of lower numbers were written out before this open. */
+  readonly syncedBelow: number
+  /** What comes has this sequence, or a greater one. */
+  readonly firstSequence: number
   /** Writes an image in place of the one before. */
   image(state: ImageState): Promise<void>
   /** Closes files and gives the directory up. */
@@ -59,6 +61,7 @@ export async function openDirectoryStore(
     const core = await coreOf(config, seams, tally, context, header, listed.segments[0] ?? 1)
     const { ledger } = core
     const recovered = await recover(core, listed)
+    const firstSequence = core.nextSequence
     const blobs = new Blobs(core)
     const reclaimer: Reclaimer = new Reclaimer(core, blobs, () => writer)
     const writer: Writer = new Writer(core, (bytes) => reclaimer.starving(bytes))
@@ -92,7 +95,8 @@ export async function openDirectoryStore(
       reclaimer,
       writer,
       summary,
-      blobsSynced: recovered.blobsSynced,
+      syncedBelow: recovered.blobsSynced ? firstSequence : 0,
+      firstSequence,
       lost: recovered.lost,
       image: (state) =>
         reclaimer.exclusively(async () => {

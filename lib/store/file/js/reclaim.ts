@@ -1,4 +1,4 @@
-import { readFully, syncFolder } from '../env.js'
+import { codeOf, readFully, syncFolder } from '../env.js'
 import {
   blobSequenceOf,
   FIXED_HEAD,
@@ -14,19 +14,24 @@ import { allotment, blobAllotment } from '../space.js'
 import { type Append, bare, type Place } from './append.js'
 import type { Blobs } from './blobs.js'
 import { type Core, headContext, keyIdOf, logFolder, segmentPath } from './core.js'
+import { ReclaimPace } from './pace.js'
 import { type Segment, weightOf } from './segments.js'
 import { ENTRY_BYTES, type IndexEntry } from './table.js'
 import { partsFrom } from './value.js'
 import { walk } from './walk.js'
 import type { Writer } from './writer.js'
 
-/** A current record of the segment that is reclaimed. */
-interface Live {
+/** An entry that is about to go. */
+interface Leaving {
   readonly entry: IndexEntry
   readonly key: string
   readonly keyHash: Buffer
   readonly blobSequence: number | undefined
   readonly expired: boolean
+}
+
+/** A current record of the segment that is reclaimed. */
+interface Live extends Leaving {
   readonly rank: number
 }
 
@@ -46,6 +51,14 @@ const DEAD_SHARE = 1 / 8
 const MANY_SEGMENTS = 192
 /** How often it is looked for such. */
 const NUDGES = 64
+/** It is looked for what has expired after so many bytes for each entry, and after this part of `maxBytes`, at least. */
+const LOOK_BYTES = 64
+const LOOK_SHARE = 1 / 64
+/** Shards of the index that are looked through between two turns of the loop. */
+const LOOK_SHARDS = 16
+/** Blobs that have expired, remembered at most, and removed in one step. */
+const MOST_EXPIRED = 65_536
+const EXPIRED_AT_ONCE = 16
 /** Segments that one call of `makeRoom` reclaims at most. */
 const MOST_SEGMENTS = 4096
 
@@ -60,14 +73,22 @@ export class Reclaimer {
   readonly #blobs: Blobs
   readonly #writer: () => Writer
   #tail: Promise<unknown> = Promise.resolve()
+  readonly #pace: ReclaimPace
   #background = false
   #closed = false
   #nudges = 0
+  /** What is under way is done in the background, and may wait. */
+  #paced = false
+  /** Entries with blobs that had expired when it was looked at last: they go first. */
+  #expired: IndexEntry[] = []
+  /** What had been written when it was looked at last. */
+  #lookedAt = 0
 
   constructor(core: Core, blobs: Blobs, writer: () => Writer) {
     this.#core = core
     this.#blobs = blobs
     this.#writer = writer
+    this.#pace = new ReclaimPace(core.clock, core.config.reclaimRate, () => core.tally.givenBytes)
   }
 
   /** Above this the store reclaims ahead of need. */
@@ -102,9 +123,14 @@ export class Reclaimer {
     const full = (): boolean =>
       this.#indexFull || ledger.total + allotment(config.segmentBytes) > ledger.maxBytes
     for (let count = 0; count < MOST_SEGMENTS && full(); count += 1) {
-      const went = await this.exclusively(async () => !full() || (await this.#step()))
+      const went = await this.#soon(async () => !full() || (await this.#step()))
       if (!went) return
     }
+  }
+
+  /** As `exclusively`, for somebody who waits. */
+  #soon<T>(work: () => Promise<T>): Promise<T> {
+    return this.#pace.hurry(() => this.exclusively(work))
   }
 
   get #indexFull(): boolean {
@@ -116,7 +142,7 @@ export class Reclaimer {
     const { ledger } = this.#core
     const fits = (): boolean => ledger.total + bytes <= ledger.maxBytes - spare
     for (let count = 0; count < MOST_SEGMENTS && !fits(); count += 1) {
-      const went = await this.exclusively(async () => fits() || (await this.#step()))
+      const went = await this.#soon(async () => fits() || (await this.#step()))
       if (went) continue
       // What was let go of may be on its way out.
       await this.#core.files.settled()
@@ -141,7 +167,7 @@ export class Reclaimer {
   async #leavesFree(bytes: number): Promise<boolean> {
     const { free } = this.#core
     if (await free.allows(bytes)) return true
-    await this.exclusively(() => this.#step())
+    await this.#soon(() => this.#step())
     return free.allows(bytes, true)
   }
 
@@ -150,7 +176,7 @@ export class Reclaimer {
     const { ledger } = this.#core
     const fits = (): boolean => ledger.total + bytes <= ledger.maxBytes
     for (let first = true; first || !fits(); first = false) {
-      const went = await this.exclusively(async () => (!first && fits()) || (await this.#oldest(false)))
+      const went = await this.#soon(async () => (!first && fits()) || (await this.#oldest(false)))
       if (!went) return fits()
     }
     return true
@@ -158,7 +184,7 @@ export class Reclaimer {
 
   /** Removes the segments before the one with the clear, and all blobs from before it. */
   cleared({ segment: number, sequence }: Place): Promise<void> {
-    return this.exclusively(async () => {
+    return this.#soon(async () => {
       const { segments } = this.#core
       for (const segment of [...segments.all()]) {
         if (segment.number < number && segment !== segments.active) await this.#remove(segment)
@@ -191,6 +217,7 @@ export class Reclaimer {
   /** No more in the background. Resolves when nothing is under way. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#pace.close()
     await this.#tail
   }
 
@@ -203,7 +230,10 @@ export class Reclaimer {
       const went = await this.exclusively(async () => {
         // Somebody else, a clear as a rule, may have made room while this waited.
         if (this.#closed || !this.#due) return false
-        return this.#step()
+        this.#paced = true
+        return this.#step().finally(() => {
+          this.#paced = false
+        })
       }).catch(() => {
         this.#core.tally.diskErrors += 1
         return false
@@ -214,6 +244,7 @@ export class Reclaimer {
 
   /** Reclaims what costs least; says whether that may have helped. */
   async #step(): Promise<boolean> {
+    if (await this.#evictExpired()) return true
     const dead = this.#mostlyDead()
     if (dead === undefined) return this.#oldest(true)
     // Tried once: then it goes when it is the oldest.
@@ -231,7 +262,8 @@ export class Reclaimer {
     const oldest = segments.oldestSealed()
     for (const segment of segments.all()) {
       if (segment === segments.active || segment === oldest || segment.stuck) continue
-      if (short && segment.liveBytes < segment.end * DEAD_SHARE) return segment
+      const useful = segment.liveBytes - Math.min(segment.liveBytes, segment.expiredBytes)
+      if (short && useful < segment.end * DEAD_SHARE) return segment
       if (many && segment.end < config.segmentBytes * DEAD_SHARE) return segment
     }
     return undefined
@@ -253,6 +285,7 @@ export class Reclaimer {
   async #reclaim(victim: Segment, copies: boolean, oldest: boolean): Promise<boolean> {
     const { policy, index, tally, segments } = this.#core
     policy.begin(index)
+    if (this.#paced) await this.#pace.wait(victim.end)
     const found = await this.#survey(victim)
     const keep = copies ? this.#choose(found.live, victim, oldest) : []
     const kept = new Set(keep)
@@ -345,6 +378,7 @@ export class Reclaimer {
         const inOrder = [...keep].sort((a, b) => a.entry.offset - b.entry.offset)
         for (let from = 0; from < inOrder.length; from += COPIES) {
           const some = inOrder.slice(from, from + COPIES)
+          if (this.#paced) await this.#pace.wait(some.reduce((sum, { entry }) => sum + entry.length, 0))
           const went = await Promise.all(some.map((live) => this.#copyOne(file.fd, live, oldest)))
           all &&= went.every((one) => one)
           if (!all) break
@@ -401,18 +435,73 @@ export class Reclaimer {
 
   /** Of a segment that goes early: what is not copied is deleted, for what it replaced may be in an older one. */
   async #forget(live: readonly Live[]): Promise<boolean> {
-    for (const one of live) {
-      const outcome = await this.#writer().append(
-        [{ parts: deletion(one.keyHash), lo: one.entry.lo, apply: () => undefined }],
-        { copy: true },
-      )
-      if (outcome !== 'done') return false
-      await this.#evict(one)
-    }
+    for (const one of live) if (!(await this.#forgetOne(one))) return false
     return true
   }
 
-  async #evict({ entry, key, keyHash, blobSequence, expired }: Live): Promise<void> {
+  /** Says whether the entry is gone. */
+  async #forgetOne(one: Leaving): Promise<boolean> {
+    const { entry, keyHash } = one
+    const isCurrent = (): boolean => {
+      const there = this.#core.index.get(entry.lo, entry.hi)
+      return there?.segment === entry.segment && there.offset === entry.offset
+    }
+    const append: Append = {
+      parts: deletion(keyHash),
+      lo: entry.lo,
+      // A delete behind what took its place meanwhile would be one of that.
+      wanted: (changed) => isCurrent() && !changed.has(entry.lo),
+      apply: () => undefined,
+    }
+    const outcome = await this.#writer().append([append], { copy: true })
+    if (outcome === 'done') await this.#evict(one)
+    return outcome !== 'no-room' && !isCurrent()
+  }
+
+  /** Looks through the index for what has expired, unless it did so just now. */
+  async #lookForExpired(): Promise<void> {
+    const { index, segments, tally, config } = this.#core
+    const pause = Math.max(config.maxBytes * LOOK_SHARE, index.size * LOOK_BYTES)
+    if (tally.writtenBytes - this.#lookedAt < pause) return
+    this.#lookedAt = tally.writtenBytes
+    const second = Math.floor(this.#core.now() / 1000)
+    const found: IndexEntry[] = []
+    for (const segment of segments.all()) segment.expiredBytes = 0
+    for (let shard = 0; shard < index.shards; shard += 1) {
+      if (shard % LOOK_SHARDS === LOOK_SHARDS - 1) await new Promise((go) => setImmediate(go))
+      index.eachExpired(shard, second, (entry) => {
+        const segment = segments.get(entry.segment)
+        if (segment !== undefined) segment.expiredBytes += weightOf(entry)
+        if (entry.blobUnits > 0 && found.length < MOST_EXPIRED) found.push(entry)
+      })
+    }
+    this.#expired = found
+  }
+
+  /** Removes some of the blobs that have expired; says whether there were any. */
+  async #evictExpired(): Promise<boolean> {
+    await this.#lookForExpired()
+    const { index, tally } = this.#core
+    const second = Math.floor(this.#core.now() / 1000)
+    let went = false
+    for (let count = 0; count < EXPIRED_AT_ONCE; count += 1) {
+      const expired = this.#expired.pop()
+      if (expired === undefined) break
+      const entry = index.get(expired.lo, expired.hi)
+      if (entry === undefined || entry.expires > second || entry.blobUnits === 0) continue
+      try {
+        const owner = await this.#blobs.nameOf(entry)
+        // What cannot be read goes with its segment.
+        if (owner === undefined) continue
+        went = (await this.#forgetOne({ entry, ...owner, expired: true })) || went
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') tally.diskErrors += 1
+      }
+    }
+    return went
+  }
+
+  async #evict({ entry, key, keyHash, blobSequence, expired }: Leaving): Promise<void> {
     const { index, tally } = this.#core
     if (!index.removeAt(entry)) return
     if (expired) tally.expirations += 1

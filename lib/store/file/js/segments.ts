@@ -12,6 +12,8 @@ export interface Segment {
   live: number
   /** Of those, with their blobs, in bytes. */
   liveBytes: number
+  /** Of `liveBytes`, what had expired when it was looked at last. */
+  expiredBytes: number
   /** Of all records ever put in it, with their blobs, in bytes. */
   weight: number
   /** What is before this offset was synced. */
@@ -26,7 +28,7 @@ export function weightOf({ length, blobUnits }: Pick<IndexEntry, 'length' | 'blo
 }
 
 export function newSegment(number: number, end: number, charged: number): Segment {
-  return { number, end, charged, live: 0, liveBytes: 0, weight: 0, synced: 0, stuck: false }
+  return { number, end, charged, live: 0, liveBytes: 0, expiredBytes: 0, weight: 0, synced: 0, stuck: false }
 }
 
 /** The files of the log, in order of their numbers, and what of them is current. */

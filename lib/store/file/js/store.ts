@@ -556,7 +556,11 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     await core.files.settled()
     await this.lane.quiet()
     const ended = await writer.close(this.#tally.orphans === 0)
-    const blobsSynced = opened.blobsSynced && (await blobs.sync().catch(() => false))
+    const { syncedBelow } = opened
+    // With durability 'power' those of this owner are written out already.
+    const to = this.#config.durability === 'power' ? opened.firstSequence : Number.POSITIVE_INFINITY
+    const late = (): boolean => this.#closed
+    const blobsSynced = ended && (await blobs.sync(syncedBelow, to, late).catch(() => false))
     if (ended) await opened.image({ clean: true, blobsSynced })
     await opened.end()
   }

@@ -234,6 +234,14 @@ export class IndexTable {
     return Array.from({ length: used }, (_, cell) => this.#entry(cells, cell))
   }
 
+  /** Calls `visit` with each entry of a shard that has expired by `second`. It must not change the index. */
+  eachExpired(number: number, second: number, visit: (entry: IndexEntry) => void): void {
+    const { cells, used } = this.#shards[number]!
+    for (let cell = 0; cell < used; cell += 1) {
+      if (cells[cell * STRIDE + EXPIRES]! <= second) visit(this.#entry(cells, cell))
+    }
+  }
+
   /** Removes those that `gone` says of, and tells `removed` of each. */
   removeIf(gone: (entry: IndexEntry) => boolean, removed: (entry: IndexEntry) => void = () => {}): void {
     for (let number = 0; number < SHARDS; number += 1) {

@@ -49,6 +49,8 @@ export class Writer {
   #lingering: Timer | undefined
   #starved = false
   #closed = false
+  /** This owner has begun a segment, which a loss of power does not take. */
+  #known = false
   /** Where the segment ended that was active last. */
   #ended = { segment: 1, offset: SEGMENT_HEADER }
 
@@ -282,9 +284,12 @@ export class Writer {
       const begun = Buffer.concat([head, this.#doubtRecord(number)])
       await writeFully(env, fd, begun, 0)
       const segment = newSegment(number, begun.length, charge)
-      if (config.durability === 'power') {
+      // The first one says that the log goes on behind a clean image: were all of it lost with the power, so were its
+      // deletes, and nobody would doubt the image.
+      if (config.durability === 'power' || !this.#known) {
         await env.datasync(fd)
         await syncFolder(env, logFolder(dir))
+        this.#known = true
         segment.synced = segment.end
       }
       segments.add(segment)

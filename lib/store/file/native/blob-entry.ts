@@ -24,8 +24,8 @@ export interface BlobInfo {
   readonly charge: number
   readonly size: number
   readonly chunkBytes: number
-  readonly segment: number
-  readonly offset: number
+  /** Of the entry. */
+  readonly revision: number
 }
 
 /** Bytes of a value that were read, from a border of chunks on. */
@@ -80,12 +80,8 @@ export class BlobEntry implements NativeEntry {
     host.pin(blob)
   }
 
-  get segment(): number {
-    return this.#blob.segment
-  }
-
-  get offset(): number {
-    return this.#blob.offset
+  get sequence(): number {
+    return this.#blob.revision
   }
 
   read(target: Uint8Array, position: number): Later<number> {

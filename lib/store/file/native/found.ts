@@ -18,10 +18,9 @@ import {
 import { decodeLabels, NO_TAGS, parseUser, UNTAGGED } from '../../metadata.js'
 import type { Metadata, StoredEntry } from '../../store.js'
 
-/** An entry that a native store opened: where its record is, so that it can be revised. */
+/** An entry that a native store opened, and which one of its key that is, so that it can be revised. */
 export interface NativeEntry extends StoredEntry {
-  readonly segment: number
-  readonly offset: number
+  readonly sequence: number
 }
 
 /** Metadata of what was found; `memory` has its texts. Undefined when the user's part is no JSON, or the labels are none. */
@@ -81,15 +80,13 @@ function userOf(text: string): unknown {
 /** A value in memory, which holds nothing of the store. */
 export class InHandEntry implements NativeEntry {
   readonly metadata: Metadata
-  readonly segment: number
-  readonly offset: number
+  readonly sequence: number
   readonly #value: Buffer
 
-  constructor(metadata: Metadata, value: Buffer, segment: number, offset: number) {
+  constructor(metadata: Metadata, value: Buffer, sequence: number) {
     this.metadata = metadata
     this.#value = value
-    this.segment = segment
-    this.offset = offset
+    this.sequence = sequence
   }
 
   read(target: Uint8Array, position: number): number {

@@ -5,8 +5,7 @@ import {
   BLOB_SEQUENCE,
   CHUNK_POWER,
   CODEC_ID,
-  OFFSET,
-  SEGMENT,
+  SEQUENCE,
   SIZE,
   STORED,
   TABLE_AT,
@@ -33,14 +32,13 @@ export function readPacked(
   if (found === undefined || isForeign(codec, numbers, memory)) return undefined
   const metadata = compressedBy(codec, found, numbers, memory)
   const at = numbers[VALUE_AT]!
-  const segment = numbers[SEGMENT]!
-  const offset = numbers[OFFSET]!
+  const sequence = numbers[SEQUENCE]!
   if (numbers[CODEC_ID] === CODEC.none) {
-    return new InHandEntry(metadata, memory.subarray(at, at + metadata.size), segment, offset)
+    return new InHandEntry(metadata, memory.subarray(at, at + metadata.size), sequence)
   }
   const chunks = packedChunks(numbers, memory)
   return unpack(chunks, metadata.size, codec).then(
-    (value) => (value === 'absent' ? undefined : new InHandEntry(metadata, value, segment, offset)),
+    (value) => (value === 'absent' ? undefined : new InHandEntry(metadata, value, sequence)),
     // What its own codec does not read was written so: a miss, as anywhere else.
     () => undefined,
   )
@@ -64,11 +62,10 @@ export function readBlob(
   }
   const metadata = compressedBy(host.codec, found, numbers, memory)
   const { size } = metadata
-  const segment = numbers[SEGMENT]!
-  const offset = numbers[OFFSET]!
+  const sequence = numbers[SEQUENCE]!
   if (size <= IN_HAND && codec === CODEC.none && first.length === size) {
     host.thread.addon.blobClose(handle)
-    return new InHandEntry(metadata, first, segment, offset)
+    return new InHandEntry(metadata, first, sequence)
   }
   const blob = {
     key,
@@ -77,8 +74,7 @@ export function readBlob(
     charge: numbers[BLOB_CHARGE]!,
     size,
     chunkBytes: 2 ** numbers[CHUNK_POWER]!,
-    segment,
-    offset,
+    revision: sequence,
   }
   const entry = new BlobEntry(host, blob, metadata, codec === CODEC.none ? first : undefined)
   return size <= IN_HAND ? whole(entry) : entry
@@ -115,7 +111,7 @@ async function whole(entry: BlobEntry): Promise<StoredEntry | undefined> {
   const value = Buffer.allocUnsafeSlow(entry.metadata.size)
   try {
     for (let at = 0; at < value.length; ) at += await entry.read(value.subarray(at), at)
-    return new InHandEntry(entry.metadata, value, entry.segment, entry.offset)
+    return new InHandEntry(entry.metadata, value, entry.sequence)
   } catch {
     // An error of the disk never rejects a find: the addon has counted it.
     return undefined

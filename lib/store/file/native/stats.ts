@@ -26,7 +26,7 @@ export function recoveryOf(stats: NativeStats): RecoverySummary {
     entries: stats.recovered,
     replayed: stats.replayed,
     tornBytes: stats.tornBytes,
-    damagedBytes: stats.damages,
+    damagedBytes: stats.damagedBytes,
     orphans: stats.orphans,
     doubt: stats.doubt > 0,
   }
