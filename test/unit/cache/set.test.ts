@@ -18,8 +18,10 @@ overStores((kind) => {
       etag: 'x',
       cachedAt: now,
       freshUntil: now + 60_000,
+      staleUntil: now + 60_000,
       staleIfErrorUntil: now + 3_660_000,
       negative: false,
+      tags: [],
       user: { a: 1 },
     })
     const own = await cache.set('k', 'value', { ttl: '2s', staleIfError: 1, etag: null })

@@ -191,10 +191,10 @@ describe('options as a whole', () => {
       'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name, compression',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
-      'ttl: no such option; there are tiers, promotion, writePolicy, background, freshness, timeouts, pressure, bufferPool',
+      'ttl: no such option; there are tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, pressure, bufferPool',
     )
     expect(await cacheProblem({ freshness: { TTL: 1, maxAge: 2 } })).toBe(
-      'freshness.TTL, freshness.maxAge: no such option; there are ttl, staleIfError, negativeTtl',
+      'freshness.TTL, freshness.maxAge: no such option; there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter',
     )
     expect(await cacheProblem(JSON.parse('{"__proto__":1,"constructor":2}'))).toContain(
       '__proto__, constructor: no such option',
@@ -212,10 +212,10 @@ describe('options as a whole', () => {
     for (const part of [
       'tiers.0: got 5; want a store, such as memoryStore()',
       `freshness.ttl: got "soon"; want ${DURATION_FORMS}, not negative`,
-      'freshness.age: no such option; there are ttl, staleIfError, negativeTtl',
+      'freshness.age: no such option; there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter',
       'timeouts.fill: got 0; want more than 0 ms',
       'timeouts.idle: got null; want',
-      'colour: no such option; there are tiers, promotion, writePolicy, background, freshness, timeouts, pressure',
+      'colour: no such option; there are tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness',
     ]) {
       expect(message).toContain(part)
     }
