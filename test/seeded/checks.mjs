@@ -44,6 +44,22 @@ export const CHECKS = {
     ...vitest('native', 'test/threads/sharing.test.ts'),
   },
   cache: { name: 'caches against a history', build: addon, ...vitest('native', 'test/unit/cache/model') },
+  readPath: {
+    name: 'the read path',
+    build: [],
+    ...vitest(
+      'js',
+      'test/unit/cache/model/model.test.ts',
+      ...['background', 'freshness', 'read-path', 'single-flight', 'tags', 'truncation'].map(
+        (test) => `test/unit/cache/${test}.test.ts`,
+      ),
+    ),
+  },
+  tiers: {
+    name: 'tiers against a history',
+    build: [],
+    ...vitest('js', 'test/unit/cache/model/tiers.test.ts', 'test/unit/cache/tiers.test.ts'),
+  },
   jsModel: {
     name: 'the js engine against a map',
     build: [],

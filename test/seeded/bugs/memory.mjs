@@ -150,8 +150,8 @@ export const BUGS = [
   {
     name: 'a live entry goes before one that has expired',
     file: 'native/memory_store/shard_room.cc',
-    replace: 'if (expiring_ > 0) {',
-    by: 'if (expiring_ > 0 && policy_->count() == 0) {',
+    replace: 'if (expiring_ > 0 && MayTell()) {',
+    by: 'if (expiring_ > 0 && MayTell() && policy_->count() == 0) {',
     check: 'core',
   },
   // -- Threads (I6).
@@ -230,8 +230,8 @@ export const BUGS = [
   {
     name: 'an eviction is not told of',
     file: 'native/memory_store/shard_room.cc',
-    replace: '    TellEvicted(handle);\n    Drop(handle);\n    evictions_ += 1;\n',
-    by: '    Drop(handle);\n    evictions_ += 1;\n',
+    replace: '    TellEvicted(handle, false);\n',
+    by: '',
     check: 'model',
   },
   // -- The js engine.

@@ -63,7 +63,16 @@ it('gives back what was told', () => {
 })
 
 it('takes nothing else for a note, and throws nothing', () => {
-  const body = { size: -1, cachedAt: 1, freshUntil: 2, staleIfErrorUntil: 'never', negative: false }
+  const body = {
+    size: -1,
+    cachedAt: 1,
+    freshUntil: 2,
+    staleUntil: 2,
+    staleIfErrorUntil: 'never',
+    negative: false,
+    tags: ['t'],
+    sequence: 7,
+  }
   expect(decodeNote(JSON.stringify({ kind: 'body', metadata: body }))).toBeDefined()
   const wrong: unknown[] = [
     null,
@@ -80,6 +89,9 @@ it('takes nothing else for a note, and throws nothing', () => {
       size: [-2, 1.5, '1', null],
       cachedAt: [null, 'soon', undefined],
       freshUntil: [null, '1'],
+      staleUntil: [undefined, '2'],
+      tags: [undefined, 't', [7]],
+      sequence: [undefined, 1.5, '7'],
       staleIfErrorUntil: [true],
       negative: [1, undefined, true],
       etag: [1, null],
