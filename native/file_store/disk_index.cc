@@ -58,6 +58,15 @@ uint32_t DiskIndex::Shard::TakeHandle() noexcept {
   return end++;
 }
 
+void DiskIndex::Shard::Replace(uint32_t handle, const IndexEntry& entry,
+                               IndexEntry* before) noexcept {
+  Record& record = At(handle);
+  *before = record.Get();
+  record.Set(entry);
+  blobs += (entry.blob() ? 1 : 0);
+  blobs -= (before->blob() ? 1 : 0);
+}
+
 void DiskIndex::Shard::Erase(uint32_t handle) noexcept {
   blobs -= At(handle).blob_units != 0 ? 1 : 0;
   table.Erase(HashOf(At(handle).identity()), handle);
@@ -102,12 +111,8 @@ DiskIndex::Put DiskIndex::PutEntry(const IndexEntry& entry, IndexEntry* before) 
   const std::lock_guard lock(shard.mutex);
   const uint32_t found = shard.Find(entry.identity);
   if (found != kNoHandle) {
-    Record& record = shard.At(found);
-    if (record.sequence() > entry.sequence) return Put::kOlder;
-    *before = record.Get();
-    record.Set(entry);
-    shard.blobs += (entry.blob() ? 1 : 0);
-    shard.blobs -= (before->blob() ? 1 : 0);
+    if (shard.At(found).sequence() > entry.sequence) return Put::kOlder;
+    shard.Replace(found, entry, before);
     return Put::kReplaced;
   }
   const uint32_t handle = shard.TakeHandle();
@@ -116,6 +121,16 @@ DiskIndex::Put DiskIndex::PutEntry(const IndexEntry& entry, IndexEntry* before) 
   shard.blobs += entry.blob() ? 1 : 0;
   shard.table.Insert(HashOf(entry.identity), handle);
   return Put::kInserted;
+}
+
+DiskIndex::Put DiskIndex::MoveEntry(const IndexEntry& entry, Position from,
+                                    IndexEntry* before) noexcept {
+  Shard& shard = ShardOf(entry.identity);
+  const std::lock_guard lock(shard.mutex);
+  const uint32_t found = shard.Find(entry.identity);
+  if (found == kNoHandle || shard.At(found).position() != from) return Put::kOlder;
+  shard.Replace(found, entry, before);
+  return Put::kReplaced;
 }
 
 bool DiskIndex::RemoveBelow(uint64_t identity, uint64_t sequence, IndexEntry* removed) noexcept {

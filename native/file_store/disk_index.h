@@ -66,6 +66,9 @@ class DiskIndex {
     kNoRoom
   };
   Put PutEntry(const IndexEntry& entry, IndexEntry* before) noexcept;
+  // The same of what stood at `from` and was given another place: where the index has that one no
+  // more nothing changes, and it says kOlder.
+  Put MoveEntry(const IndexEntry& entry, Position from, IndexEntry* before) noexcept;
   // Removes an entry of a sequence below `sequence`; it becomes `removed`.
   bool RemoveBelow(uint64_t identity, uint64_t sequence, IndexEntry* removed) noexcept;
   // Removes the entry if its record is the one at `position`.
@@ -139,6 +142,7 @@ struct DiskIndex::Shard {
   // kNoHandle when there is no room.
   uint32_t TakeHandle() noexcept;
   void Erase(uint32_t handle) noexcept;
+  void Replace(uint32_t handle, const IndexEntry& entry, IndexEntry* before) noexcept;
 
   mutable std::mutex mutex;
   // Guarded by mutex, all below.

@@ -30,8 +30,10 @@ it('gives whole values to a store that takes them in one step, and streams as ev
     etag: '"1"',
     user: { a: 1 },
     negative: false,
+    tags: [],
     cachedAt: made.clock.now(),
     freshUntil: made.clock.now() + 5,
+    staleUntil: made.clock.now() + 5,
     staleIfErrorUntil: made.clock.now() + 5,
   })
   expect(patterned(1000).equals(made.cache.getSync('k')!.value)).toBe(true)
