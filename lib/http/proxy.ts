@@ -82,7 +82,8 @@ export async function createProxyWith(
         // A large body on its way to a slow client is no fault; what stands still is found by `idle`.
         fill: Number.POSITIVE_INFINITY,
         idle: config.clientTimeout,
-        shutdown: 0,
+        // Nobody waits for an answer any more by then; but what a disk is being given is to be there after a restart.
+        shutdown: config.disk === undefined ? 0 : Math.min(config.shutdownTimeout, KEEPING_MS),
       },
     },
     { clock },
@@ -157,6 +158,9 @@ export async function createProxyWith(
   }
   return proxy
 }
+
+/** What is being written to the disk when the proxy stops is given so long, in ms. */
+const KEEPING_MS = 5000
 
 /** What several threads cannot have. */
 export const ONE_THREAD =

@@ -35,8 +35,10 @@ async function put(store, key) {
     etag: version,
     cachedAt: 1,
     freshUntil: 4e12,
+    staleUntil: 4e12,
     staleIfErrorUntil: 4e12,
     negative: false,
+    tags: [],
   }
   if (random(10) === 0) draft.abort()
   else await draft.commit(metadata)
