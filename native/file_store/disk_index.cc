@@ -123,12 +123,12 @@ DiskIndex::Put DiskIndex::PutEntry(const IndexEntry& entry, IndexEntry* before) 
   return Put::kInserted;
 }
 
-DiskIndex::Put DiskIndex::MoveEntry(const IndexEntry& entry, Position from,
+DiskIndex::Put DiskIndex::MoveEntry(const IndexEntry& entry, uint64_t sequence,
                                     IndexEntry* before) noexcept {
   Shard& shard = ShardOf(entry.identity);
   const std::lock_guard lock(shard.mutex);
   const uint32_t found = shard.Find(entry.identity);
-  if (found == kNoHandle || shard.At(found).position() != from) return Put::kOlder;
+  if (found == kNoHandle || shard.At(found).sequence() != sequence) return Put::kOlder;
   shard.Replace(found, entry, before);
   return Put::kReplaced;
 }

@@ -66,9 +66,9 @@ class DiskIndex {
     kNoRoom
   };
   Put PutEntry(const IndexEntry& entry, IndexEntry* before) noexcept;
-  // The same of what stood at `from` and was given another place: where the index has that one no
-  // more nothing changes, and it says kOlder.
-  Put MoveEntry(const IndexEntry& entry, Position from, IndexEntry* before) noexcept;
+  // The same of the value that had `sequence`, which was given another place, or other metadata:
+  // where the index has that one no more nothing changes, and it says kOlder.
+  Put MoveEntry(const IndexEntry& entry, uint64_t sequence, IndexEntry* before) noexcept;
   // Removes an entry of a sequence below `sequence`; it becomes `removed`.
   bool RemoveBelow(uint64_t identity, uint64_t sequence, IndexEntry* removed) noexcept;
   // Removes the entry if its record is the one at `position`.

@@ -232,7 +232,7 @@ bool FileStore::Apply(const LogItem& item, uint64_t sequence, Position position,
   if (item.bytes[6] != static_cast<uint8_t>(RecordKind::kPut)) return false;
   const bool same_value = item.kind != LogItem::Kind::kPut;
   // One that was evicted since its new place was chosen must not come back: its blob is gone.
-  switch (same_value ? index_->MoveEntry(entry, item.from, &before)
+  switch (same_value ? index_->MoveEntry(entry, item.sequence, &before)
                      : index_->PutEntry(entry, &before)) {
     case DiskIndex::Put::kReplaced:
       Forget(before, same_value);
