@@ -389,6 +389,9 @@ Status LogWriter::TryBeginSegment() {
     return made.TakeStatus();
   }
   File file = made.Take();
+  // First, for whoever makes room takes any segment that nobody appends to, and this one may be the
+  // oldest as soon as it is known.
+  active_number_.store(number, std::memory_order_release);
   // From here on there is something to be removed, now or by reclaim.
   const Segments::Handle segment = segments_.Add(number);
   segment->charge = charge;
@@ -436,6 +439,7 @@ Status LogWriter::TryBeginSegment() {
     if (folder_.Unlink(SegmentName(number)).ok() && segments_.Remove(number)) {
       ledger_.Give(segment->charge);
     }
+    active_number_.store(0, std::memory_order_release);
     return prepared;
   }
   known_ = true;
@@ -444,7 +448,6 @@ Status LogWriter::TryBeginSegment() {
   active_->end = end;
   start_ = end_ = end;
   synced_ = settings_.durability == Durability::kPower ? end_ : UINT64_MAX;
-  active_number_.store(number, std::memory_order_release);
   return {};
 }
 
