@@ -40,7 +40,9 @@ export {
   notModified,
 } from './cache/fetcher.js'
 export type { CacheOptions } from './cache/options.js'
+export type { OriginStats } from './cache/origins.js'
 export type { RefreshStats } from './cache/refreshes.js'
+export type { RetryOptions } from './cache/retry.js'
 export { CODEC_NAMES, type CodecName } from './compression/codecs.js'
 export { type Compressor, MAX_CHUNK } from './compression/compressor.js'
 export type { CompressionOption, CompressionOptions } from './compression/options.js'

@@ -5,7 +5,9 @@ import type { Metadata, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
 import type { CacheEvents } from './events.js'
 import type { Body, EntryOptions, Fetcher, FetcherContext } from './fetcher.js'
+import type { OriginStats } from './origins.js'
 import type { RefreshStats } from './refreshes.js'
+import type { RetryOptions } from './retry.js'
 
 /*
  * The public face of a cache. `create.ts` makes one.
@@ -27,6 +29,13 @@ export interface FetchOptions<User = unknown> {
   readonly ifNoneMatch?: string | undefined
   /** Ends this caller's wait, and its body. The origin goes on while others want the value. */
   readonly signal?: AbortSignal | undefined
+  /**
+   * A name for the origin that the fetcher asks, 1 to 256 characters. Origins that have one have a breaker: one that failed `breaker.failures` times in a
+   * row, by an error of the fetcher or a timeout, is left alone for a while, and the call rejects with `ERR_DREY_BREAKER_OPEN` where no stale value may answer.
+   */
+  readonly origin?: string | undefined
+  /** How often the fetcher is called again when it fails, before anybody is told. Default: not at all. `timeouts` count from the first call. */
+  readonly retry?: RetryOptions | undefined
   /** Freshness of what this call fetches, and what it takes for fresh. */
   readonly freshness?:
     | (FreshnessOptions & {
@@ -40,6 +49,10 @@ export interface FetchOptions<User = unknown> {
 export interface RefreshOptions {
   /** Freshness of what it fetches. */
   readonly freshness?: FreshnessOptions | undefined
+  /** As for `fetch`. */
+  readonly origin?: string | undefined
+  /** As for `fetch`. */
+  readonly retry?: RetryOptions | undefined
 }
 
 /** Options of `invalidateTags`. */
@@ -68,8 +81,12 @@ export interface CacheStats {
   readonly stale: number
   /** Answers, of all these, that said "not found". */
   readonly negative: number
-  /** Calls of a fetcher. */
+  /** Calls of a fetcher, but for those that `retry` made again. */
   readonly fills: number
+  /** Calls of a fetcher that `retry` made again. */
+  readonly retries: number
+  /** The origins that were named. */
+  readonly origins: readonly OriginStats[]
   /** Fills under way now. */
   readonly filling: number
   /** Bodies that hold resources now. */
@@ -97,7 +114,7 @@ export interface Cache<User = unknown> {
    * however many wait. Resolves as soon as the origin answers; the body streams.
    *
    * @throws `ERR_DREY_ORIGIN` when the fetcher fails and no stale value may answer; `ERR_DREY_TIMEOUT` when it
-   * passes `timeouts`; `ERR_DREY_ABORTED` by the caller's signal; `ERR_DREY_CONFIG` for a wrong option.
+   * passes `timeouts`; `ERR_DREY_BREAKER_OPEN` while a named origin is left alone; `ERR_DREY_ABORTED` by the caller's signal; `ERR_DREY_CONFIG` for a wrong option.
    */
   fetch(
     key: string,

@@ -9,6 +9,7 @@ export class Counters {
   stale = 0
   negative = 0
   fills = 0
+  retries = 0
   leaks = 0
   readonly notStored: Record<string, number> = {}
 

@@ -26,6 +26,9 @@ export interface CacheEvents {
   'tier-up': { readonly tier: string }
   /** An entry could not be fetched anew in the background: it stays what it was. */
   'refresh-error': { readonly key: string; readonly error: unknown }
+  /** An origin that `fetch` was given a name of failed too often, and is left alone; or answers again. */
+  'origin-down': { readonly origin: string }
+  'origin-up': { readonly origin: string }
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
   pressure: PressureState
 }

@@ -1,9 +1,18 @@
 import type { Clock, Timer } from '../clock.js'
-import { AbortedError, type DreyError, messageOf, OriginError, TimeoutError } from '../errors.js'
+import {
+  AbortedError,
+  BreakerOpenError,
+  ClosedError,
+  type DreyError,
+  messageOf,
+  OriginError,
+  TimeoutError,
+} from '../errors.js'
 import { showKey } from '../keys.js'
 import { type Draft, IN_HAND, type Later, type Metadata } from '../store/store.js'
 import type { AbandonRule } from './abandon.js'
 import type { NotStored } from './answer.js'
+import { Asking, type AskingContext, type Question } from './asking.js'
 import type { Pass } from './fence.js'
 import {
   type FetchedBody,
@@ -38,9 +47,8 @@ import type { Tier } from './tier.js'
 import { Waiters } from './waiters.js'
 
 /** What a fill needs of its cache. */
-export interface FillContext {
+export interface FillContext extends AskingContext {
   readonly tier: Tier
-  readonly clock: Clock
   readonly tags: TagTable
   readonly timeouts: { readonly firstByte: number; readonly fill: number }
   /** What the fill brought is in the tier now, in place of what its key had. */
@@ -52,7 +60,7 @@ export interface FillContext {
 /** What a fill is asked to do. */
 export interface FillRequest {
   readonly key: string
-  readonly fetcher: Fetcher
+  readonly question: Question
   readonly freshness: Freshness
   /** What of that the call itself asked for. */
   readonly asked: AskedFreshness
@@ -86,6 +94,7 @@ export class Fill implements Joinable {
   readonly #request: FillRequest
   readonly #context: FillContext
   readonly #controller = new AbortController()
+  readonly #asking: Asking
   readonly #waiters = new Waiters<FillAnswer>()
   readonly #lead: Lead | undefined
   readonly #stale: SharedEntry | undefined
@@ -105,6 +114,7 @@ export class Fill implements Joinable {
     this.pass = request.pass
     this.#lead = request.lead
     this.#stale = request.stale
+    this.#asking = new Asking(request.question, context)
   }
 
   get key(): string {
@@ -125,8 +135,11 @@ export class Fill implements Joinable {
       'fill',
     )
     this.#lead?.onAlone(this.#onAlone)
-    const ask = async (): Promise<FetchResult> => this.#request.fetcher(this.#fetcherContext())
-    ask().then(this.#onResult, (error) => this.#fail(this.#originError(error)))
+    this.#asking
+      .ask(this.#fetcherContext())
+      .then(this.#onResult, (error) =>
+        this.#fail(error instanceof BreakerOpenError ? error : this.#originError(error)),
+      )
   }
 
   wait<T>(signal: AbortSignal | undefined, accept: (answer: FillAnswer) => Later<T>): Promise<T> | undefined {
@@ -229,8 +242,14 @@ export class Fill implements Joinable {
       clock,
       pass,
       {
-        onFirstPiece: () => this.#firstByteTimer?.cancel(),
-        onLastPiece: () => this.#stopTimers(),
+        onFirstPiece: () => {
+          this.#asking.answered()
+          this.#firstByteTimer?.cancel()
+        },
+        onLastPiece: () => {
+          this.#asking.answered()
+          this.#stopTimers()
+        },
         onAbandoned: () => this.#abandon(),
         onCommit: () => this.#context.onCommit(this),
         onSettled: () => this.#finish(flow.kept),
@@ -261,6 +280,7 @@ export class Fill implements Joinable {
     const head = { ttl: readDuration('ttl', result.ttl), tags: readTags(result.tags) }
     const { freshness, sequence } = this.#request
     const metadata = negativeMetadata(head, freshness, clock.now(), sequence)
+    this.#asking.answered()
     this.#answerAll(() => ({ kind: 'not-found', metadata }))
     this.#parting = { kind: 'not-found', metadata }
     this.#keep(metadata, () => {
@@ -299,6 +319,7 @@ export class Fill implements Joinable {
     }
     const { asked, freshness, sequence } = this.#request
     const metadata = confirmedMetadata(stale.metadata, head, asked, freshness, clock.now(), sequence)
+    this.#asking.answered()
     this.#answerAll(() => this.#entryAnswer(stale, metadata, 'revalidated'))
     const lead = this.#lead
     this.#keep(metadata, () =>
@@ -382,6 +403,14 @@ export class Fill implements Joinable {
     return metadata === undefined || tags.standing(metadata) !== metadata
   }
 
+  /** What the origin did not do in time, or broke off, it is to blame for; not for who left, or the cache that closed. */
+  #endAsking(): void {
+    const why = this.#failure ?? this.#flow?.failure?.cause
+    const own = why === undefined || why instanceof AbortedError || why instanceof ClosedError
+    if (!own) this.#asking.failed()
+    this.#asking.stop()
+  }
+
   #stopTimers(): void {
     this.#firstByteTimer?.cancel()
     this.#fillTimer?.cancel()
@@ -391,6 +420,7 @@ export class Fill implements Joinable {
     if (this.#done) return
     this.#done = true
     this.#stopTimers()
+    this.#endAsking()
     this.#lead?.end(this.#parting)
     this.#stale?.letGo()
     this.#context.onDone(this, stored)

@@ -138,6 +138,8 @@ export interface CacheConfig {
   readonly store: Store
   readonly freshness: Freshness
   readonly abandon: AbandonRule
+  /** Of named origins. */
+  readonly breaker: BreakerRule
   readonly refresh: RefreshConfig & { readonly timeout: number }
   readonly timeouts: {
     readonly firstByte: number
@@ -168,6 +170,7 @@ export function readCacheOptions(options: unknown): CacheConfig {
     refresh,
   } = validate(cacheOptions, options, '')
   const plan = readBufferPool(bufferPool)
+  const rule = readBreaker(breaker)
   const concurrency = background?.concurrency ?? 4
   const queue = background?.queue ?? 1000
   const fill = parseDuration(timeouts?.fill) ?? 600_000
@@ -176,11 +179,12 @@ export function readCacheOptions(options: unknown): CacheConfig {
       promotion,
       writePolicy,
       operation: parseDuration(timeouts?.operation) ?? 2000,
-      breaker: readBreaker(breaker),
+      breaker: rule,
       concurrency,
       queue,
     }),
     abandon: abandonRule(abandon),
+    breaker: rule,
     refresh: {
       strategy: refresh?.strategy ?? 'pool',
       concurrency: refresh?.concurrency ?? concurrency,

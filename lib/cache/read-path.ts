@@ -1,7 +1,4 @@
 import type { Clock } from '../clock.js'
-import { freshnessOptions } from '../config/schema.js'
-import { parseDuration } from '../config/units.js'
-import { validate } from '../config/validate.js'
 import { abortedBy, ClosedError, ConfigError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
 import type { FollowedFlight, Later, LedFlight, Metadata, StoredEntry } from '../store/store.js'
@@ -9,6 +6,7 @@ import { FINISH } from './abandon.js'
 import { type Answer, isNotStored } from './answer.js'
 import type { Answers } from './answers.js'
 import type { FetchOptions, GetOptions } from './cache.js'
+import { assertReading, readFreshness, readQuestion } from './call-options.js'
 import type { Counters } from './counters.js'
 import type { FenceTable } from './fence.js'
 import type { Fetcher } from './fetcher.js'
@@ -18,7 +16,8 @@ import type { InFlight } from './in-flight.js'
 import type { FillAnswer, Joinable } from './joinable.js'
 import { Lead, UNCLAIMED } from './lead.js'
 import { isFresh, isStaleOfUse } from './metadata.js'
-import { assertOptions, type CacheConfig, withFreshness } from './options.js'
+import type { CacheConfig } from './options.js'
+import type { Origins } from './origins.js'
 import { SharedEntry } from './shared-entry.js'
 import type { TagTable } from './tags.js'
 import type { Tier } from './tier.js'
@@ -33,6 +32,7 @@ export interface ReadContext {
   readonly inFlight: InFlight
   readonly answers: Answers
   readonly tags: TagTable
+  readonly origins: Origins
   isClosed(): boolean
   /** The key was answered with a stale value, and is to be fetched anew in the background. */
   onStale(key: string, fetcher: Fetcher, options: FetchOptions): void
@@ -74,6 +74,10 @@ export class ReadPath {
     this.#fillContext = {
       tier,
       clock,
+      origins: context.origins,
+      onRetry: () => {
+        context.counters.retries += 1
+      },
       tags,
       timeouts: config.timeouts,
       onCommit: (fill) => fences.fenceLookups(fill.key),
@@ -340,25 +344,8 @@ export class ReadPath {
   ): Omit<FillRequest, 'pass' | 'lead' | 'stale' | 'sequence'> {
     const { config, tier } = this.#context
     try {
-      if (typeof fetcher !== 'function') {
-        throw new ConfigError(`fetch: want a function as fetcher; got ${typeof fetcher}`)
-      }
-      const { freshness, abandon } = config
-      const request = { key, fetcher, freshness, abandon, asked: {} }
-      if (options.freshness === undefined) return request
-      const { fresh: _, ...given } = options.freshness
-      const valid = validate(freshnessOptions, given, 'freshness')
-      return {
-        ...request,
-        freshness: withFreshness(valid, config.freshness),
-        asked: {
-          ...(valid.ttl === undefined ? {} : { ttl: parseDuration(valid.ttl)! }),
-          ...(valid.staleWhileRevalidate === undefined
-            ? {}
-            : { staleWhileRevalidate: parseDuration(valid.staleWhileRevalidate)! }),
-          ...(valid.staleIfError === undefined ? {} : { staleIfError: parseDuration(valid.staleIfError)! }),
-        },
-      }
+      const { abandon } = config
+      return { key, abandon, question: readQuestion(fetcher, options), ...readFreshness(config, options) }
     } catch (error) {
       tier.release(stale)
       throw error
@@ -393,27 +380,3 @@ export class ReadPath {
 }
 
 const fetching = (key: string): string => `fetching ${showKey(key)}`
-
-/** @throws `ERR_DREY_CONFIG` for what a call of `fetch` or `get` may not be given. */
-function assertReading(options: GetOptions & FetchOptions): void {
-  assertOptions(options)
-  const { signal, ifNoneMatch, freshness } = options
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw new ConfigError(`signal: got ${signal === null ? 'null' : typeof signal}; want an AbortSignal`)
-  }
-  if (ifNoneMatch !== undefined && typeof ifNoneMatch !== 'string') {
-    throw new ConfigError(`ifNoneMatch: got ${typeof ifNoneMatch}; want text such as '"a", W/"b"' or '*'`)
-  }
-  if (freshness?.fresh !== undefined && typeof freshness.fresh !== 'function') {
-    throw new ConfigError(`freshness.fresh: got ${typeof freshness.fresh}; want a function`)
-  }
-}
-
-/** @throws `ERR_DREY_CONFIG` for what a call of `refresh` may not be given. */
-export function assertRefreshing(fetcher: unknown, options: { readonly freshness?: unknown }): void {
-  assertOptions(options)
-  if (typeof fetcher !== 'function') {
-    throw new ConfigError(`refresh: want a function as fetcher; got ${typeof fetcher}`)
-  }
-  if (options.freshness !== undefined) validate(freshnessOptions, options.freshness, 'freshness')
-}

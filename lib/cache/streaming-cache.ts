@@ -17,6 +17,7 @@ import type {
   InvalidateOptions,
   RefreshOptions,
 } from './cache.js'
+import { assertRefreshing } from './call-options.js'
 import { Counters } from './counters.js'
 import type { DirectCache, DirectHit } from './direct.js'
 import { type CacheEvents, Events } from './events.js'
@@ -27,8 +28,9 @@ import { IdleWatch } from './idle.js'
 import { InFlight } from './in-flight.js'
 import { isFresh } from './metadata.js'
 import type { CacheConfig } from './options.js'
+import { Origins } from './origins.js'
 import { follow, type Pressed } from './pressed.js'
-import { assertRefreshing, ReadPath } from './read-path.js'
+import { ReadPath } from './read-path.js'
 import { Refreshes } from './refreshes.js'
 import { scratchOf } from './scratch.js'
 import { outlived, readInvalidation, TagTable } from './tags.js'
@@ -45,6 +47,7 @@ export class StreamingCache implements DirectCache {
   readonly #counters = new Counters()
   readonly #events = new Events()
   readonly #tags: TagTable
+  readonly #origins: Origins
   readonly #refreshes: Refreshes
   readonly #inFlight = new InFlight()
   readonly #found: FoundContext
@@ -82,6 +85,9 @@ export class StreamingCache implements DirectCache {
     }
     const tags = new TagTable(config.freshness.staleWhileRevalidate)
     this.#tags = tags
+    this.#origins = new Origins(config.breaker, clock, (origin, isDown) =>
+      events.emit(isDown ? 'origin-down' : 'origin-up', { origin }),
+    )
     const answers = new Answers(this.#tier, this.#counters, this.#found)
     this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers, tags)
     this.#reads = new ReadPath({
@@ -93,6 +99,7 @@ export class StreamingCache implements DirectCache {
       inFlight: this.#inFlight,
       answers,
       tags,
+      origins: this.#origins,
       isClosed: () => this.#closing !== undefined,
       onStale: (key, fetcher, options) => this.#refreshes.schedule(key, fetcher, options),
     })
@@ -260,7 +267,8 @@ export class StreamingCache implements DirectCache {
   }
 
   stats(): CacheStats {
-    const { hits, misses, joined, revalidated, stale, negative, fills, leaks, notStored } = this.#counters
+    const { hits, misses, joined, revalidated, stale, negative, fills, retries, leaks, notStored } =
+      this.#counters
     return {
       hits,
       misses,
@@ -269,6 +277,8 @@ export class StreamingCache implements DirectCache {
       stale,
       negative,
       fills,
+      retries,
+      origins: this.#origins.stats(),
       filling: this.#reads.filling,
       openBodies: this.#found.idle.size,
       leaks,

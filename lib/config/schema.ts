@@ -94,7 +94,7 @@ export const timeoutOptions = z.strictObject({
 })
 
 export const breakerOptions = z.strictObject({
-  /** Failures of a tier one after the other, timeouts included, that make the cache leave it alone. Default 5. */
+  /** Failures of a tier, or of an origin that `fetch` was given a name of, one after the other, timeouts included, that make the cache leave it alone. Default 5. */
   failures: z.int().min(1).max(1_000_000).optional(),
   /** How long it is left alone before one call finds out whether it works again. Default 1 s. */
   openFor: limitOption.optional(),
