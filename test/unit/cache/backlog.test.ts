@@ -172,7 +172,8 @@ describe('the memory that bodies have together', () => {
     held.open()
     expect((await readings[0]!).length).toBe(4_000_000)
     await until(() => made.cache.stats().filling === 0, 'all fills are done')
-    expect(made.cache.stats().pool).toMatchObject({ active: { count: 0 } })
+    // Without a pool there is nothing that could be out.
+    expect(made.cache.stats().pool?.active.count ?? 0).toBe(0)
   })
 })
 
