@@ -34,9 +34,10 @@ export const BUGS = [
   },
   {
     name: 'a reader joins a dead fill',
-    file: 'lib/cache/flow.ts',
-    replace: 'return this.failure === undefined && this.spool.refused === undefined && this.spool.whole',
-    by: 'return this.spool.whole',
+    file: 'lib/cache/read-path.ts',
+    replace:
+      'if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)\n        fences.leave(fill.pass)',
+    by: 'fences.leave(fill.pass)',
     check: 'readPath',
   },
   {
