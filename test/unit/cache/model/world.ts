@@ -317,14 +317,14 @@ export class World {
     if (key === PRIVATE_KEY || this.live.some(({ rig }) => hasTurnedAway(rig))) return
     const starts: number[] = []
     for (const asking of this.#asking) {
-      // Nobody knows yet which tags it will have: who asks after one was invalidated does not join it.
-      if (asking.start < this.#invalidated) continue
       if (asking.key === key && !asking.signal.aborted && !asking.by.dead) starts.push(asking.start)
     }
     for (const { key: other, version, shared, by } of this.sendings) {
       if (other === key && shared && !by.dead) starts.push(version.start)
     }
     for (const start of starts) {
+      // Nobody knew which tags it would have: who asked after one was invalidated did not join it, and began another in its place.
+      if (start < this.#invalidated) continue
       if (!this.history.changedSince(start, key, this.writing)) {
         this.violations.push(`two calls of the origin of ${key}, from ${start} and from ${this.history.tick}`)
       }
