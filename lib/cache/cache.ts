@@ -46,13 +46,9 @@ export interface FetchOptions<User = unknown> {
 }
 
 /** Options of `refresh`. */
-export interface RefreshOptions {
+export interface RefreshOptions extends Pick<FetchOptions, 'origin' | 'retry'> {
   /** Freshness of what it fetches. */
   readonly freshness?: FreshnessOptions | undefined
-  /** As for `fetch`. */
-  readonly origin?: string | undefined
-  /** As for `fetch`. */
-  readonly retry?: RetryOptions | undefined
 }
 
 /** Options of `invalidateTags`. */

@@ -167,9 +167,7 @@ export class Fill implements Joinable {
       const { clock, tags } = this.#context
       // First, because who is told of the end may ask for the key again.
       this.#lead?.end(noteOf(error))
-      // It may have been invalidated meanwhile.
-      const standing = stale && tags.standing(stale.metadata)
-      if (mayBeStale && stale && standing && clock.now() < standing.staleIfErrorUntil) {
+      if (mayBeStale && stale !== undefined && tags.answersErrors(stale.metadata, clock.now())) {
         this.#answerAll(() => this.#entryAnswer(stale, stale.metadata, 'stale'))
       } else {
         this.#late = nothingForLate

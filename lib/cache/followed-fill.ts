@@ -183,9 +183,7 @@ export class FollowedFill implements Joinable {
     }
     const stale = this.#stale
     const { clock, tags } = this.#context
-    // It may have been invalidated meanwhile.
-    const standing = stale && tags.standing(stale.metadata)
-    if (mayBeStale && stale && standing && clock.now() < standing.staleIfErrorUntil) {
+    if (mayBeStale && stale !== undefined && tags.answersErrors(stale.metadata, clock.now())) {
       const { metadata } = stale
       return this.#answerAll(() => ({ kind: 'entry', entry: stale.open(), metadata, outcome: 'stale' }))
     }

@@ -72,6 +72,12 @@ export class TagTable {
     return since >= metadata.freshUntil ? metadata : staleSince(metadata, since, this.#staleWhileRevalidate)
   }
 
+  /** Whether an entry, as it was found, may answer an error of the origin: it may have been invalidated since. */
+  answersErrors(metadata: Metadata, now: number): boolean {
+    const standing = this.standing(metadata)
+    return standing !== undefined && now < standing.staleIfErrorUntil
+  }
+
   #put(tag: string, floor: Floor): void {
     // In the order of their invalidation, so that the first is the one that is given up.
     this.#floors.delete(tag)

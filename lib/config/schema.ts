@@ -31,29 +31,24 @@ export const sizeOption = checked<Size>((value) =>
   parseSize(value) === undefined ? `want ${SIZE_FORMS}` : undefined,
 )
 
-/** A bound of memory: at least 1 MiB, at most the memory there is. */
-export const memoryOption = checked<Size>((value) => {
-  const bytes = parseSize(value)
-  if (bytes === undefined) return `want ${SIZE_FORMS}`
-  if (bytes < MiB) return `want at least 1 MiB, ${MiB} bytes`
-  const most = memoryThereIs()
-  return bytes > most
-    ? `that is ${bytes} bytes; want at most the memory there is, ${most} bytes (${showSize(most)})`
-    : undefined
-})
+/** An amount of memory: at least `least`, which is shown as such, at most the memory there is. */
+function memoryFrom(least: number, shown: string): z.ZodCustom<Size, Size> {
+  return checked<Size>((value) => {
+    const bytes = parseSize(value)
+    if (bytes === undefined) return `want ${SIZE_FORMS}`
+    if (bytes < least) return `want at least ${shown}, ${least} bytes`
+    const most = memoryThereIs()
+    return bytes > most
+      ? `that is ${bytes} bytes; want at most the memory there is, ${most} bytes (${showSize(most)})`
+      : undefined
+  })
+}
 
-const LEAST_BUFFERED = 64 * 1024
+/** A bound of memory. */
+export const memoryOption = memoryFrom(MiB, '1 MiB')
 
-/** What of a body waits in memory: at least a piece, at most the memory there is. */
-export const bufferedOption = checked<Size>((value) => {
-  const bytes = parseSize(value)
-  if (bytes === undefined) return `want ${SIZE_FORMS}`
-  if (bytes < LEAST_BUFFERED) return `want at least 64 KiB, ${LEAST_BUFFERED} bytes`
-  const most = memoryThereIs()
-  return bytes > most
-    ? `that is ${bytes} bytes; want at most the memory there is, ${most} bytes (${showSize(most)})`
-    : undefined
-})
+/** What of a body waits in memory: at least a piece. */
+export const bufferedOption = memoryFrom(64 * 1024, '64 KiB')
 
 /** Any duration, 0 and `Infinity` included. */
 export const durationOption = checked<Duration>((value) =>
