@@ -316,7 +316,9 @@ export class Fill implements Joinable {
       user: readUser(result.user),
     }
     const { asked, freshness, sequence } = this.#request
-    const metadata = confirmedMetadata(stale.metadata, head, asked, freshness, clock.now(), sequence)
+    // As it is stored: one that was made stale by tag is as long of use again as it was.
+    const before = stale.entry.metadata
+    const metadata = confirmedMetadata(before, head, asked, freshness, clock.now(), sequence)
     this.#asking.answered()
     this.#answerAll(() => this.#entryAnswer(stale, metadata, 'revalidated'))
     const lead = this.#lead

@@ -64,6 +64,23 @@ describe.each(['memory', 'distant', 'tiers'] as const)('over a %s store', (kind)
     expect(found(await cache.fetch('ever', () => ({ body: 'new' }))).outcome).toBe('miss')
   })
 
+  it('what was made stale is, once confirmed, as long of use again as it was', async () => {
+    const made = await rig(kind)
+    const { cache, clock } = made
+    await cache.set('k', 'v', { tags: ['t'], ttl: '1h', staleIfError: '2h' })
+    await cache.set('ever', 'v', { tags: ['t'] })
+    clock.advance(1000)
+    await cache.invalidateTags(['t'], { soft: true })
+    for (const key of ['k', 'ever']) found(await cache.fetch(key, () => notModified())).close()
+    await settled(made)
+    const now = clock.now()
+    expect(await cache.stat('k')).toMatchObject({
+      freshUntil: now + 3_600_000,
+      staleIfErrorUntil: now + 3 * 3_600_000,
+    })
+    expect((await cache.stat('ever'))?.freshUntil).toBe(Number.POSITIVE_INFINITY)
+  })
+
   it('I5: wins over the fills and writes that began before, whenever they end, and over none that began after', async () => {
     const made = await rig(kind)
     const { cache } = made
