@@ -98,6 +98,7 @@ export { fileStore } from './store/file/index.js'
 export type { Durability, FilePolicyName, FileStoreOptions } from './store/file/options.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
+export { nullStore } from './store/null.js'
 export type {
   Draft,
   EvictReason,

@@ -14,7 +14,7 @@ import type { CompressionStats } from '../compression/stats.js'
  *    it, the cache keeps a bounded window of its own beside the draft.
  *  - A store needs no lock. Which fill may run, and which may still commit, is the cache's business.
  *
- * What a store MUST do, and the conformance suite checks:
+ * What a store MUST do, and `storeSuite` of `drey/testing` checks, beside what each method promises:
  *
  *  S1  A draft is invisible to `find`, `entries` and `delete` until `commit` returns true, and leaves no trace
  *      after `abort`. A store that fences by itself lets no draft commit that began before a delete of its key.
@@ -306,6 +306,11 @@ export interface Store {
   pressure?(factor: number): void
   /** Of a store that several threads share: what they need to act as one cache. */
   readonly sharing?: Sharing
+  /**
+   * False: nothing is ever kept, every draft is refused. What is set in a cache of such a store alone counts as kept, and is gone at once. Beside
+   * other tiers it is left out. Default: entries are kept.
+   */
+  readonly keeps?: false
   /** Entries may be found again by another cache, after this one or beside it, which does not know what was invalidated by tag here. */
   readonly outlives?: boolean
   /** Of a store of several tiers: what they do together. */
