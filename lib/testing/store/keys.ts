@@ -172,6 +172,8 @@ export function keyCases(make: MakeStore): Case[] {
       const seen: string[] = []
       for await (const [key] of store.entries()) {
         seen.push(key)
+        // One that gives what is set meanwhile has no end.
+        if (seen.length > 1000) break
         const index = Number(key.slice(1))
         // Every third ahead is overwritten, every third is deleted, the others stay.
         if (index + 1 < 100 && index % 3 === 0) await mustPut(store, `k${index + 1}`, bytesOf(20, index))
