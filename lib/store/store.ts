@@ -304,7 +304,7 @@ export interface Store {
    * stays the same. Called while it is open.
    */
   pressure?(factor: number): void
-  /** Of a store that several threads share: what they need to act as one cache. */
+  /** Of a store that several threads share: what they need to act as one cache. Of drey's own making; other stores leave it out. */
   readonly sharing?: Sharing
   /**
    * False: nothing is ever kept, every draft is refused. What is set in a cache of such a store alone counts as kept, and is gone at once. Beside
@@ -313,7 +313,7 @@ export interface Store {
   readonly keeps?: false
   /** Entries may be found again by another cache, after this one or beside it, which does not know what was invalidated by tag here. */
   readonly outlives?: boolean
-  /** Of a store of several tiers: what they do together. */
+  /** Of a store of several tiers: what they do together. Of drey's own making; other stores leave it out, and `tier` and `spill` of drafts and entries. */
   readonly tiers?: Tiers
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */
   close(): Later<void>

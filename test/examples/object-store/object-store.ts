@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { Draft, Metadata, Store, StoreContext, StoredEntry, StoreStats } from '../../../lib/index.js'
+import {
+  type Draft,
+  IN_HAND,
+  type Metadata,
+  type Store,
+  type StoreContext,
+  type StoredEntry,
+  type StoreStats,
+} from '../../../lib/index.js'
 import type { Bucket, Condition } from './bucket.js'
 import { decodeHead, encodeHead, type Head, nameOf } from './head.js'
 import { type OpenEntry, type Value, Values } from './values.js'
@@ -14,7 +22,7 @@ export interface ObjectStoreOptions {
 }
 
 /** Up to so many bytes, a value lies in its head and comes with it: what a store hands over with the answer (S7). */
-const INLINE = 64 * 1024
+const INLINE = IN_HAND
 /** After so many commits of one head that others overtook, one gives up. */
 const TRIES = 4
 

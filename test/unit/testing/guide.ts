@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { IN_HAND } from '../../../lib/index.js'
 import { documentedExamples } from '../../helpers/examples.js'
 
 /*
@@ -28,6 +29,7 @@ export async function ofGuide<T>(name: string, changes: readonly Change[] = []):
     if (code.split(text).length !== 2) throw new Error(`${text} is not in the guide exactly once`)
     code = code.replace(text, () => becomes)
   }
+  code = `const IN_HAND = ${IN_HAND}\n${code}`
   made += 1
   const path = join(folder, `${name}-${made}.mjs`)
   writeFileSync(path, `${code}\nexport { ${name} }\n`)
