@@ -76,7 +76,9 @@ function moduleOf({ code, file, line }: Example): string {
     .replaceAll(/(from\s+|import\()'([^']+)'/g, (whole, before: string, name: string) => {
       const source = SOURCES[name]
       if (source === undefined && !name.startsWith('node:')) {
-        throw new Error(`${file}:${line} imports ${name}: an example may import drey, drey/http, drey/testing and node:*`)
+        throw new Error(
+          `${file}:${line} imports ${name}: an example may import drey, drey/http, drey/testing and node:*`,
+        )
       }
       return source === undefined ? whole : `${before}'${source}'`
     })
