@@ -98,18 +98,20 @@ export { fileStore } from './store/file/index.js'
 export type { Durability, FilePolicyName, FileStoreOptions } from './store/file/options.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
-export type {
-  Draft,
-  EvictReason,
-  GrowingReads,
-  Later,
-  Metadata,
-  Store,
-  StoreContext,
-  StoredCompression,
-  StoredEntry,
-  StoreStats,
-  TierStats,
-  Tiers,
+export { nullStore } from './store/null.js'
+export {
+  type Draft,
+  type EvictReason,
+  type GrowingReads,
+  IN_HAND,
+  type Later,
+  type Metadata,
+  type Store,
+  type StoreContext,
+  type StoredCompression,
+  type StoredEntry,
+  type StoreStats,
+  type TierStats,
+  type Tiers,
 } from './store/store.js'
 export type { PromotionRule, WritePolicy } from './store/tiered/index.js'

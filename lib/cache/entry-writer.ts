@@ -62,7 +62,7 @@ export class EntryWriter {
   }
 
   #taken(ok: boolean, draft: Draft | undefined, bytes: Uint8Array): Later<void> {
-    if (ok) return
+    if (ok || this.#forgets) return
     if (draft?.spill === undefined) throw this.#noRoom()
     // Bytes that a near store would have taken by now may be changed from here on.
     return this.#spill(draft, Buffer.from(bytes))
@@ -116,9 +116,10 @@ export class EntryWriter {
     const { tier, fences, onCommit } = this.#context
     this.#assertOpen()
     if (this.#pass.fenced) return tier.abort(draft)
-    if (draft === undefined) throw this.#noRoom()
+    if (draft === undefined && !this.#forgets) throw this.#noRoom()
     fences.fenceFills(this.#key)
     onCommit(this.#key)
+    if (draft === undefined) return
     const ok = tier.ask(() => draft.commit(metadata))
     if (!(ok instanceof Promise)) return this.#assertKept(ok, draft)
     return ok.then((kept) => {
@@ -138,6 +139,11 @@ export class EntryWriter {
       this.#assertOpen()
       return step(got)
     })
+  }
+
+  /** Whether the store keeps nothing: then all is written, and gone again at once. */
+  get #forgets(): boolean {
+    return this.#context.tier.store.keeps === false
   }
 
   #close(): void {

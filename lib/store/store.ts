@@ -14,7 +14,7 @@ import type { CompressionStats } from '../compression/stats.js'
  *    it, the cache keeps a bounded window of its own beside the draft.
  *  - A store needs no lock. Which fill may run, and which may still commit, is the cache's business.
  *
- * What a store MUST do, and the conformance suite checks:
+ * What a store MUST do, and `storeSuite` of `drey/testing` checks, beside what each method promises:
  *
  *  S1  A draft is invisible to `find`, `entries` and `delete` until `commit` returns true, and leaves no trace
  *      after `abort`. A store that fences by itself lets no draft commit that began before a delete of its key.
@@ -304,11 +304,16 @@ export interface Store {
    * stays the same. Called while it is open.
    */
   pressure?(factor: number): void
-  /** Of a store that several threads share: what they need to act as one cache. */
+  /** Of a store that several threads share: what they need to act as one cache. Of drey's own making; other stores leave it out. */
   readonly sharing?: Sharing
+  /**
+   * False: nothing is ever kept, every draft is refused. What is set in a cache of such a store alone counts as kept, and is gone at once. Beside
+   * other tiers it is left out. Default: entries are kept.
+   */
+  readonly keeps?: false
   /** Entries may be found again by another cache, after this one or beside it, which does not know what was invalidated by tag here. */
   readonly outlives?: boolean
-  /** Of a store of several tiers: what they do together. */
+  /** Of a store of several tiers: what they do together. Of drey's own making; other stores leave it out, and `tier` and `spill` of drafts and entries. */
   readonly tiers?: Tiers
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */
   close(): Later<void>

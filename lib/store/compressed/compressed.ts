@@ -32,6 +32,7 @@ export function compressed(store: Store, option: CompressionOption): Store {
 export class CompressedStore implements Store {
   readonly name: string
   readonly outlives: boolean
+  readonly keeps?: false
   readonly #inner: Store
   readonly #codec: ChunkCodec
   readonly #chunkBytes: number
@@ -45,6 +46,7 @@ export class CompressedStore implements Store {
     }
     this.name = inner.name
     this.outlives = inner.outlives === true
+    if (inner.keeps === false) this.keeps = false
     this.#inner = inner
     this.#codec = codec
     this.#chunkBytes = chunkBytes
