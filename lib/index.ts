@@ -24,6 +24,7 @@ export type {
   GetOptions,
   InvalidateOptions,
   RefreshOptions,
+  SetManyOptions,
 } from './cache/cache.js'
 export { createCache } from './cache/create.js'
 export type { CacheEvents } from './cache/events.js'
