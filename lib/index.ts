@@ -40,6 +40,14 @@ export {
   notFound,
   notModified,
 } from './cache/fetcher.js'
+export {
+  type CacheGroup,
+  createGroup,
+  type GroupCacheOptions,
+  type GroupedStats,
+  type GroupOptions,
+  type GroupStats,
+} from './cache/group.js'
 export type { CacheOptions } from './cache/options.js'
 export type { OriginStats } from './cache/origins.js'
 export type { RefreshStats } from './cache/refreshes.js'
@@ -112,5 +120,6 @@ export type {
   StoreStats,
   TierStats,
   Tiers,
+  WholeValue,
 } from './store/store.js'
 export type { PromotionRule, WritePolicy } from './store/tiered/index.js'

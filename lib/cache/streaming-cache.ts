@@ -328,6 +328,7 @@ export class StreamingCache implements DirectCache {
     try {
       await this.#tier.store.close()
     } finally {
+      this.#config.onClosed?.()
       await this.#closePool()
     }
   }

@@ -4,6 +4,12 @@ import type { Health } from './health.js'
 import { both, DELETE, giveUp, type Job, newJob, type Source, type Want } from './job.js'
 import { Together } from './together.js'
 
+/** Whose turns background writes take where other caches take them, too. */
+export interface Lane {
+  /** Resolves when it is its turn, to what ends that; rejects when there are no more. */
+  enter(): Promise<() => void>
+}
+
 /** What a tier may have waiting for it. */
 export interface Limits {
   /** Values written in the background at a time. */
@@ -14,6 +20,8 @@ export interface Limits {
   readonly queueBytes: number
   /** Keys whose entry may be out of date before the tier is emptied. */
   readonly fences: number
+  /** Without it turns are the tier's own. */
+  readonly lane?: Lane | undefined
 }
 
 /** The tier whose jobs they are. */
@@ -51,6 +59,8 @@ export class Jobs {
   #heldBytes = 0
   #writes = 0
   #slots = 0
+  /** Of the slots, those whose turn has not come. */
+  #asked = 0
   #stopped = false
 
   constructor(host: JobsHost) {
@@ -326,14 +336,44 @@ export class Jobs {
   }
 
   #pump(): void {
+    const { concurrency, lane } = this.#host.limits
+    if (lane !== undefined) return this.#pumpBy(lane, concurrency)
     for (const job of this.#queue) {
-      if (this.#slots >= this.#host.limits.concurrency) return
+      if (this.#slots >= concurrency) return
       this.#queue.delete(job)
       this.#slots += 1
       void this.#run(job).then(() => {
         this.#slots -= 1
         this.#pump()
       })
+    }
+  }
+
+  /** `#slots` counts turns that were asked for, too: who waits in line is chosen when it is its turn. */
+  #pumpBy(lane: Lane, concurrency: number): void {
+    while (this.#asked < this.#queue.size && this.#slots < concurrency) {
+      this.#slots += 1
+      this.#asked += 1
+      const turn = async (): Promise<void> => {
+        try {
+          const leave = await lane.enter()
+          this.#asked -= 1
+          const [job] = this.#queue
+          try {
+            if (job !== undefined && this.#queue.delete(job)) await this.#run(job)
+          } finally {
+            leave()
+          }
+        } catch {
+          // There are no more turns, for the cache is closed: what is not written by now is not.
+          this.#asked -= 1
+          return
+        } finally {
+          this.#slots -= 1
+        }
+        this.#pump()
+      }
+      void turn()
     }
   }
 
