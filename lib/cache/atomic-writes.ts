@@ -129,17 +129,17 @@ export class AtomicWrites {
     const answer = given.map(({ metadata }) => metadata)
     let values: readonly WholeValue[] = []
     const change = (): Later<boolean> => {
-      // What a delete overtook was written before it.
-      values = last.filter(({ key }) => passes.get(key)?.fenced !== true)
-      if (values.length === 0) return true
       for (const { key } of values) {
         fences.fenceFills(key)
         onCommit(key)
       }
       return tier.ask(() => tier.store.setAll!(values))
     }
-    const keys = last.map(({ key }) => key)
-    const set = this.#turns.write(() => tier.changeAll(keys, change))
+    const set = this.#turns.write(() => {
+      // What a delete overtook by now was written before it. A later one waits for the batch, which must have all of its keys until then.
+      values = last.filter(({ key }) => passes.get(key)?.fenced !== true)
+      return values.length === 0 || tier.changeAll(keysOf(values), change)
+    })
     if (!(set instanceof Promise)) return this.#done(set, values, answer)
     const stored = set.finally(() => {
       // Who looked one up meanwhile may have found the old value, and begun a fill that knows only that.
@@ -160,6 +160,8 @@ export class AtomicWrites {
     return this.#inFlight.wait(Promise.all(waits), { use: () => answer })
   }
 }
+
+const keysOf = (values: readonly WholeValue[]): string[] => values.map(({ key }) => key)
 
 /** @throws `ERR_DREY_CONFIG` */
 function assertAble({ name, setAll, tiers }: Store): void {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { createCacheWith } from '../../../lib/cache/create.js'
-import type { Draft, Metadata, Store, WholeValue } from '../../../lib/store/store.js'
+import type { Draft, Metadata, Store, StoredEntry, WholeValue } from '../../../lib/store/store.js'
 import { jsStore } from '../../conformance/store-kit.js'
 import { FakeClock } from '../../helpers/clock.js'
 import { turns } from '../../helpers/gate.js'
@@ -30,7 +30,7 @@ function lower(delays: () => number, onChange: () => void): { readonly store: St
     outlives: true,
     maxItemBytes: MiB,
     open: (context) => inner.open(context),
-    find: (key, peek) => later(() => inner.find(key, peek)),
+    find: (key, peek) => later(() => inner.find(key, peek) as StoredEntry | undefined),
     draft: (key, size) =>
       later(() => {
         const draft = inner.draft(key, size) as Draft | undefined
