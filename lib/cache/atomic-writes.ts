@@ -135,10 +135,12 @@ export class AtomicWrites {
       }
       return tier.ask(() => tier.store.setAll!(values))
     }
+    const keys = last.map(({ key }) => key)
     const set = this.#turns.write(() => {
       // What a delete overtook by now was written before it. A later one waits for the batch, which must have all of its keys until then.
       values = last.filter(({ key }) => passes.get(key)?.fenced !== true)
-      return values.length === 0 || tier.changeAll(keysOf(values), change)
+      // That delete must have its turn, too, before others are seen.
+      return values.length === 0 || tier.changeAll(keys, change)
     })
     if (!(set instanceof Promise)) return this.#done(set, values, answer)
     const stored = set.finally(() => {
@@ -160,8 +162,6 @@ export class AtomicWrites {
     return this.#inFlight.wait(Promise.all(waits), { use: () => answer })
   }
 }
-
-const keysOf = (values: readonly WholeValue[]): string[] => values.map(({ key }) => key)
 
 /** @throws `ERR_DREY_CONFIG` */
 function assertAble({ name, setAll, tiers }: Store): void {

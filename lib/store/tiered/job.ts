@@ -51,7 +51,13 @@ export interface Job {
   was: boolean
   readonly waiters: JobWaiter[]
   /** Changes that it makes with other keys, before what is wanted: that is newer. */
-  readonly together: Together[]
+  readonly together: Shared[]
+}
+
+/** A change that a job makes with others: `version` is the job's since it was asked for. */
+export interface Shared {
+  readonly together: Together
+  readonly version: number
 }
 
 export function newJob(key: string, valid: boolean): Job {

@@ -1,7 +1,7 @@
 import type { Later, Metadata, Store } from '../store.js'
 import { copyEntry, setSources } from './copying.js'
 import type { Health } from './health.js'
-import { both, DELETE, giveUp, type Job, newJob, type Source, type Want } from './job.js'
+import { both, DELETE, giveUp, type Job, newJob, type Shared, type Source, type Want } from './job.js'
 import { Together } from './together.js'
 
 /** Whose turns background writes take where other caches take them, too. */
@@ -137,7 +137,7 @@ export class Jobs {
       if (!keeps || job.want !== undefined) job.valid = false
       job.version += 1
       this.#replace(job, undefined)
-      job.together.push(together)
+      job.together.push({ together, version: job.version })
       job.parked = false
       this.#parked.delete(job)
       this.#queue.delete(job)
@@ -395,9 +395,9 @@ export class Jobs {
         }
         continue
       }
-      const together = job.together.shift()
-      if (together !== undefined) {
-        await this.#arrive(job, together)
+      const shared = job.together.shift()
+      if (shared !== undefined) {
+        await this.#arrive(job, shared)
         continue
       }
       await this.#perform(job, this.#take(job)!)
@@ -407,8 +407,7 @@ export class Jobs {
   }
 
   /** Does what `together` says, with the jobs of its other keys. */
-  async #arrive(job: Job, together: Together): Promise<void> {
-    const { version } = job
+  async #arrive(job: Job, { together, version }: Shared): Promise<void> {
     const done = await together.arrive()
     if (job.version !== version || this.#stopped) return
     if (done) job.valid = true
@@ -421,7 +420,7 @@ export class Jobs {
 
   /** What it was to do with others is not done. */
   #leaveAll(job: Job): void {
-    for (const together of job.together.splice(0)) together.giveUp()
+    for (const { together } of job.together.splice(0)) together.giveUp()
   }
 
   async #perform(job: Job, want: Want): Promise<void> {
