@@ -146,6 +146,9 @@ export interface CacheConfig {
   readonly breaker: BreakerRule
   readonly refresh: RefreshConfig & { readonly timeout: number }
   readonly timeouts: {
+    readonly operation: number
+    /** Undefined: as long as the origin takes. */
+    readonly lookup: number | undefined
     readonly firstByte: number
     readonly fill: number
     readonly idle: number
@@ -218,6 +221,8 @@ export function readCacheOptions(options: unknown, runtime?: SharedRuntime): Cac
       jitter: 0,
     }),
     timeouts: {
+      operation,
+      lookup: parseDuration(timeouts?.lookup),
       firstByte: parseDuration(timeouts?.firstByte) ?? 30_000,
       fill,
       idle: parseDuration(timeouts?.idle) ?? 30_000,

@@ -1,6 +1,6 @@
+import type { Health } from '../health.js'
 import type { Later, Metadata, Store } from '../store.js'
 import { copyEntry, setSources } from './copying.js'
-import type { Health } from './health.js'
 import { both, DELETE, giveUp, type Job, newJob, type Shared, type Source, type Want } from './job.js'
 import { Together } from './together.js'
 

@@ -116,6 +116,24 @@ it('the tier below has all of a batch or nothing of it, and so does who reads', 
         expect(below.etags().size).toBeLessThanOrEqual(1)
       },
     ),
-    { numRuns: ROUNDS },
+    {
+      numRuns: ROUNDS,
+      // What it found while this was made: a delete that overtakes a batch, or comes while several wait in the tier below.
+      examples: [
+        [
+          ['batch', 'batch', 'batch', 'batch', 'a', 'batch', 'batch'],
+          [0, 0, 0, 0, 0, 0, 0],
+          'behind',
+          200_000,
+        ],
+        [['read', 'batch', 'batch', 'batch', 'wait', 'batch', 'a'], [0, 2, 2, 0, 0, 0, 1], 'behind', 100],
+        [
+          ['read', 'batch', 'batch', 'wait', 'forget', 'batch', 'd', 'batch', 'wait', 'wait'],
+          [0, 0, 2, 0, 3, 0, 0],
+          'behind',
+          200_000,
+        ],
+      ],
+    },
   )
 })
