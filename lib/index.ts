@@ -24,6 +24,7 @@ export type {
   GetOptions,
   InvalidateOptions,
   RefreshOptions,
+  SetManyOptions,
 } from './cache/cache.js'
 export { createCache } from './cache/create.js'
 export type { CacheEvents } from './cache/events.js'
@@ -39,6 +40,14 @@ export {
   notFound,
   notModified,
 } from './cache/fetcher.js'
+export {
+  type CacheGroup,
+  createGroup,
+  type GroupCacheOptions,
+  type GroupedStats,
+  type GroupOptions,
+  type GroupStats,
+} from './cache/group.js'
 export type { CacheOptions } from './cache/options.js'
 export type { OriginStats } from './cache/origins.js'
 export type { RefreshStats } from './cache/refreshes.js'
@@ -113,5 +122,6 @@ export {
   type StoreStats,
   type TierStats,
   type Tiers,
+  type WholeValue,
 } from './store/store.js'
 export type { PromotionRule, WritePolicy } from './store/tiered/index.js'

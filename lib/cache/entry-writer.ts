@@ -189,6 +189,11 @@ export function noRoom(
   )
 }
 
+/** @throws `ERR_DREY_TRUNCATED` unless `length` is what was declared. */
+export function assertSize(key: string, { size }: EntryHead, length: number): void {
+  if (size !== undefined && size !== length) throw wrongSize(key, length > size ? 'more' : 'fewer', size)
+}
+
 export function wrongSize(key: string, how: 'more' | 'fewer', declared: number): TruncatedError {
   return new TruncatedError(
     `the value of ${showKey(key)} has ${how} than the ${declared} bytes that were declared`,

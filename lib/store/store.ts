@@ -260,8 +260,17 @@ export interface Tiers {
   flush(): Promise<void>
   /** Of each tier, the first first. What the store says as its own `stats` is what the first says. */
   tierStats(): readonly TierStats[]
+  /** The tier that is why the store has no `setAll`. */
+  readonly noBatches?: string
   /** Failures of tiers that the caller of the store was told, too. */
   readonly told: number
+}
+
+/** One of several values that are set together. */
+export interface WholeValue {
+  readonly key: string
+  readonly bytes: Uint8Array
+  readonly metadata: Metadata
 }
 
 /** What a tier is made of. */
@@ -289,6 +298,18 @@ export interface Store {
    * returns; more stay as they are until it has settled. A delete of the key, or a clear, that is asked for after it comes after it. False when there is no room.
    */
   setLater?(key: string, bytes: Uint8Array, metadata: Metadata): Promise<boolean>
+  /**
+   * Sets all of `values`, whose keys are different, or none. Whoever finds one of the new values finds none of the old ones of the others any
+   * more, in any thread that shares the store; and where entries outlive the process, its death leaves all of them or none. Looking several keys
+   * up takes its time: who wants them of one moment sees to that, by `batches` where threads share the store. Bytes stay as they
+   * are until it has settled. False when there is no room for all: then none is set, and what the keys had may have been evicted.
+   */
+  setAll?(values: readonly WholeValue[]): Later<boolean>
+  /**
+   * Of a store that several threads share: how often any of them called `setAll`. What is looked up between two equal answers is of one
+   * moment. `holdOff` has the others wait with it for a little while: for a caller that was overtaken again and again.
+   */
+  batches?(holdOff: boolean): number
   /** Replaces the metadata of the entry that `entry` opened, if the key still has that one; false otherwise. The value stays. */
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
   /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */

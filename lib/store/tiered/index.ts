@@ -2,6 +2,7 @@ import { ConfigError } from '../../errors.js'
 import type { Store } from '../store.js'
 import { type TieredOptions, TieredStore } from './tiered.js'
 
+export type { Lane } from './jobs.js'
 export type { PromotionRule } from './lookups.js'
 export type { WritePolicy } from './tiered.js'
 

@@ -11,7 +11,9 @@ import type {
   StoreStats,
   TierStats,
   Tiers,
+  WholeValue,
 } from '../store.js'
+import { Batches, unfitTier } from './batches.js'
 import { BelowEntry } from './below-entry.js'
 import { Changes } from './changes.js'
 import { Drafting } from './drafting.js'
@@ -45,6 +47,8 @@ export class TieredStore implements Store, Tiers {
   readonly name: string
   readonly tiers: Tiers = this
   readonly outlives: boolean
+  readonly noBatches?: string
+  readonly setAll?: (values: readonly WholeValue[]) => Later<boolean>
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
   told = 0
   readonly #levels: readonly Level[]
@@ -97,6 +101,18 @@ export class TieredStore implements Store, Tiers {
       telling: (call) => this.#telling(call),
       tell,
     })
+    const firstOnly = options.writePolicy === 'first'
+    const unfit = unfitTier(stores, firstOnly)
+    if (unfit === undefined) {
+      const batches = new Batches({
+        levels: this.#levels,
+        changes: this.#changes,
+        firstOnly,
+        sourceOf: (at, key) => this.#sourceOf(at, key),
+        telling: (call) => this.#telling(call),
+      })
+      this.setAll = (values) => (this.#closed ? false : batches.set(values))
+    } else this.noBatches = unfit
     this.outlives = stores.some((store) => store.outlives === true)
     this.name = this.#first.store.name
     if (this.#first.store.set !== undefined) this.set = this.#setAtOnce
