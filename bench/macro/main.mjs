@@ -9,6 +9,7 @@
  *   copies        a minute of 200 copies and tees at once, some aborted: every byte, every Buffer back, memory flat
  *   pressure      a process in a control group whose memory is taken: levels, what the store does, failures (wants Linux, and root)
  *   fill          a body of 1 GiB through memory and a disk to three readers, beside tee(): speed, memory, and that it is kept
+ *   frozen-tier   requests that miss memory while the disk stands still, beside the origin's own time; the breaker; a flood of 100 keys
  *   disk-churn    blocks of the disk while twenty times maxBytes are written, both amplifications, and get beside reclaim
  *   served        what a GiB that is served costs the collector, with the buffer pool and without
  *
@@ -31,6 +32,7 @@ const KNOWN = [
   'copies',
   'pressure',
   'fill',
+  'frozen-tier',
   'disk-churn',
   'served',
 ]
