@@ -6,7 +6,16 @@ import {
   readCompression,
 } from '../../compression/index.js'
 import { ConfigError } from '../../errors.js'
-import type { Draft, Later, Metadata, Store, StoreContext, StoredEntry, StoreStats } from '../store.js'
+import type {
+  Draft,
+  Later,
+  Metadata,
+  Store,
+  StoreContext,
+  StoredEntry,
+  StoreStats,
+  TagJournal,
+} from '../store.js'
 import { CompressedEntry, WrappedEntry } from './entry.js'
 import { GrowingDraft } from './growing-draft.js'
 import { above, beneath, layoutOf } from './layout.js'
@@ -32,6 +41,7 @@ export function compressed(store: Store, option: CompressionOption): Store {
 export class CompressedStore implements Store {
   readonly name: string
   readonly outlives: boolean
+  readonly journal?: TagJournal
   readonly #inner: Store
   readonly #codec: ChunkCodec
   readonly #chunkBytes: number
@@ -45,6 +55,7 @@ export class CompressedStore implements Store {
     }
     this.name = inner.name
     this.outlives = inner.outlives === true
+    if (inner.journal !== undefined) this.journal = inner.journal
     this.#inner = inner
     this.#codec = codec
     this.#chunkBytes = chunkBytes
