@@ -96,6 +96,9 @@ export async function openDirectoryStore(
     const end = async (): Promise<void> => {
       if (ended) return
       ended = true
+      await tags.end().catch(() => {
+        tally.diskErrors += 1
+      })
       await core.files.close()
       await lock.release()
     }
