@@ -59,8 +59,10 @@ export class TagTable {
     if (tags.length === 0) return metadata
     const floors = this.#floors
     if (this.#journal !== undefined) this.#catchUp(this.#journal)
-    // Most tags were never invalidated. What says that it is younger than all that is known is of a journal that was lost.
-    if (sequence >= floors.sequence) return sequence === floors.sequence ? metadata : undefined
+    // What says that it is younger than all that is known is of a journal that was lost.
+    if (sequence > floors.sequence && this.#journal !== undefined) return undefined
+    // Most tags were never invalidated.
+    if (sequence >= floors.sequence) return metadata
     const { base } = floors
     if (base.hard > sequence) return undefined
     let since = base.soft > sequence ? base.at : Number.POSITIVE_INFINITY

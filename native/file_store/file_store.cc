@@ -145,12 +145,12 @@ Status FileStore::Recover() noexcept {
   if (options_.durability == Durability::kPower) {
     if (Status synced = SyncSegments(0); !synced.ok()) return synced;
   }
+  if (Status tags = OpenTags(); !tags.ok()) return tags;
   // Smaller bounds than the last owner's are kept from the first moment on.
   while (ledger_.AboveHighMark() > 0) {
     const Segments::Handle oldest = segments_.Oldest();
     if (oldest == nullptr || !EvictSegment(oldest)) break;
   }
-  if (Status tags = OpenTags(); !tags.ok()) return tags;
   if (!recovered_.new_doubt && recovered_.lost.empty()) return {};
   // The doubt has to be in the log before anybody is answered; so have the deletes.
   auto request = std::make_unique<LogRequest>();

@@ -108,7 +108,7 @@ async function workOnStore(store, own) {
   }
 }
 
-/** Through a cache with memory above: sets of all tiers, deletes, fills that go below behind their readers. */
+/** Through a cache with memory above: sets of all tiers, deletes, also by tag, fills that go below behind their readers. */
 async function workOnCache(cache, own) {
   for (;;) {
     const key = own[random(own.length)]
@@ -116,17 +116,18 @@ async function workOnCache(cache, own) {
     if (what < 8) {
       const version = newVersion()
       note(`try ${key} ${version}`)
-      await cache.set(key, bytesFor(key, version), { etag: version })
+      await cache.set(key, bytesFor(key, version), { etag: version, tags: [key] })
       done(key)
     } else if (what < 11) {
       note(`try ${key} none`)
-      await cache.delete(key)
+      if (random(2) === 0) await cache.delete(key)
+      else await cache.invalidateTags([key])
       done(key)
     } else {
       const found = await cache.fetch(key, () => {
         const version = newVersion()
         note(`try ${key} ${version}`)
-        return { body: bytesFor(key, version), etag: version }
+        return { body: bytesFor(key, version), etag: version, tags: [key] }
       })
       expectValue(key, found.meta.etag, Buffer.from(await found.bytes()))
     }

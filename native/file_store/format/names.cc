@@ -70,7 +70,8 @@ std::optional<uint64_t> ParseImageName(std::string_view name) noexcept {
 }
 
 std::optional<uint64_t> ParseTagsName(std::string_view name) noexcept {
-  return ParseNumbered(name, ".tag");
+  const std::optional<uint64_t> number = ParseNumbered(name, ".tag");
+  return number > UINT32_MAX ? std::nullopt : number;
 }
 
 std::optional<uint32_t> ParsePartitionName(std::string_view name, uint32_t partitions) noexcept {

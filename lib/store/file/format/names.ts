@@ -34,7 +34,8 @@ export function tagsName(number: number): string {
 
 /** The number in the name of a file of tags; undefined when it is none. */
 export function tagsOf(name: string): number | undefined {
-  return numberIn(TAGS.exec(name)?.[1])
+  const number = numberIn(TAGS.exec(name)?.[1]) ?? 0
+  return number >= 1 && number < 2 ** 32 ? number : undefined
 }
 
 /** The number in the name of a segment; undefined when it is none. */

@@ -73,6 +73,13 @@ export async function openDirectoryStore(
     }
     await writer.begin()
     await removeBroken(core, recovered.broken)
+    const tags = tagLogOf(core, reclaimer)
+    await tags.open(recovered.summary.clean)
+    cleanUp = async () => {
+      await tags.end().catch(() => undefined)
+      await writer.close(false)
+      await core.files.close()
+    }
     if (!(await reclaimer.makeRoom(0, 0))) {
       throw Object.assign(
         new Error(`what is in it cannot be brought down to maxBytes, ${config.maxBytes} bytes`),
@@ -80,13 +87,6 @@ export async function openDirectoryStore(
           code: 'ENOSPC',
         },
       )
-    }
-    const tags = tagLogOf(core, reclaimer)
-    await tags.open(recovered.summary.clean)
-    cleanUp = async () => {
-      await tags.end().catch(() => undefined)
-      await writer.close(false)
-      await core.files.close()
     }
     let image = recovered.image
     const damagedBytes = recovered.summary.damagedBytes + tags.damagedBytes

@@ -114,6 +114,22 @@ async function checkLeft(
   }
 }
 
+const anotherBoot = async (): Promise<Buffer> => Buffer.alloc(16, 9)
+
+/** A directory of what the disk had. */
+function leftBy(left: ReadonlyMap<string, Buffer>, dir: string): string {
+  const after = emptyDir()
+  for (const [path, bytes] of left) {
+    const place = path.replace(dir, after)
+    mkdirSync(dirname(place), { recursive: true })
+    writeFileSync(place, bytes)
+  }
+  return after
+}
+
+const tagsFiles = (dir: string): string[] =>
+  readdirSync(join(dir, 'log')).filter((name) => name.endsWith('.tag'))
+
 async function rounds(round: (seed: number) => Promise<void>): Promise<void> {
   for (let seed = 1; seed <= ROUNDS; seed += 1) {
     try {
@@ -184,17 +200,56 @@ describe.each(['none', 'process', 'power'] as Durability[])('with durability %s'
       }
       load = first
       await load.cache.close()
-      const after = emptyDir()
-      for (const [path, bytes] of left) {
-        const place = path.replace(dir, after)
-        mkdirSync(dirname(place), { recursive: true })
-        writeFileSync(place, bytes)
-      }
-      const started: Env = Object.assign(new FaultEnv(), { bootId: async () => Buffer.alloc(16, 9) })
+      const after = leftBy(left, dir)
+      const started: Env = Object.assign(new FaultEnv(), { bootId: anotherBoot })
       await checkLeft(load, after, invalidated, (place) =>
         fileStoreOf({ ...small, dir: place }, { env: started }),
       )
     }))
+
+  it('the power goes after invalidations and nothing else', async () => {
+    const dir = emptyDir()
+    const { env, lost } = powerEnv()
+    const keys = ['a', 'b', 'c', 'd', 'e']
+    let cache = await cacheOver(fileStoreOf({ ...small, dir }, { env }))
+    for (const key of keys) await cache.set(key, 'v', { tags: [key] })
+    await cache.close()
+    cache = await cacheOver(fileStoreOf({ ...small, dir }, { env }))
+    for (const key of keys.slice(1)) await cache.invalidateTags([key])
+    const after = leftBy(
+      lost(() => false),
+      dir,
+    )
+    await cache.close()
+    const again = await cacheOver(
+      fileStoreOf({ ...small, dir: after }, { env: Object.assign(new FaultEnv(), { bootId: anotherBoot }) }),
+    )
+    const has = await Promise.all(keys.map((key) => again.has(key)))
+    expect(has.slice(1)).toEqual([false, false, false, false])
+    // Where all was synced, there is no reason to drop what was not invalidated.
+    expect(has[0]).toBe(durability === 'power')
+    await again.close()
+  })
+
+  it('a file that is full gives way to one that has everything', async () => {
+    const dir = emptyDir()
+    const [engine] = all.slice(-1)
+    const cache = await cacheOver(engine!.make({ ...small, dir }))
+    await cache.set('k', 'v', { tags: ['first'] })
+    await cache.invalidateTags(['first'])
+    // Of 64 KiB.
+    for (let count = 0; count < 1000; count += 50) {
+      const fifty = Array.from({ length: 50 }, () => cache.invalidateTags(['x'.repeat(250)]))
+      await (durability === 'power' ? fifty.at(-1) : Promise.all(fifty))
+    }
+    for (let count = 0; count < 250; count += 1) await cache.invalidateTags(['x'.repeat(250)])
+    const place = killed(dir)
+    await cache.close()
+    expect(Number.parseInt(tagsFiles(place)[0]!, 16)).toBeGreaterThan(1)
+    const again = await cacheOver(all[0]!.make({ ...small, dir: place }))
+    expect(await again.stat('k')).toBeUndefined()
+    await again.close()
+  })
 
   it('calls of the system that fail lose none that was acknowledged', () =>
     rounds(async (seed) => {
@@ -222,10 +277,7 @@ describe.each(['none', 'process', 'power'] as Durability[])('with durability %s'
 })
 
 describe.each(engines())('damage, $name', (engine) => {
-  const tagsFile = (dir: string): string => {
-    const name = readdirSync(join(dir, 'log')).find((one) => one.endsWith('.tag'))
-    return join(dir, 'log', name!)
-  }
+  const tagsFile = (dir: string): string => join(dir, 'log', tagsFiles(dir)[0]!)
 
   it('brings nothing back, and is told', async () => {
     const dir = emptyDir()
@@ -238,7 +290,7 @@ describe.each(engines())('damage, $name', (engine) => {
     await cache.close()
     expect(await verifyDirectory(dir)).toMatchObject({ damages: [], leftovers: [], strange: [] })
     const { length } = readFileSync(tagsFile(dir))
-    for (let at = -1; at < length; at += 5) {
+    for (let at = -1; at < length; at += 9) {
       const place = killed(dir)
       const path = tagsFile(place)
       if (at === -1) truncateSync(path, length - 30)
