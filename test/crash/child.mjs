@@ -53,12 +53,13 @@ function expectValue(key, etag, bytes) {
   if (!bytesFor(key, etag).equals(bytes)) fail(`${key} ${etag} has other bytes`)
 }
 
-const forever = { cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false, tags: [] }
+const forever = { cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false }
 
 /** Straight to the store: sets in pieces, deletes, batches. */
 async function workOnStore(store, own) {
   const draftOf = async (key, version) => {
     const value = bytesFor(key, version)
+    const { sequence } = store.journal
     const draft = await store.draft(key, random(2) === 0 ? value.length : undefined)
     if (draft === undefined) return undefined
     const piece = random(2) === 0 ? value.length : 20_000
@@ -67,7 +68,7 @@ async function workOnStore(store, own) {
       draft.abort()
       return undefined
     }
-    return { draft, metadata: { ...forever, size: value.length, etag: version } }
+    return { draft, metadata: { ...forever, size: value.length, etag: version, tags: [key], sequence } }
   }
   for (;;) {
     const key = own[random(own.length)]
