@@ -14,6 +14,9 @@ export interface FloorBounds {
   readonly each: number
 }
 
+/** Changes that are remembered in their order, at least. */
+const RECENT = 256
+
 const UNBOUNDED: FloorBounds = { maxBytes: Number.POSITIVE_INFINITY, each: 0 }
 
 interface Item {
@@ -33,6 +36,9 @@ interface Item {
 export class TagFloors {
   readonly #bounds: FloorBounds
   readonly #items = new Map<string, Item>()
+  /** The last changes, so that who asks often need not look through all; it has those after `#recentFrom`. */
+  #recent: Item[] = []
+  #recentFrom = 0
   #base: TagFloor = { tag: '', hard: 0, soft: 0, at: 0 }
   #baseChanged = 0
   #bytes = 0
@@ -98,8 +104,13 @@ export class TagFloors {
   /** What was changed after `version`, the base first. */
   since(version: number): TagFloor[] {
     const changed = this.#baseChanged > version ? [this.#base] : []
-    if (version >= this.#version) return changed
-    for (const item of this.#items.values()) if (item.changed > version) changed.push(item.floor)
+    if (version < this.#recentFrom) {
+      for (const item of this.#items.values()) if (item.changed > version) changed.push(item.floor)
+      return changed
+    }
+    for (let at = this.#recent.length - 1; at >= 0 && this.#recent[at]!.changed > version; at -= 1) {
+      changed.push(this.#recent[at]!.floor)
+    }
     return changed
   }
 
@@ -112,7 +123,9 @@ export class TagFloors {
     const bytes = known?.bytes ?? this.#bounds.each + Buffer.byteLength(given.tag)
     // In the order of their changes, so that the first is the one that is given up.
     this.#items.delete(given.tag)
-    this.#items.set(given.tag, { floor: joined(known?.floor, given), changed: this.#version, bytes })
+    const item = { floor: joined(known?.floor, given), changed: this.#version, bytes }
+    this.#items.set(given.tag, item)
+    this.#note(item)
     if (known === undefined) this.#bytes += bytes
     while (this.#items.size > MAX_FLOORS || this.#bytes > this.#bounds.maxBytes) {
       const [[tag, oldest]] = this.#items as unknown as [[string, Item]]
@@ -120,6 +133,12 @@ export class TagFloors {
       this.#bytes -= oldest.bytes
       this.#joinBase(oldest.floor)
     }
+  }
+
+  #note(item: Item): void {
+    if (this.#recent.push(item) < 2 * RECENT) return
+    this.#recentFrom = this.#recent[RECENT - 1]!.changed
+    this.#recent = this.#recent.slice(RECENT)
   }
 
   #joinBase({ hard, soft, at }: TagFloor): void {
