@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /*
@@ -18,6 +19,8 @@ if (forced !== '1') paths.push('js')
 export default defineConfig({
   test: {
     pool: 'forks',
+    // Vitest leaves a core to itself, which on two cores is one test file at a time.
+    maxWorkers: Math.max(2, availableParallelism()),
     globalSetup: 'test/helpers/build.ts',
     projects: paths.map((path) => ({
       test: {

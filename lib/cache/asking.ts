@@ -18,6 +18,8 @@ export interface AskingContext {
   readonly clock: Clock
   /** The fetcher is called again. */
   onRetry(): void
+  /** The origin has answered, after so many milliseconds. */
+  onAnswered(ms: number): void
 }
 
 /**
@@ -31,6 +33,8 @@ export class Asking {
   readonly #context: AskingContext
   #call: OriginCall | undefined
   #stopped = false
+  /** When the fetcher was called; undefined once it has answered. */
+  #since: number | undefined
   #pause: { readonly timer: Timer; readonly end: () => void } | undefined
 
   constructor(question: Question, context: AskingContext) {
@@ -43,6 +47,7 @@ export class Asking {
     const { fetcher, origin, retries } = this.#question
     for (;;) {
       this.#call = this.#context.origins.enter(origin)
+      this.#since = this.#context.clock.monotonic()
       try {
         return await fetcher(context)
       } catch (error) {
@@ -59,6 +64,9 @@ export class Asking {
   /** The origin has answered, and goes on doing so. */
   answered(): void {
     this.#call?.succeeded()
+    if (this.#since === undefined) return
+    this.#context.onAnswered(this.#context.clock.monotonic() - this.#since)
+    this.#since = undefined
   }
 
   /** What it answered was none, or did not come in time. */

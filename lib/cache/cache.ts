@@ -81,6 +81,8 @@ export interface CacheStats {
   readonly fills: number
   /** Calls of a fetcher that `retry` made again. */
   readonly retries: number
+  /** Lookups that `fetch` did not wait for to their end, because to ask the origin is faster. */
+  readonly lateLookups: number
   /** The origins that were named. */
   readonly origins: readonly OriginStats[]
   /** Fills under way now. */

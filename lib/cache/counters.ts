@@ -11,6 +11,7 @@ export class Counters {
   fills = 0
   retries = 0
   leaks = 0
+  lateLookups = 0
   readonly notStored: Record<string, number> = {}
 
   answered(outcome: Outcome, negative: boolean): void {

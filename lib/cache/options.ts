@@ -142,6 +142,9 @@ export interface CacheConfig {
   readonly breaker: BreakerRule
   readonly refresh: RefreshConfig & { readonly timeout: number }
   readonly timeouts: {
+    readonly operation: number
+    /** Undefined: as long as the origin takes. */
+    readonly lookup: number | undefined
     readonly firstByte: number
     readonly fill: number
     readonly idle: number
@@ -174,11 +177,12 @@ export function readCacheOptions(options: unknown): CacheConfig {
   const concurrency = background?.concurrency ?? 4
   const queue = background?.queue ?? 1000
   const fill = parseDuration(timeouts?.fill) ?? 600_000
+  const operation = parseDuration(timeouts?.operation) ?? 2000
   return {
     store: tieredStore(tiers ?? [memoryStore()], {
       promotion,
       writePolicy,
-      operation: parseDuration(timeouts?.operation) ?? 2000,
+      operation,
       breaker: rule,
       concurrency,
       queue,
@@ -199,6 +203,8 @@ export function readCacheOptions(options: unknown): CacheConfig {
       jitter: 0,
     }),
     timeouts: {
+      operation,
+      lookup: parseDuration(timeouts?.lookup),
       firstByte: parseDuration(timeouts?.firstByte) ?? 30_000,
       fill,
       idle: parseDuration(timeouts?.idle) ?? 30_000,

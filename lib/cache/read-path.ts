@@ -12,6 +12,7 @@ import type { FenceTable } from './fence.js'
 import type { Fetcher } from './fetcher.js'
 import { Fill, type FillContext, type FillRequest } from './fill.js'
 import { type FollowContext, FollowedFill } from './followed-fill.js'
+import { hurried, lookupLimit } from './hurried-lookup.js'
 import type { InFlight } from './in-flight.js'
 import type { FillAnswer, Joinable } from './joinable.js'
 import { Lead, UNCLAIMED } from './lead.js'
@@ -21,6 +22,7 @@ import type { Origins } from './origins.js'
 import { SharedEntry } from './shared-entry.js'
 import type { TagTable } from './tags.js'
 import type { Tier } from './tier.js'
+import { UsualTime } from './usual-time.js'
 
 /** What the read path shares with the rest of its cache. */
 export interface ReadContext {
@@ -66,6 +68,7 @@ export class ReadPath {
   readonly #context: ReadContext
   readonly #joinable = new Map<string, Joinable>()
   readonly #fillContext: FillContext & FollowContext
+  readonly #originTime = new UsualTime()
   filling = 0
 
   constructor(context: ReadContext) {
@@ -78,6 +81,7 @@ export class ReadPath {
       onRetry: () => {
         context.counters.retries += 1
       },
+      onAnswered: (ms) => this.#originTime.took(ms),
       tags,
       timeouts: config.timeouts,
       onCommit: (fill) => fences.fenceLookups(fill.key),
@@ -148,7 +152,7 @@ export class ReadPath {
     const entry = tier.find(key)
     if (!(entry instanceof Promise)) return this.#fetchWith(key, entry, fetcher, options, attempt)
     const pass = fences.enter(key, 'lookup')
-    return inFlight.wait(entry, {
+    return inFlight.wait(this.#hurried(entry), {
       use: (found) => {
         fences.leave(pass)
         if (!pass.fenced || attempt.stored || this.#isHit(found, options)) {
@@ -166,6 +170,16 @@ export class ReadPath {
       signal: options.signal,
       what: fetching(key),
     })
+  }
+
+  /** What a lookup gives, or nothing where that takes longer than to ask the origin. */
+  #hurried(entry: Promise<StoredEntry | undefined>): Promise<StoredEntry | undefined> {
+    const { clock, config, counters, tier } = this.#context
+    const late = (): void => {
+      counters.lateLookups += 1
+    }
+    const ms = lookupLimit(config.timeouts.lookup, this.#originTime)
+    return hurried(clock, ms, entry, late, (found) => tier.release(found))
   }
 
   /** Looks again, after what led to nothing. */

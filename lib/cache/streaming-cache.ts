@@ -74,7 +74,17 @@ export class StreamingCache implements DirectCache {
       // Not by way of the cache, which nobody may have any more when its pool is looked through.
       onLeak: (lost) => events.emit('leak', lost),
     })
-    this.#tier = new Tier(config.store, scratchOf(this.#pool), config.maxBufferedBytes)
+    const { store, breaker, maxBufferedBytes, timeouts } = config
+    this.#tier = new Tier(store, {
+      scratch: scratchOf(this.#pool),
+      maxBufferedBytes,
+      health: {
+        breaker,
+        operation: timeouts.operation,
+        clock: () => clock,
+        onChange: (isDown) => this.#onTier(store.name, isDown),
+      },
+    })
     this.#found = {
       idle: new IdleWatch(clock, config.timeouts.idle),
       inFlight: this.#inFlight,
@@ -133,7 +143,7 @@ export class StreamingCache implements DirectCache {
       onCorrupt: (key, tier = store.name) => this.#events.emit('corrupt', { key, tier }),
       hearsEvictions: () => this.#events.has('evict'),
       clock: this.#clock,
-      onTier: (tier, isDown) => this.#events.emit(isDown ? 'tier-down' : 'tier-up', { tier }),
+      onTier: this.#onTier,
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
   }
@@ -267,8 +277,19 @@ export class StreamingCache implements DirectCache {
   }
 
   stats(): CacheStats {
-    const { hits, misses, joined, revalidated, stale, negative, fills, retries, leaks, notStored } =
-      this.#counters
+    const {
+      hits,
+      misses,
+      joined,
+      revalidated,
+      stale,
+      negative,
+      fills,
+      retries,
+      leaks,
+      lateLookups,
+      notStored,
+    } = this.#counters
     return {
       hits,
       misses,
@@ -278,6 +299,7 @@ export class StreamingCache implements DirectCache {
       negative,
       fills,
       retries,
+      lateLookups,
       origins: this.#origins.stats(),
       filling: this.#reads.filling,
       openBodies: this.#found.idle.size,
@@ -315,7 +337,9 @@ export class StreamingCache implements DirectCache {
     const { shutdown } = this.#config.timeouts
     const begin = clock.monotonic()
     await this.#inFlight.quiet(clock, shutdown)
-    this.#inFlight.endAll(new ClosedError('the cache was closed'))
+    const closed = new ClosedError('the cache was closed')
+    this.#inFlight.endAll(closed)
+    this.#tier.stop(closed)
     const flushed = this.#tier.store.tiers?.flush()
     if (flushed !== undefined) {
       await within(clock, Math.max(FLUSH_MS, shutdown - (clock.monotonic() - begin)), flushed)
@@ -339,6 +363,10 @@ export class StreamingCache implements DirectCache {
   #afterChange<T>(change: Later<T>, settle: () => void): Later<T> {
     if (!(change instanceof Promise)) return change
     return this.#inFlight.wait(change.finally(settle), { use: (result) => result })
+  }
+
+  readonly #onTier = (tier: string, isDown: boolean): void => {
+    this.#events.emit(isDown ? 'tier-down' : 'tier-up', { tier })
   }
 
   #assertOpen(): void {

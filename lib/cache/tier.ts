@@ -1,3 +1,4 @@
+import { Health, type HealthHost } from '../store/health.js'
 import type { Draft, Later, Metadata, Store, StoredEntry, TierStats } from '../store/store.js'
 import { Backlog } from './backlog.js'
 import { PLAIN, type Scratch } from './scratch.js'
@@ -5,13 +6,22 @@ import { PLAIN, type Scratch } from './scratch.js'
 /** `maxBufferedBytes`, where nobody says otherwise: what a disk of 500 MB/s takes in 16 ms. */
 export const BUFFERED_BYTES = 8 * 2 ** 20
 
+/** What a tier runs on. */
+export interface TierOptions {
+  readonly scratch?: Scratch
+  readonly maxBufferedBytes?: number
+  /** Of a store alone: several look after themselves. Default: it is asked whatever comes of that, and waited for. */
+  readonly health?: Omit<HealthHost, 'name'>
+}
+
 /**
  * A store as the cache uses it: its failures are counted and cost hits, never answers (I3), and changes of one
  * key happen in the order in which they were asked for, also where the store answers later (I5).
  *
  * Invariants: `#pending` holds, for each key with changes under way, a promise that settles after the last of them; a
  * change in `#pending` was asked for after the clear in `#barrier`, if there is one, and follows it. A near store
- * never puts anything in either.
+ * never puts anything in either. While `#health` is down nothing is looked up and no fill begins a draft; writes and deletes, which say
+ * what came of them, are asked for as ever.
  */
 export class Tier {
   readonly store: Store
@@ -25,10 +35,18 @@ export class Tier {
   /** A clear under way: all changes asked for after it wait for it. */
   #barrier: Promise<void> | undefined
 
-  constructor(store: Store, scratch: Scratch = PLAIN, maxBufferedBytes = BUFFERED_BYTES) {
+  readonly #health: Health | undefined
+
+  constructor(
+    store: Store,
+    { scratch = PLAIN, maxBufferedBytes = BUFFERED_BYTES, health }: TierOptions = {},
+  ) {
     this.store = store
     this.scratch = scratch
     this.backlog = new Backlog(maxBufferedBytes)
+    if (health !== undefined && store.tiers === undefined && store.sharing === undefined) {
+      this.#health = new Health({ ...health, name: store.name })
+    }
   }
 
   /** What the store answers to `call`. Its failure is counted, and the caller's to handle. */
@@ -104,11 +122,11 @@ export class Tier {
       return [
         {
           name: store.name,
-          failures,
+          failures: failures + (this.#health?.failures ?? 0),
           dropped: 0,
           pending: 0,
-          skipped: 0,
-          breaker: 'closed',
+          skipped: this.#health?.skipped ?? 0,
+          breaker: this.#health?.breaker ?? 'closed',
           ...store.stats(),
         },
       ]
@@ -119,21 +137,43 @@ export class Tier {
       .map((stats, at) => (at === 0 ? { ...stats, failures: stats.failures + own } : stats))
   }
 
-  /** The entry, or undefined also when the store fails: that is a miss. Never rejects. */
+  /** The entry, or undefined also when the store fails, or takes too long: that is a miss. Never rejects. */
   find(key: string, peek?: boolean): Later<StoredEntry | undefined> {
+    const health = this.#health
+    if (health?.down === true) return this.#skipped(health, key)
     let found: Later<StoredEntry | undefined>
     try {
       found = this.store.find(key, peek)
     } catch {
       // Counted; the caller goes on as on a miss.
-      return this.#missed()
+      return health === undefined ? this.#missed() : health.count()
     }
-    return found instanceof Promise ? found.catch(this.#missed) : found
+    if (!(found instanceof Promise)) {
+      // Who is well need not be told so at each hit.
+      if (health?.ailing === true) health.succeeded()
+      return found
+    }
+    if (health === undefined) return found.catch(this.#missed)
+    return health
+      .inTime(found, (late) => this.release(late))
+      .then((entry) => {
+        health.succeeded()
+        return entry
+      }, nothing)
   }
 
-  /** A draft, or why there is none. Never rejects. */
+  /** A draft of a fill, or why there is none. Never rejects. */
   draft(key: string, size: number | undefined, user?: unknown): Later<Draft | 'no-room' | 'tier-down'> {
+    if (this.#health?.down === true) {
+      this.#skipped(this.#health, key)
+      return 'tier-down'
+    }
     return this.begin(() => this.store.draft(key, size, user))
+  }
+
+  /** Nobody waits for the store from now on. */
+  stop(error: Error): void {
+    this.#health?.stop(error)
   }
 
   /** As `draft`, of what `begins` it. */
@@ -213,6 +253,15 @@ export class Tier {
       this.#pending.clear()
     }
     return cleared
+  }
+
+  /** Instead of a call of a store that is left alone: it may be time to try whether it works. */
+  #skipped(health: Health, key: string): undefined {
+    health.skipped += 1
+    void health.trial(() => {
+      const found = this.store.find(key, true)
+      return found instanceof Promise ? found.then((entry) => this.release(entry)) : this.release(found)
+    })
   }
 
   readonly #missed = (): undefined => {

@@ -1,6 +1,6 @@
+import type { Health } from '../health.js'
 import type { Metadata, Store } from '../store.js'
 import { copyEntry } from './copying.js'
-import type { Health } from './health.js'
 import { both, DELETE, giveUp, type Job, newJob, type Source, type Want } from './job.js'
 
 /** What a tier may have waiting for it. */

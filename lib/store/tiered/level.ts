@@ -1,6 +1,6 @@
 import { ClosedError } from '../../errors.js'
+import { Health, type HealthHost } from '../health.js'
 import type { Later, Metadata, Store, StoredEntry } from '../store.js'
-import { Health, type HealthHost } from './health.js'
 import { DELETE, type Source } from './job.js'
 import { Jobs, type Limits } from './jobs.js'
 

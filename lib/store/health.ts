@@ -1,8 +1,8 @@
-import type { Clock } from '../../clock.js'
-import { BreakerOpenError, TimeoutError } from '../../errors.js'
-import { Breaker, type BreakerRule, type BreakerState } from '../../resilience/breaker/breaker.js'
-import { Deadlines } from '../../resilience/timeouts/deadlines.js'
-import type { Later } from '../store.js'
+import type { Clock } from '../clock.js'
+import { BreakerOpenError, TimeoutError } from '../errors.js'
+import { Breaker, type BreakerRule, type BreakerState } from '../resilience/breaker/breaker.js'
+import { Deadlines } from '../resilience/timeouts/deadlines.js'
+import type { Later } from './store.js'
 
 /** What is said of a tier's health, and to whom. */
 export interface HealthHost {
@@ -59,7 +59,7 @@ export class Health {
   }
 
   /** A call failed. */
-  count(): void {
+  count(): undefined {
     this.failures += 1
     this.#breaker.failed()
   }
