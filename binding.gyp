@@ -149,6 +149,7 @@
         "native/memory_store/store.cc",
         "native/memory_store/store_flight.cc",
         "native/memory_store/store_host.cc",
+        "native/memory_store/store_together.cc",
         "native/memory_store/wheel.cc",
         "native/policy/fifo.cc",
         "native/policy/ghost.cc",

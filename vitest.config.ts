@@ -26,7 +26,7 @@ export default defineConfig({
       test: {
         name: path,
         setupFiles: ['test/helpers/seeded.ts'],
-        include: ['test/{unit,conformance,differential,crash,threads}/**/*.test.ts'],
+        include: ['test/{unit,conformance,differential,crash,threads,examples}/**/*.test.ts'],
         env: { DREY_NATIVE: path === 'native' ? '1' : '0' },
         // Generous, because they bound nothing but hanging: a loaded machine is no failure.
         testTimeout: 60_000,

@@ -24,6 +24,7 @@ export type {
   GetOptions,
   InvalidateOptions,
   RefreshOptions,
+  SetManyOptions,
 } from './cache/cache.js'
 export { createCache } from './cache/create.js'
 export type { CacheEvents } from './cache/events.js'
@@ -39,6 +40,14 @@ export {
   notFound,
   notModified,
 } from './cache/fetcher.js'
+export {
+  type CacheGroup,
+  createGroup,
+  type GroupCacheOptions,
+  type GroupedStats,
+  type GroupOptions,
+  type GroupStats,
+} from './cache/group.js'
 export type { CacheOptions } from './cache/options.js'
 export type { OriginStats } from './cache/origins.js'
 export type { RefreshStats } from './cache/refreshes.js'
@@ -98,18 +107,21 @@ export { fileStore } from './store/file/index.js'
 export type { Durability, FilePolicyName, FileStoreOptions } from './store/file/options.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
-export type {
-  Draft,
-  EvictReason,
-  GrowingReads,
-  Later,
-  Metadata,
-  Store,
-  StoreContext,
-  StoredCompression,
-  StoredEntry,
-  StoreStats,
-  TierStats,
-  Tiers,
+export { nullStore } from './store/null.js'
+export {
+  type Draft,
+  type EvictReason,
+  type GrowingReads,
+  IN_HAND,
+  type Later,
+  type Metadata,
+  type Store,
+  type StoreContext,
+  type StoredCompression,
+  type StoredEntry,
+  type StoreStats,
+  type TierStats,
+  type Tiers,
+  type WholeValue,
 } from './store/store.js'
 export type { PromotionRule, WritePolicy } from './store/tiered/index.js'

@@ -1,7 +1,9 @@
 import { ConfigError } from '../errors.js'
-import type { BatchEntry } from './cache.js'
+import type { Later } from '../store/store.js'
+import type { BatchEntry, SetManyOptions } from './cache.js'
 import { type Fetcher, type FetcherContext, notFound } from './fetcher.js'
 import { kindOf } from './metadata.js'
+import { assertOptions } from './options.js'
 
 /*
  * Many keys in one call.
@@ -11,40 +13,48 @@ import { kindOf } from './metadata.js'
 export const AT_A_TIME = 64
 
 /**
- * What `call` gives for each of `items`, in their order; so many at a time. Where some fail, all others are done nevertheless, then it
- * rejects with the failure of the first in the order. `drop` gets what succeeded, for nobody gets it then.
+ * What `call` gives for each of `items`, in their order; so many at a time, and in this turn where it answers at once. Where some fail, all
+ * others are done nevertheless, then it fails as the first in the order. `drop` gets what succeeded, for nobody gets it then.
  */
 export function inBatch<T, R>(
   items: readonly T[],
-  call: (item: T) => Promise<R>,
+  call: (item: T) => Later<R>,
   drop: (result: R) => void = nothing,
-): Promise<R[]> {
+): Later<R[]> {
   const results: R[] = new Array(items.length)
-  const done: boolean[] = new Array(items.length).fill(false)
-  let firstFailed = items.length
-  let failure: unknown
+  const failures = new Map<number, unknown>()
   let next = 0
-  const work = async (): Promise<void> => {
+  const work = (): Promise<void> | undefined => {
     while (next < items.length) {
       const at = next
       next += 1
+      const keep = (result: R): void => {
+        results[at] = result
+      }
+      const fail = (error: unknown): void => {
+        failures.set(at, error)
+      }
       try {
-        results[at] = await call(items[at]!)
-        done[at] = true
+        const result = call(items[at]!)
+        if (result instanceof Promise) return result.then(keep, fail).then(work)
+        keep(result)
       } catch (error) {
-        if (at < firstFailed) {
-          firstFailed = at
-          failure = error
-        }
+        fail(error)
       }
     }
+    return undefined
   }
-  const workers = Array.from({ length: Math.min(AT_A_TIME, items.length) }, work)
-  return Promise.all(workers).then(() => {
-    if (firstFailed === items.length) return results
-    for (const [at, result] of results.entries()) if (done[at]) drop(result)
-    throw failure
-  })
+  const end = (): R[] => {
+    if (failures.size === 0) return results
+    for (const [at, result] of results.entries()) if (at in results && !failures.has(at)) drop(result)
+    throw failures.get(Math.min(...failures.keys()))
+  }
+  const workers: Promise<void>[] = []
+  while (next < items.length && workers.length < AT_A_TIME) {
+    const working = work()
+    if (working !== undefined) workers.push(working)
+  }
+  return workers.length === 0 ? end() : Promise.all(workers).then(end)
 }
 
 /** @throws `ERR_DREY_CONFIG` */
@@ -65,6 +75,14 @@ export function readEntries(entries: unknown): readonly BatchEntry[] {
     }
   }
   return entries
+}
+
+/** Whether the entries are to be set as one. @throws `ERR_DREY_CONFIG` */
+export function readAtomic(options: SetManyOptions): boolean {
+  assertOptions(options)
+  const { atomic = false } = options
+  if (typeof atomic !== 'boolean') throw new ConfigError(`atomic: got ${kindOf(atomic)}; want true or false`)
+  return atomic
 }
 
 /** A fetcher of what `fn` gives, as JSON. */

@@ -63,6 +63,12 @@ export interface BatchEntry<User = unknown> extends EntryOptions<User> {
   readonly body: Body
 }
 
+/** Options of `setMany`. */
+export interface SetManyOptions {
+  /** All of them are set, or none: for whoever reads, and across a crash. Default false. */
+  readonly atomic?: boolean | undefined
+}
+
 /** What a cache counts since it was made. */
 export interface CacheStats {
   /** Answered by a fresh entry. */
@@ -148,8 +154,8 @@ export interface Cache<User = unknown> {
   /** Whether `get` would find a value. */
   has(key: string): Promise<boolean>
   /**
-   * As `get`, for each of `keys`, in their order: 64 at a time are looked up. Where one fails, the answers of the others are closed and the
-   * call rejects with the first failure.
+   * As `get`, for each of `keys`, in their order: 64 at a time are looked up. Of what `setMany` set with `atomic` it finds all or nothing. Where
+   * one fails, the answers of the others are closed and the call rejects with the first failure.
    */
   getMany(
     keys: readonly string[],
@@ -158,8 +164,15 @@ export interface Cache<User = unknown> {
   /**
    * As `set`, for each of `entries`, in their order: 64 at a time are written. Each is stored or not by itself: where some fail, the others are
    * stored nevertheless, then the call rejects with the failure of the first.
+   *
+   * With `atomic` they are one change, of all of them or none: who finds one of the new values finds none of the old ones any more, in any thread
+   * that shares a memory store with a name; and where a tier is a file store, the death of the process leaves all or none there. Bodies that stream
+   * are gathered first, of at most `maxBufferedBytes` together. Of a key that is given twice the last counts. docs/reference/batches.md says more.
+   *
+   * @throws as `set`, and with `atomic` `ERR_DREY_CONFIG` where a tier cannot, `ERR_DREY_TOO_LARGE` for streams that have more, `ERR_DREY_NO_SPACE`
+   * where no tier has room for all: nothing was set then
    */
-  setMany(entries: ReadonlyArray<BatchEntry<User>>): Promise<Metadata<User>[]>
+  setMany(entries: ReadonlyArray<BatchEntry<User>>, options?: SetManyOptions): Promise<Metadata<User>[]>
   /** As `delete`, for each of `keys`, in their order. */
   deleteMany(keys: readonly string[]): Promise<boolean[]>
   /**

@@ -3,7 +3,7 @@ import { systemClock } from '../clock.js'
 import { native } from '../native/loader.js'
 import type { Cache } from './cache.js'
 import type { DirectCache } from './direct.js'
-import { type CacheOptions, readCacheOptions } from './options.js'
+import { type CacheOptions, readCacheOptions, type SharedRuntime } from './options.js'
 import { StreamingCache } from './streaming-cache.js'
 
 /** What a test may replace. */
@@ -26,10 +26,11 @@ export function createCache<User = unknown>(options: CacheOptions = {}): Promise
 export async function createCacheWith<User = unknown>(
   options: CacheOptions,
   seams: Seams,
+  runtime?: SharedRuntime,
 ): Promise<DirectCache<User>> {
   // With DREY_NATIVE=1 and no addon this is the place to say so, before anything is served by the js path.
   native()
-  const config = readCacheOptions(options)
+  const config = readCacheOptions(options, runtime)
   const cache = new StreamingCache(config, seams.clock)
   await cache.open()
   return cache as DirectCache<unknown> as DirectCache<User>

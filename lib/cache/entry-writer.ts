@@ -67,7 +67,7 @@ export class EntryWriter {
   }
 
   #taken(ok: boolean, draft: Draft | undefined, bytes: Uint8Array): Later<void> {
-    if (ok) return
+    if (ok || this.#forgets) return
     if (draft?.spill === undefined) throw this.#noRoom()
     // Bytes that a near store would have taken by now may be changed from here on.
     return this.#spill(draft, Buffer.from(bytes))
@@ -121,9 +121,10 @@ export class EntryWriter {
     const { tier, fences, onCommit } = this.#context
     this.#assertOpen()
     if (this.#pass.fenced) return tier.abort(draft)
-    if (draft === undefined) throw this.#noRoom()
+    if (draft === undefined && !this.#forgets) throw this.#noRoom()
     fences.fenceFills(this.#key)
     onCommit(this.#key)
+    if (draft === undefined) return
     const ok = tier.ask(() => draft.commit(metadata))
     if (!(ok instanceof Promise)) return this.#assertKept(ok, draft)
     return ok.then((kept) => {
@@ -143,6 +144,11 @@ export class EntryWriter {
       this.#assertOpen()
       return step(got)
     })
+  }
+
+  /** Whether the store keeps nothing: then all is written, and gone again at once. */
+  get #forgets(): boolean {
+    return this.#context.tier.store.keeps === false
   }
 
   #close(): void {
@@ -186,6 +192,11 @@ export function noRoom(
   return new NoSpaceError(
     `the ${name} tier has no room for the ${size} bytes of ${showKey(key)}: what it holds is in use; try again, or raise maxBytes`,
   )
+}
+
+/** @throws `ERR_DREY_TRUNCATED` unless `length` is what was declared. */
+export function assertSize(key: string, { size }: EntryHead, length: number): void {
+  if (size !== undefined && size !== length) throw wrongSize(key, length > size ? 'more' : 'fewer', size)
 }
 
 export function wrongSize(key: string, how: 'more' | 'fewer', declared: number): TruncatedError {

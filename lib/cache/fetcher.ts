@@ -69,7 +69,19 @@ export interface FetcherContext<User = unknown> {
   readonly signal: AbortSignal
 }
 
-/** Asks the origin. What it throws reaches the caller as `ERR_DREY_ORIGIN` and is never kept. */
+/**
+ * Asks the origin. What it throws reaches the caller as `ERR_DREY_ORIGIN` and is never kept.
+ *
+ * What a fetcher MUST do, and `fetcherSuite` of `drey/testing` checks:
+ *
+ *  F1  It gives the value as a `Body`, each caller one of its own that nobody else reads or changes; and a `size`, if any, that the body has.
+ *  F2  What the origin does not have is `notFound()`, not an empty body.
+ *  F3  It says `notModified()` only when it was given `meta`, and the origin still has just that.
+ *  F4  When `signal` ends, so does the call, and a body that arrives: with an error, never as if it were whole.
+ *  F5  When the origin fails, it throws an Error: a page that says so is not the value.
+ *  F6  A body that breaks off fails, or is shorter than the `size` that it declared.
+ *  F7  It keeps nothing between calls that they depend on: any number may be under way at once.
+ */
 export type Fetcher<User = unknown> = (
   context: FetcherContext<User>,
 ) => FetchResult<User> | Promise<FetchResult<User>>

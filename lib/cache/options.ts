@@ -19,10 +19,10 @@ import {
 } from '../resilience/pressure/index.js'
 import { memoryStore } from '../store/memory/index.js'
 import type { Store } from '../store/store.js'
-import { tieredStore } from '../store/tiered/index.js'
+import { type Lane, tieredStore } from '../store/tiered/index.js'
 import { type AbandonRule, abandonOption, abandonRule } from './abandon.js'
 import type { Freshness } from './metadata.js'
-import type { RefreshConfig } from './refreshes.js'
+import type { RefreshConfig, SharedTurns } from './refreshes.js'
 import { BUFFERED_BYTES } from './tier.js'
 
 const STORE_CALLS = [
@@ -53,6 +53,20 @@ function isPressure(value: unknown): value is Pressure {
   return typeof subscribe === 'function' && typeof current === 'function'
 }
 
+/** Of a cache, and of a group. */
+export const backgroundOption = z.strictObject({
+  /** Values that are written to a tier at a time. Default 4. */
+  concurrency: z.int().min(1).max(1024).optional(),
+  /** Values that may wait to be written to a tier; what does not fit is dropped, and counted. Default 1000. */
+  queue: z.int().min(0).max(1_000_000).optional(),
+})
+
+/** Of a cache, and of a group. */
+export const pressureOption = z.custom<boolean | PressureOptions | Pressure>(
+  (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+  'want true or false, options such as { rssLimit: "2GiB" }, or what createPressure() made',
+)
+
 const cacheOptions = z.strictObject({
   /** The tiers, fastest first: 1 to 16. Default: one memory store. */
   tiers: z
@@ -75,14 +89,7 @@ const cacheOptions = z.strictObject({
   /** When one of several tiers is left alone, and for how long. */
   breaker: breakerOptions.optional(),
   /** What is done in the background for the tiers below the first. */
-  background: z
-    .strictObject({
-      /** Values that are written to a tier at a time. Default 4. */
-      concurrency: z.int().min(1).max(1024).optional(),
-      /** Values that may wait to be written to a tier; what does not fit is dropped, and counted. Default 1000. */
-      queue: z.int().min(0).max(1_000_000).optional(),
-    })
-    .optional(),
+  background: backgroundOption.optional(),
   /**
    * How much of one body may wait in memory for a tier that answers later, or for the slowest of its readers where no tier lets it be read while it
    * grows, in bytes: at least 64 KiB. Default 8 MiB. Beyond the first MiB of each, all bodies of a cache have 64 MiB together, or one body's, if
@@ -116,12 +123,7 @@ const cacheOptions = z.strictObject({
    * Whether the tiers give memory back while it is short. Default true: as the detector says that the caches of a thread
    * share. Or a detector, or the options of one for this cache alone.
    */
-  pressure: z
-    .custom<boolean | PressureOptions | Pressure>(
-      (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
-      'want true or false, options such as { rssLimit: "2GiB" }, or what createPressure() made',
-    )
-    .optional(),
+  pressure: pressureOption.optional(),
   /**
    * What bodies pass through on their way. Default true: a pool of the cache's own, of at most 64 MiB, which takes nothing until
    * something streams and closes with the cache; or options for it. `false`: memory is allocated instead; the bytes are the same. A
@@ -135,6 +137,8 @@ export type CacheOptions = z.input<typeof cacheOptions>
 
 /** What a cache runs on: checked, with defaults, in milliseconds. */
 export interface CacheConfig {
+  /** Called when the cache is closed. Must not throw. */
+  readonly onClosed?: (() => void) | undefined
   readonly store: Store
   readonly freshness: Freshness
   readonly abandon: AbandonRule
@@ -156,8 +160,19 @@ export interface CacheConfig {
   readonly maxBufferedBytes: number
 }
 
+/** What a cache has of a group instead of its own. */
+export interface SharedRuntime {
+  readonly turns: SharedTurns
+  readonly concurrency: number
+  readonly queue: number
+  /** Undefined: each cache has its own. */
+  readonly bufferPool: PoolPlan | undefined
+  readonly pressure: Pressure | undefined
+  onClosed(): void
+}
+
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
-export function readCacheOptions(options: unknown): CacheConfig {
+export function readCacheOptions(options: unknown, runtime?: SharedRuntime): CacheConfig {
   const {
     tiers,
     freshness,
@@ -172,10 +187,10 @@ export function readCacheOptions(options: unknown): CacheConfig {
     abandon = 'abort',
     refresh,
   } = validate(cacheOptions, options, '')
-  const plan = readBufferPool(bufferPool)
+  const plan = runtime?.bufferPool ?? readBufferPool(bufferPool)
   const rule = readBreaker(breaker)
-  const concurrency = background?.concurrency ?? 4
-  const queue = background?.queue ?? 1000
+  const concurrency = runtime?.concurrency ?? background?.concurrency ?? 4
+  const queue = runtime?.queue ?? background?.queue ?? 1000
   const fill = parseDuration(timeouts?.fill) ?? 600_000
   const operation = parseDuration(timeouts?.operation) ?? 2000
   return {
@@ -186,7 +201,9 @@ export function readCacheOptions(options: unknown): CacheConfig {
       breaker: rule,
       concurrency,
       queue,
+      lane: runtime && laneOf(runtime.turns, operation),
     }),
+    onClosed: runtime && (() => runtime.onClosed()),
     abandon: abandonRule(abandon),
     breaker: rule,
     refresh: {
@@ -194,6 +211,7 @@ export function readCacheOptions(options: unknown): CacheConfig {
       concurrency: refresh?.concurrency ?? concurrency,
       queue: refresh?.queue ?? queue,
       timeout: parseDuration(refresh?.timeout) ?? fill,
+      shared: runtime?.turns,
     },
     freshness: withFreshness(freshness, {
       ttl: Number.POSITIVE_INFINITY,
@@ -210,7 +228,7 @@ export function readCacheOptions(options: unknown): CacheConfig {
       idle: parseDuration(timeouts?.idle) ?? 30_000,
       shutdown: parseDuration(timeouts?.shutdown) ?? 10_000,
     },
-    pressure: detectorOf(pressure),
+    pressure: runtime === undefined ? detectorOf(pressure) : runtime.pressure,
     bufferPool: plan,
     maxBufferedBytes: parseSize(maxBufferedBytes) ?? BUFFERED_BYTES,
   }
@@ -227,7 +245,21 @@ function readBreaker(given: z.output<typeof breakerOptions> | undefined): Breake
   return { failures: given?.failures ?? BREAKER.failures, openFor, openForAtMost }
 }
 
-function detectorOf(pressure: boolean | PressureOptions | Pressure): Pressure | undefined {
+/** The turns of a cache of a group, for its tiers: one that takes longer than `holdTimeout` gives its turn back, so that a tier that hangs keeps none from others. */
+function laneOf({ limiter, owner }: SharedTurns, holdTimeout: number): Lane {
+  return {
+    enter: async () => {
+      const permit = await limiter.acquire({ owner, holdTimeout })
+      const leave = (): void => permit.release()
+      // In a turn of its own: it is told while the limiter looks through what is due.
+      permit.signal.addEventListener('abort', () => queueMicrotask(leave), { once: true })
+      return leave
+    },
+  }
+}
+
+/** What `pressure` says is to be followed, if anything. */
+export function detectorOf(pressure: boolean | PressureOptions | Pressure): Pressure | undefined {
   if (pressure === false) return undefined
   if (pressure === true) return memoryPressure()
   return isPressure(pressure) ? pressure : createPressure(pressure)

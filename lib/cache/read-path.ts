@@ -5,6 +5,8 @@ import type { FollowedFlight, Later, LedFlight, Metadata, StoredEntry } from '..
 import { FINISH } from './abandon.js'
 import { type Answer, isNotStored } from './answer.js'
 import type { Answers } from './answers.js'
+import { inBatch } from './batch.js'
+import type { BatchTurns } from './batch-turns.js'
 import type { FetchOptions, GetOptions } from './cache.js'
 import { assertReading, readFreshness, readQuestion } from './call-options.js'
 import type { Counters } from './counters.js'
@@ -33,6 +35,7 @@ export interface ReadContext {
   readonly counters: Counters
   readonly inFlight: InFlight
   readonly answers: Answers
+  readonly batches: BatchTurns
   readonly tags: TagTable
   readonly origins: Origins
   isClosed(): boolean
@@ -131,6 +134,24 @@ export class ReadPath {
       signal,
       what: `reading ${showKey(key)}`,
     })
+  }
+
+  /** As `get` for each of `keys`, of one moment as far as atomic batches go. */
+  getMany(keys: readonly string[], options: GetOptions): Later<Array<Answer | undefined>> {
+    for (const key of keys) assertKey(key)
+    assertReading(options)
+    const { signal } = options
+    const what = `reading ${keys.length} keys`
+    if (signal?.aborted === true) throw abortedBy(signal, what)
+    const { tier, inFlight, batches } = this.#context
+    type Entries = Array<StoredEntry | undefined>
+    const drop = (entries: Entries): void => {
+      for (const entry of entries) tier.release(entry)
+    }
+    const found = batches.read<Entries>(() => inBatch(keys, (key) => tier.find(key)), drop)
+    const use = (entries: Entries): Array<Answer | undefined> =>
+      entries.map((entry, at) => this.#got(keys[at]!, entry, options))
+    return found instanceof Promise ? inFlight.wait(found, { use, late: drop, signal, what }) : use(found)
   }
 
   #got(key: string, entry: StoredEntry | undefined, options: GetOptions): Answer | undefined {

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
-import { ClosedError, OverloadedError } from '../errors.js'
-import { createLimiter, type Limiter } from '../resilience/limiter/limiter.js'
+import { AbortedError, ClosedError, OverloadedError } from '../errors.js'
+import { createLimiter, type Limiter, type LimiterOwner } from '../resilience/limiter/limiter.js'
 import type { FetchOptions } from './cache.js'
 import type { Fetcher } from './fetcher.js'
 
@@ -9,6 +9,14 @@ export interface RefreshConfig {
   readonly strategy: 'pool' | 'all'
   readonly concurrency: number
   readonly queue: number
+  /** Whose turns refreshes take where others take them, too; without it they have turns of their own. */
+  readonly shared?: SharedTurns | undefined
+}
+
+/** A limiter that several caches take turns of, and one of them. */
+export interface SharedTurns {
+  readonly limiter: Limiter
+  readonly owner: LimiterOwner
 }
 
 /** What the refreshes of a cache do, and did. */
@@ -35,6 +43,11 @@ export class Refreshes {
   readonly #renew: (key: string, fetcher: Fetcher, options: FetchOptions) => Promise<void>
   readonly #onError: (key: string, error: unknown) => void
   readonly #limiter: Limiter | undefined
+  readonly #shared: SharedTurns | undefined
+  readonly #queue: number
+  /** Ends the waits for turns that others take, too. */
+  readonly #ending = new AbortController()
+  #waiting = 0
   readonly #keys = new Set<string>()
   #running = 0
   #done = 0
@@ -43,26 +56,35 @@ export class Refreshes {
 
   /** `renew` resolves when the key was fetched anew; what it rejects with is told to `onError`. */
   constructor(
-    { strategy, concurrency, queue }: RefreshConfig,
+    { strategy, concurrency, queue, shared }: RefreshConfig,
     clock: Clock,
     renew: (key: string, fetcher: Fetcher, options: FetchOptions) => Promise<void>,
     onError: (key: string, error: unknown) => void,
   ) {
     this.#renew = renew
     this.#onError = onError
-    if (strategy === 'pool') this.#limiter = createLimiter({ name: 'refresh', concurrency, queue }, clock)
+    this.#queue = queue
+    if (strategy !== 'pool') return
+    this.#shared = shared
+    this.#limiter = shared?.limiter ?? createLimiter({ name: 'refresh', concurrency, queue }, clock)
   }
 
   /** Says whether `key` is going to be refreshed by this call: not when it is scheduled already, or too many wait. */
   schedule(key: string, fetcher: Fetcher, options: FetchOptions): boolean {
     if (this.#keys.has(key)) return false
     const stats = this.#limiter?.stats()
-    if (stats !== undefined && stats.active >= stats.limit && waitingOf(stats) >= stats.queue) {
+    if (stats !== undefined && stats.active >= stats.limit && this.#waiting >= this.#queue) {
       this.#dropped += 1
       return false
     }
     this.#keys.add(key)
+    let began = false
+    const begin = (): void => {
+      if (!began) this.#waiting -= 1
+      began = true
+    }
     const run = async (): Promise<void> => {
+      begin()
       this.#running += 1
       try {
         await this.#renew(key, fetcher, options)
@@ -70,7 +92,8 @@ export class Refreshes {
         this.#running -= 1
       }
     }
-    const ended = this.#limiter === undefined ? run() : this.#limiter.run(run)
+    this.#waiting += 1
+    const ended = this.#inTurn(run).finally(begin)
     ended.then(
       () => {
         this.#keys.delete(key)
@@ -85,10 +108,9 @@ export class Refreshes {
   }
 
   stats(): RefreshStats {
-    const limiter = this.#limiter?.stats()
     return {
       running: this.#running,
-      waiting: limiter === undefined ? 0 : waitingOf(limiter),
+      waiting: this.#waiting,
       done: this.#done,
       failed: this.#failed,
       dropped: this.#dropped,
@@ -98,19 +120,28 @@ export class Refreshes {
   /** Begins none from here on. Those that run are the cache's to end. */
   close(): void {
     // What is held is let go when the fills have ended, and nobody waits for that here.
-    void this.#limiter?.close()
+    if (this.#shared === undefined) void this.#limiter?.close()
+    else this.#ending.abort()
+  }
+
+  #inTurn(run: () => Promise<void>): Promise<void> {
+    if (this.#limiter === undefined) return run()
+    if (this.#shared === undefined) return this.#limiter.run(run)
+    const { limiter, owner } = this.#shared
+    const { signal } = this.#ending
+    const atOnce = limiter.tryAcquire({ owner })
+    if (atOnce !== undefined) return run().finally(() => atOnce.release())
+    // Not by `run`: the signal ends the wait, and what has begun is the cache's to end.
+    return limiter.acquire({ owner, signal }).then((permit) => run().finally(() => permit.release()))
   }
 
   #count(key: string, error: unknown): void {
-    if (error instanceof OverloadedError || error instanceof ClosedError) {
+    const ended = this.#ending.signal.aborted && error instanceof AbortedError
+    if (ended || error instanceof OverloadedError || error instanceof ClosedError) {
       this.#dropped += 1
       return
     }
     this.#failed += 1
     this.#onError(key, error)
   }
-}
-
-function waitingOf({ waiting }: ReturnType<Limiter['stats']>): number {
-  return waiting.low + waiting.normal + waiting.high + waiting.critical
 }

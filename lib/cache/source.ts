@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import { isAnyArrayBuffer, isUint8Array } from 'node:util/types'
+import { ConfigError, messageOf } from '../errors.js'
+import { showKey } from '../keys.js'
 
 /*
  * One face for all that a body can be: bytes that are there, or pieces that arrive.
@@ -110,4 +112,19 @@ function fromIterable(iterable: AsyncIterable<unknown>): Pieces {
       ending().catch(nobodyCares)
     },
   }
+}
+
+/** What `sourceOf` gives. @throws `ERR_DREY_CONFIG` for what is no body, or cannot be read. */
+export function readBody(key: string, body: unknown): Source {
+  let source: Source | undefined
+  try {
+    source = sourceOf(body)
+  } catch (error) {
+    throw new ConfigError(`set: the body of ${showKey(key)} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  if (source === undefined)
+    throw new ConfigError(`set: the body of ${showKey(key)} is none; want ${BODY_FORMS}`)
+  return source
 }

@@ -8,7 +8,9 @@ import type { Later, Metadata, StoredEntry } from '../store/store.js'
 import type { Answer } from './answer.js'
 import { Answers } from './answers.js'
 import { AtHand } from './at-hand.js'
-import { inBatch, jsonFetcher, readEntries, readKeys } from './batch.js'
+import { AtomicWrites } from './atomic-writes.js'
+import { inBatch, jsonFetcher, readAtomic, readEntries, readKeys } from './batch.js'
+import { BatchTurns } from './batch-turns.js'
 import type {
   BatchEntry,
   CacheStats,
@@ -16,6 +18,7 @@ import type {
   GetOptions,
   InvalidateOptions,
   RefreshOptions,
+  SetManyOptions,
 } from './cache.js'
 import { assertRefreshing } from './call-options.js'
 import { Counters } from './counters.js'
@@ -54,6 +57,7 @@ export class StreamingCache implements DirectCache {
   readonly #atHand: AtHand
   readonly #reads: ReadPath
   readonly #writes: WritePath
+  readonly #atomic: AtomicWrites
   readonly #pressed: Pressed = {
     onPressure: (state) => {
       this.#tier.attempt(() => this.#tier.store.pressure?.(state.factor), undefined)
@@ -98,6 +102,7 @@ export class StreamingCache implements DirectCache {
     this.#origins = new Origins(config.breaker, clock, (origin, isDown) =>
       events.emit(isDown ? 'origin-down' : 'origin-up', { origin }),
     )
+    const batches = new BatchTurns(config.store)
     const answers = new Answers(this.#tier, this.#counters, this.#found)
     this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers, tags)
     this.#reads = new ReadPath({
@@ -108,6 +113,7 @@ export class StreamingCache implements DirectCache {
       counters: this.#counters,
       inFlight: this.#inFlight,
       answers,
+      batches,
       tags,
       origins: this.#origins,
       isClosed: () => this.#closing !== undefined,
@@ -120,18 +126,17 @@ export class StreamingCache implements DirectCache {
       (key, fetcher, options) => this.#reads.renew(key, fetcher, options, timeout),
       (key, error) => events.emit('refresh-error', { key, error }),
     )
-    this.#writes = new WritePath(
-      {
-        tier: this.#tier,
-        fences: this.#fences,
-        freshness: config.freshness,
-        tags,
-        now: () => clock.now(),
-        assertOpen: () => this.#assertOpen(),
-        onCommit: (key) => this.#reads.detach(key),
-      },
-      this.#inFlight,
-    )
+    const writing = {
+      tier: this.#tier,
+      fences: this.#fences,
+      freshness: config.freshness,
+      tags,
+      now: () => clock.now(),
+      assertOpen: () => this.#assertOpen(),
+      onCommit: (key: string) => this.#reads.detach(key),
+    }
+    this.#writes = new WritePath(writing, this.#inFlight)
+    this.#atomic = new AtomicWrites(writing, this.#inFlight, batches, config.maxBufferedBytes)
   }
 
   async open(): Promise<void> {
@@ -198,22 +203,20 @@ export class StreamingCache implements DirectCache {
 
   getMany(keys: readonly string[], options: GetOptions = {}): Promise<never> {
     return this.#run(() =>
-      inBatch<string, Answer | undefined>(
-        readKeys('getMany', keys),
-        (key) => this.get(key, options),
-        (answer) => answer?.status === 'ok' && answer.close(),
-      ),
+      this.#reads.getMany(readKeys('getMany', keys), options),
     ) as Promise<unknown> as Promise<never>
   }
 
-  setMany(entries: readonly BatchEntry[]): Promise<Metadata[]> {
-    return this.#run(() =>
-      inBatch(readEntries(entries), ({ key, body, ...options }) => this.set(key, body, options)),
-    )
+  setMany(entries: readonly BatchEntry[], options: SetManyOptions = {}): Promise<Metadata[]> {
+    return this.#run(() => {
+      const all = readEntries(entries)
+      if (readAtomic(options)) return all.length === 0 ? [] : this.#atomic.set(all)
+      return inBatch(all, ({ key, body, ...rest }) => this.#writes.set(key, body, rest))
+    })
   }
 
   deleteMany(keys: readonly string[]): Promise<boolean[]> {
-    return this.#run(() => inBatch(readKeys('deleteMany', keys), (key) => this.delete(key)))
+    return this.#run(() => inBatch(readKeys('deleteMany', keys), (key) => this.#delete(key)))
   }
 
   async fetchJson<T>(
@@ -243,17 +246,7 @@ export class StreamingCache implements DirectCache {
   }
 
   delete(key: string): Promise<boolean> {
-    return this.#run(() => {
-      assertKey(key)
-      this.#fences.fenceAll(key)
-      this.#reads.detach(key)
-      const tier = this.#tier
-      const deleted = tier.change(key, () => tier.ask(() => tier.store.delete(key)))
-      return this.#afterChange(deleted, () => {
-        this.#fences.fenceLookups(key)
-        this.#reads.detach(key)
-      })
-    })
+    return this.#run(() => this.#delete(key))
   }
 
   clear(): Promise<void> {
@@ -330,6 +323,18 @@ export class StreamingCache implements DirectCache {
     return this.close()
   }
 
+  #delete(key: string): Later<boolean> {
+    assertKey(key)
+    this.#fences.fenceAll(key)
+    this.#reads.detach(key)
+    const tier = this.#tier
+    const deleted = tier.change(key, () => tier.ask(() => tier.store.delete(key)))
+    return this.#afterChange(deleted, () => {
+      this.#fences.fenceLookups(key)
+      this.#reads.detach(key)
+    })
+  }
+
   async #close(): Promise<void> {
     this.#unfollow?.()
     this.#refreshes.close()
@@ -347,6 +352,7 @@ export class StreamingCache implements DirectCache {
     try {
       await this.#tier.store.close()
     } finally {
+      this.#config.onClosed?.()
       await this.#closePool()
     }
   }

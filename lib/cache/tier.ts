@@ -238,6 +238,23 @@ export class Tier {
     return result
   }
 
+  /** As `change`, of a change of all `keys`. */
+  changeAll<T>(keys: readonly string[], change: () => Later<T>): Later<T> {
+    const before = new Set<Promise<void>>()
+    for (const key of keys) {
+      const last = this.#pending.get(key) ?? this.#barrier
+      if (last !== undefined) before.add(last)
+    }
+    const result = before.size === 0 ? change() : Promise.all(before).then(change)
+    if (result instanceof Promise) {
+      const settled: Promise<void> = settlement(result).then(() => {
+        for (const key of keys) if (this.#pending.get(key) === settled) this.#pending.delete(key)
+      })
+      for (const key of keys) this.#pending.set(key, settled)
+    }
+    return result
+  }
+
   /** Removes all entries, after all changes asked for before. */
   clear(): Later<void> {
     const clear = (): Later<void> => this.ask(() => this.store.clear())

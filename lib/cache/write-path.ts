@@ -1,15 +1,15 @@
 import { Writable } from 'node:stream'
 import { takesAtOnce } from '../buffers/lending.js'
 import { endStream } from '../buffers/shapes.js'
-import { ConfigError, messageOf } from '../errors.js'
-import { assertKey, showKey } from '../keys.js'
+import { ConfigError } from '../errors.js'
+import { assertKey } from '../keys.js'
 import { IN_HAND, type Later, type Metadata } from '../store/store.js'
-import { EntryWriter, noRoom, sequenceFor, type WriteContext, wrongSize } from './entry-writer.js'
+import { assertSize, EntryWriter, noRoom, sequenceFor, type WriteContext } from './entry-writer.js'
 import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
 import { drawn, type EntryHead, metadataOf, readHead } from './metadata.js'
 import { assertOptions } from './options.js'
-import { BODY_FORMS, cancelBody, type Pieces, pieceBytes, type Source, sourceOf } from './source.js'
+import { cancelBody, type Pieces, pieceBytes, readBody } from './source.js'
 
 /** Stores what callers give: `set` and `writer`. */
 export class WritePath {
@@ -170,28 +170,10 @@ export class WritePath {
   }
 }
 
-function assertSize(key: string, { size }: EntryHead, length: number): void {
-  if (size !== undefined && size !== length) throw wrongSize(key, length > size ? 'more' : 'fewer', size)
-}
-
 const nothingMore = (): void => undefined
 
 // The store has all of it: there is nothing that could be given up.
 const gone = (): void => undefined
-
-function readBody(key: string, body: unknown): Source {
-  let source: Source | undefined
-  try {
-    source = sourceOf(body)
-  } catch (error) {
-    throw new ConfigError(`set: the body of ${showKey(key)} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    })
-  }
-  if (source === undefined)
-    throw new ConfigError(`set: the body of ${showKey(key)} is none; want ${BODY_FORMS}`)
-  return source
-}
 
 async function writeAll(writer: EntryWriter, pieces: Pieces): Promise<Metadata> {
   for (;;) {

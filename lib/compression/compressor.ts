@@ -1,8 +1,8 @@
 /*
  * The contract of what makes chunks smaller, which a user may implement.
  *
- * A chunk is compressed by itself: nothing of one is needed to read another. What a compressor MUST do, and its
- * conformance suite checks:
+ * A chunk is compressed by itself: nothing of one is needed to read another. What a compressor MUST do, and
+ * `compressorSuite` of `drey/testing` checks:
  *
  *  C1  `decompress(await compress(bytes), bytes.length)` gives the same bytes, whatever they are, from 1 byte to MAX_CHUNK.
  *  C2  The input is not written to, and not read any more once the promise has settled. Nobody changes it before.

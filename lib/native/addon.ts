@@ -78,6 +78,8 @@ export interface Addon {
     etag: string | undefined,
     user: string | undefined,
   ) => number
+  /** How often `draftCommitAll` was called, by any thread. `holdOff`: those of other threads wait for half a millisecond from now. */
+  readonly memoryBatches: (store: number, holdOff: boolean) => number
   readonly memoryDelete: (store: number, key: string) => boolean
   readonly memoryClear: (store: number) => void
   /** Gives back what has lain idle; every few seconds. */
@@ -138,6 +140,12 @@ export interface Addon {
     user: string | undefined,
     again: boolean,
   ) => number
+  /** [draft, etag, user, draft, ...], and five times of each: all are committed in one step, or none, which it says. */
+  readonly draftCommitAll: (
+    store: number,
+    parts: ReadonlyArray<number | string | undefined>,
+    times: Float64Array,
+  ) => boolean
   readonly draftAbort: (draft: number) => void
   readonly draftView: (store: number, draft: number, position: number) => void
   readonly draftRead: (draft: number, target: Uint8Array, position: number) => number
@@ -300,6 +308,7 @@ export const ADDON_FUNCTIONS = [
   'memoryFind',
   'memorySet',
   'memoryRevise',
+  'memoryBatches',
   'memoryDelete',
   'memoryClear',
   'memoryMaintain',
@@ -327,6 +336,7 @@ export const ADDON_FUNCTIONS = [
   'draftBegin',
   'draftWrite',
   'draftCommit',
+  'draftCommitAll',
   'draftAbort',
   'draftView',
   'draftRead',

@@ -24,6 +24,15 @@ export type PolicyName = (typeof POLICY_NAMES)[number]
  * then, and of a read or a delete the policy is not told. One that throws, or answers with keys that it was
  * not given or with none, is overruled: the entry that came first goes. The store counts that in
  * `policyFaults` of its stats, and says so once, as a warning of the process with the code `DREY_POLICY`.
+ *
+ * What a policy MUST do, and `policySuite` of `drey/testing` checks:
+ *
+ *  P1  `evict` names at least one key whenever there is one, and only keys that were added and not removed since, none twice.
+ *  P2  After `remove` the key is not there, until it is added again; then it is a new one.
+ *  P3  Every key is named before long: who removes what is named, as often as there are keys, has removed all.
+ *  P4  What was named is there until it is removed: it may be touched, named again, or removed and added again because it could not go.
+ *  P5  All four answer at once, and throw nothing.
+ *  P6  The calls come in any order that P1 to P4 allow. `touch` and `remove` come for keys that are there.
  */
 export interface EvictionPolicy {
   /**

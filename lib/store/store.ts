@@ -14,7 +14,7 @@ import type { CompressionStats } from '../compression/stats.js'
  *    it, the cache keeps a bounded window of its own beside the draft.
  *  - A store needs no lock. Which fill may run, and which may still commit, is the cache's business.
  *
- * What a store MUST do, and the conformance suite checks:
+ * What a store MUST do, and `storeSuite` of `drey/testing` checks, beside what each method promises:
  *
  *  S1  A draft is invisible to `find`, `entries` and `delete` until `commit` returns true, and leaves no trace
  *      after `abort`. A store that fences by itself lets no draft commit that began before a delete of its key.
@@ -295,8 +295,17 @@ export interface Tiers {
   flush(): Promise<void>
   /** Of each tier, the first first. What the store says as its own `stats` is what the first says. */
   tierStats(): readonly TierStats[]
+  /** The tier that is why the store has no `setAll`. */
+  readonly noBatches?: string
   /** Failures of tiers that the caller of the store was told, too. */
   readonly told: number
+}
+
+/** One of several values that are set together. */
+export interface WholeValue {
+  readonly key: string
+  readonly bytes: Uint8Array
+  readonly metadata: Metadata
 }
 
 /** What a tier is made of. */
@@ -324,6 +333,18 @@ export interface Store {
    * returns; more stay as they are until it has settled. A delete of the key, or a clear, that is asked for after it comes after it. False when there is no room.
    */
   setLater?(key: string, bytes: Uint8Array, metadata: Metadata): Promise<boolean>
+  /**
+   * Sets all of `values`, whose keys are different, or none. Whoever finds one of the new values finds none of the old ones of the others any
+   * more, in any thread that shares the store; and where entries outlive the process, its death leaves all of them or none. Looking several keys
+   * up takes its time: who wants them of one moment sees to that, by `batches` where threads share the store. Bytes stay as they
+   * are until it has settled. False when there is no room for all: then none is set, and what the keys had may have been evicted.
+   */
+  setAll?(values: readonly WholeValue[]): Later<boolean>
+  /**
+   * Of a store that several threads share: how often any of them called `setAll`. What is looked up between two equal answers is of one
+   * moment. `holdOff` has the others wait with it for a little while: for a caller that was overtaken again and again.
+   */
+  batches?(holdOff: boolean): number
   /** Replaces the metadata of the entry that `entry` opened, if the key still has that one; false otherwise. The value stays. */
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
   /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */
@@ -339,13 +360,18 @@ export interface Store {
    * stays the same. Called while it is open.
    */
   pressure?(factor: number): void
-  /** Of a store that several threads share: what they need to act as one cache. */
+  /** Of a store that several threads share: what they need to act as one cache. Of drey's own making; other stores leave it out. */
   readonly sharing?: Sharing
+  /**
+   * False: nothing is ever kept, every draft is refused. What is set in a cache of such a store alone counts as kept, and is gone at once. Beside
+   * other tiers it is left out. Default: entries are kept.
+   */
+  readonly keeps?: false
   /** Entries may be found again by another cache, after this one or beside it. Without a `journal` nothing can be invalidated by tag. */
   readonly outlives?: boolean
   /** Where entries may be found by other caches: what was invalidated by tag, for all of them. Used once the store is open. */
   readonly journal?: TagJournal
-  /** Of a store of several tiers: what they do together. */
+  /** Of a store of several tiers: what they do together. Of drey's own making; other stores leave it out, and `tier` and `spill` of drafts and entries. */
   readonly tiers?: Tiers
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */
   close(): Later<void>

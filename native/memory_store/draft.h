@@ -69,6 +69,9 @@ class Draft {
   static constexpr uint64_t kUnknown = UINT64_MAX;
 
  private:
+  // It commits several at once.
+  friend class MemoryStore;
+
   Outcome Reserve(uint64_t room, bool again);
   Outcome CommitLocked(const Metadata& metadata, bool again);
   void EndLocked() noexcept;

@@ -18,10 +18,10 @@ namespace drey {
 
 // The entries of a store whose hashes begin alike, and what is in flight for them.
 //
-// Order of locks: the registry's, then shards' (of several only Clear and AbortOwner-like walks
-// hold more than one, in ascending order), then a draft's, then the arena's or that of the
-// evictions. A mailbox's is taken alone. Nothing that waits, and nothing of the user's, is called
-// under any of them.
+// Order of locks: the registry's, then shards' (of several only Clear, CommitAll and
+// AbortOwner-like walks hold more than one, in ascending order), then a draft's, then the arena's
+// or that of the evictions. A mailbox's is taken alone. Nothing that waits, and nothing of the
+// user's, is called under any of them.
 //
 // Invariants:
 //  - Everything below is guarded by `mutex`; a method is called with it held. Bytes of pinned

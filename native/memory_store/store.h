@@ -1,10 +1,12 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,6 +77,23 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // Begins an entry; `declared` is its size, or Draft::kUnknown. Null when it cannot be held.
   std::shared_ptr<Draft> Begin(Slice key, uint64_t declared, Owner owner);
   std::shared_ptr<Draft> BeginFor(const std::shared_ptr<Flight>& flight, uint64_t declared);
+  // A draft, and what its entry is to say of itself.
+  struct Together {
+    std::shared_ptr<Draft> draft;
+    Metadata metadata;
+  };
+  // Commits drafts of different keys in one step for all who look: all of them, or, when there is
+  // no room, none; then what those keys had may be gone, as what is evicted to make room, and the
+  // drafts that were not committed stay open. One that was fenced counts as written and removed
+  // again.
+  bool CommitAll(std::span<const Together> parts);
+  // How often CommitAll was called: what was looked up key by key between two calls that say the
+  // same is not partly from before one and partly from after.
+  uint64_t batches() const noexcept { return batches_.load(std::memory_order_relaxed); }
+  // Has CommitAll of other threads wait from now on, for kPatience at most: for who was overtaken
+  // by one again and again. Nobody has to take it back, so that nobody who dies leaves it behind.
+  void HoldOff() noexcept;
+  static constexpr std::chrono::microseconds kPatience{500};
   // Replaces the metadata of the entry that `version` names, if the key still has it (kGone). With
   // a flight as Set.
   Stored Revise(Slice key, Version version, const Metadata& metadata, Flight* flight = nullptr);
@@ -254,6 +273,9 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
                                    bool one_call);
   std::shared_ptr<Draft> BeginWrite(Slice key, uint64_t declared, Owner owner, bool one_call);
   Stored SetLarge(Slice key, Slice value, const Metadata& metadata, Flight* flight);
+  // With the locks of all shards.
+  bool CommitAllLocked(std::span<const Together> parts);
+  Draft::Outcome CommitOneLocked(const Together& part);
 
   Commons commons_;
   SharedTags tags_;
@@ -261,6 +283,10 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   uint32_t shard_bits_ = 0;
   std::atomic<uint32_t> turn_{0};
   std::atomic<uint64_t> refusals_{0};
+  // Counted with the locks of all shards held.
+  std::atomic<uint64_t> batches_{0};
+  // By the monotonic clock; before it CommitAll does not begin.
+  std::atomic<std::chrono::steady_clock::rep> held_off_{0};
   std::mutex configuring_;
   // Guarded by configuring_.
   PolicyKind policy_;

@@ -61,6 +61,8 @@ constexpr Export kExports[] = {
     {"draftBegin", DraftBegin},
     {"draftWrite", DraftWrite},
     {"draftCommit", DraftCommit},
+    {"draftCommitAll", DraftCommitAll},
+    {"memoryBatches", MemoryBatches},
     {"draftAbort", DraftAbort},
     {"draftView", DraftView},
     {"draftRead", DraftRead},

@@ -70,6 +70,8 @@ napi_value EntryClose(napi_env env, napi_callback_info info);
 napi_value DraftBegin(napi_env env, napi_callback_info info);
 napi_value DraftWrite(napi_env env, napi_callback_info info);
 napi_value DraftCommit(napi_env env, napi_callback_info info);
+napi_value DraftCommitAll(napi_env env, napi_callback_info info);
+napi_value MemoryBatches(napi_env env, napi_callback_info info);
 napi_value DraftAbort(napi_env env, napi_callback_info info);
 napi_value DraftView(napi_env env, napi_callback_info info);
 napi_value DraftRead(napi_env env, napi_callback_info info);

@@ -122,6 +122,66 @@ napi_value DraftCommit(napi_env env, napi_callback_info info) {
              static_cast<int32_t>((*draft)->Commit(metadata, BoolArgument(env, arguments[3]))));
 }
 
+// Parts of three: a draft, its etag and its user; their times are five numbers each.
+napi_value DraftCommitAll(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  Memory& memory = arguments.environment().memory;
+  OpenStore* open = StoreArgument(env, arguments[0], memory);
+  if (open == nullptr) return nullptr;
+  uint32_t given = 0;
+  napi_typedarray_type type{};
+  size_t numbers = 0;
+  void* times = nullptr;
+  if (napi_get_array_length(env, arguments[1], &given) != napi_ok ||
+      napi_get_typedarray_info(env, arguments[2], &type, &numbers, &times, nullptr, nullptr) !=
+          napi_ok ||
+      type != napi_float64_array || given % 3 != 0 || numbers / 5 < given / 3) {
+    return Throw(
+        env, Status::InvalidArgument("parts must be an array of three for each draft, and times a "
+                                     "Float64Array of five for each"));
+  }
+  struct Text {
+    std::string etag;
+    std::string user;
+  };
+  std::vector<MemoryStore::Together> parts(given / 3);
+  // The slices of the metadata are of them.
+  std::vector<Text> texts(parts.size());
+  for (uint32_t at = 0; at < parts.size(); at++) {
+    napi_value three[3] = {};
+    for (uint32_t which = 0; which < 3; which++) {
+      napi_get_element(env, arguments[1], at * 3 + which, &three[which]);
+    }
+    const auto* draft = DraftArgument(env, three[0], memory);
+    if (draft == nullptr) return nullptr;
+    parts[at].draft = *draft;
+    Metadata& metadata = parts[at].metadata;
+    auto& [etag, user] = texts[at];
+    Status status = OptionalTextArgument(env, three[1], "etag", etag, metadata.has_etag);
+    if (status.ok()) {
+      status = OptionalTextArgument(env, three[2], "user", user, metadata.has_user);
+    }
+    if (!status.ok()) return Throw(env, status);
+    const double* const of = static_cast<const double*>(times) + size_t{at} * 5;
+    metadata.cached_at = of[0];
+    metadata.fresh_until = of[1];
+    metadata.stale_until = of[2];
+    metadata.stale_if_error_until = of[3];
+    metadata.negative = of[4] != 0;
+    metadata.etag = SliceOf(etag);
+    metadata.user = SliceOf(user);
+  }
+  return Boolean(env, open->store->CommitAll(parts));
+}
+
+napi_value MemoryBatches(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
+  if (open == nullptr) return nullptr;
+  if (BoolArgument(env, arguments[1])) open->store->HoldOff();
+  return Count(env, open->store->batches());
+}
+
 napi_value DraftAbort(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto* draft = DraftArgument(env, arguments[0], arguments.environment().memory);

@@ -109,7 +109,7 @@ async function workOnStore(store, own) {
   }
 }
 
-/** Through a cache with memory above: sets of all tiers, deletes, also by tag, fills that go below behind their readers. */
+/** Through a cache with memory above: sets of all tiers, deletes, also by tag, atomic batches, fills that go below behind their readers. */
 async function workOnCache(cache, own) {
   for (;;) {
     const key = own[random(own.length)]
@@ -124,6 +124,22 @@ async function workOnCache(cache, own) {
       if (random(2) === 0) await cache.delete(key)
       else await cache.invalidateTags([key])
       done(key)
+    } else if (what < 14) {
+      const some = own.filter(() => random(3) === 0)
+      changes += 1
+      const batch = changes
+      const entries = some.map((member) => {
+        const version = newVersion()
+        note(`try ${member} ${version} ${batch}`)
+        return { key: member, body: bytesFor(member, version), etag: version, tags: [member] }
+      })
+      try {
+        await cache.setMany(entries, { atomic: true })
+        done(...some)
+      } catch (error) {
+        // Refused as a whole: it is as if it had been killed before.
+        if (error.code !== 'ERR_DREY_NO_SPACE') throw error
+      }
     } else {
       const found = await cache.fetch(key, () => {
         const version = newVersion()

@@ -32,6 +32,8 @@ interface Kept {
 
 const ENTRY_BYTES = 256
 
+const footprint = (metadata: Metadata): number => ENTRY_BYTES + (JSON.stringify(metadata.user)?.length ?? 0)
+
 /**
  * A store as far away as the contract allows: everything is answered later, nothing can be read while it grows,
  * nothing is lent. It fails and hangs on demand, and is strict about how it is used: misuse is kept in `misuse`.
@@ -161,7 +163,7 @@ export class DistantStore implements Store {
 
   get #bytes(): number {
     let bytes = this.#draftBytes + this.#goneBytes
-    for (const kept of this.#kept.values()) bytes += ENTRY_BYTES + kept.bytes.length
+    for (const kept of this.#kept.values()) bytes += footprint(kept.metadata) + kept.bytes.length
     return bytes
   }
 
@@ -272,7 +274,7 @@ export class DistantStore implements Store {
           throw error
         }
         end()
-        if (aborted || this.#closed || !this.#reserve(size + ENTRY_BYTES)) return false
+        if (aborted || this.#closed || !this.#reserve(size + footprint(metadata))) return false
         this.#remove(key)
         this.#kept.set(key, { bytes: Buffer.concat(chunks), metadata, opens: 0 })
         return true

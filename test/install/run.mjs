@@ -81,25 +81,32 @@ function pack() {
 }
 
 const USE = `
+  const suite = storeSuite(nullStore, { keeps: 'nothing' })
+  for (const { run } of suite) await run()
   const cache = await createCache()
   await cache.set('key', 'value')
   const value = await (await cache.get('key')).text()
   await cache.close()
-  console.log(JSON.stringify({ status: nativeStatus(), crc: crc32c(Buffer.from('123456789')), value }))
+  console.log(JSON.stringify({ cases: suite.length, status: nativeStatus(), crc: crc32c(Buffer.from('123456789')), value }))
 `
 const FORMS = {
-  import: ['--input-type=module', '-e', `import { crc32c, createCache, nativeStatus } from 'drey'; ${USE}`],
+  import: [
+    '--input-type=module',
+    '-e',
+    `import { crc32c, createCache, nativeStatus, nullStore } from 'drey'; import { storeSuite } from 'drey/testing'; ${USE}`,
+  ],
   require: [
     '--input-type=commonjs',
     '-e',
-    `const { crc32c, createCache, nativeStatus } = require('drey'); (async () => { ${USE} })()`,
+    `const { crc32c, createCache, nativeStatus, nullStore } = require('drey'); const { storeSuite } = require('drey/testing'); (async () => { ${USE} })()`,
   ],
 }
 
 /** Uses the package that is installed in `folder`; gives the native status. */
 function use(form, folder, env) {
-  const { status, crc, value } = JSON.parse(run('node', FORMS[form], { cwd: folder, env }))
+  const { cases, status, crc, value } = JSON.parse(run('node', FORMS[form], { cwd: folder, env }))
   assert.equal(crc, 0xe3069283, 'crc32c is wrong')
+  assert.ok(cases > 0, 'drey/testing has no cases')
   assert.equal(value, 'value', 'the cache does not give back what it was given')
   return status
 }

@@ -22,6 +22,7 @@ const HELLO = 'hello from the origin\n'
 const SOURCES: Readonly<Record<string, string>> = {
   drey: join(ROOT, 'lib/index.ts'),
   'drey/http': join(ROOT, 'lib/http/index.ts'),
+  'drey/testing': join(ROOT, 'lib/testing/index.ts'),
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'drey-examples-'))
@@ -75,7 +76,9 @@ function moduleOf({ code, file, line }: Example): string {
     .replaceAll(/(from\s+|import\()'([^']+)'/g, (whole, before: string, name: string) => {
       const source = SOURCES[name]
       if (source === undefined && !name.startsWith('node:')) {
-        throw new Error(`${file}:${line} imports ${name}: an example may import drey, drey/http and node:*`)
+        throw new Error(
+          `${file}:${line} imports ${name}: an example may import drey, drey/http, drey/testing and node:*`,
+        )
       }
       return source === undefined ? whole : `${before}'${source}'`
     })

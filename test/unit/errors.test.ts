@@ -8,6 +8,7 @@ import {
   type DreyErrorCode,
   type KeyError,
 } from '../../lib/errors.js'
+import { examplesOf } from '../helpers/examples.js'
 
 /** Every class, by the code that it has and keeps. */
 const CODES = {
@@ -68,6 +69,24 @@ describe('the errors', () => {
     const rows = [...page.matchAll(/^\| `(ERR_DREY_\w+)` \| `(\w+)` \|/gm)]
     expect(Object.fromEntries(rows.map(([, code, name]) => [name, code]))).toEqual(CODES)
     expect(rows).toHaveLength(kinds.length)
+  })
+
+  test('and each of them says when, what to do and which status; and whether to try again', () => {
+    const page = readFileSync(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8')
+    const cells = [...page.matchAll(/^\| `ERR_DREY_\w+` \|.*$/gm)].map(([row]) => row.split(' | ').slice(2))
+    for (const [when, what, status] of cells) {
+      expect(when).toMatch(/\w/)
+      expect(what).toMatch(/\w/)
+      expect(status).toMatch(/^([45]\d\d|none, the client is gone|break the response)/)
+    }
+    const section = page.split('## Retry')[1]!.split('```')[0]!
+    const retried = [...section.matchAll(/^\| `([A-Z_ ]+)` \|/gm)].flatMap(([, codes]) => codes!.split(' '))
+    expect(retried.map((code) => `ERR_DREY_${code}`).sort()).toEqual(Object.values(CODES).sort())
+    // What they are handled by is run by docs-examples.test.ts.
+    expect(examplesOf('errors.md', page).length).toBeGreaterThan(4)
+    for (const name of ['Over HTTP', 'Retry', 'Degradation', 'Alerting']) {
+      expect(page.split(`## ${name}\n`)[1]!.split('\n## ')[0], name).toContain('```js runnable')
+    }
   })
 
   test('an abort carries the reason of the signal', () => {

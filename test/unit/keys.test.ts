@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { KeyError } from '../../lib/errors.js'
 import { assertKey, MAX_KEY_BYTES, showKey } from '../../lib/keys.js'
-import { HOSTILE_KEYS } from '../conformance/store-keys.js'
+import { HOSTILE_KEYS } from '../../lib/testing/store/keys.js'
 
 function problemOf(key: unknown): string {
   try {

@@ -15,8 +15,10 @@ import type {
   StoredEntry,
   StoreStats,
   TagJournal,
+  WholeValue,
 } from '../store.js'
 import { CompressedEntry, WrappedEntry } from './entry.js'
+import { GatheredDraft } from './gathered.js'
 import { GrowingDraft } from './growing-draft.js'
 import { above, beneath, layoutOf } from './layout.js'
 import { PassingDraft } from './passing-draft.js'
@@ -42,6 +44,8 @@ export class CompressedStore implements Store {
   readonly name: string
   readonly outlives: boolean
   readonly journal?: TagJournal
+  readonly keeps?: false
+  readonly setAll?: (values: readonly WholeValue[]) => Promise<boolean>
   readonly #inner: Store
   readonly #codec: ChunkCodec
   readonly #chunkBytes: number
@@ -56,9 +60,11 @@ export class CompressedStore implements Store {
     this.name = inner.name
     this.outlives = inner.outlives === true
     if (inner.journal !== undefined) this.journal = inner.journal
+    if (inner.keeps === false) this.keeps = false
     this.#inner = inner
     this.#codec = codec
     this.#chunkBytes = chunkBytes
+    if (inner.setAll !== undefined) this.setAll = this.#setAll
   }
 
   get maxItemBytes(): number {
@@ -117,6 +123,17 @@ export class CompressedStore implements Store {
     return this.#inner.close()
   }
 
+  readonly #setAll = async (values: readonly WholeValue[]): Promise<boolean> => {
+    const packed: WholeValue[] = []
+    for (const { key, bytes, metadata } of values) {
+      const gathered = new GatheredDraft()
+      const draft = this.#passing(gathered, metadata.user)
+      if (!(await draft.write(bytes)) || !(await draft.commit(metadata))) return false
+      packed.push({ key, bytes: gathered.bytes, metadata: gathered.metadata! })
+    }
+    return this.#inner.setAll!(packed)
+  }
+
   #opened(key: string, entry: StoredEntry | undefined): StoredEntry | undefined {
     if (entry === undefined) return undefined
     const layout = layoutOf(entry.metadata)
@@ -132,17 +149,19 @@ export class CompressedStore implements Store {
 
   #drafted(key: string, draft: Draft | undefined, user: unknown): Draft | undefined {
     if (draft === undefined) return undefined
-    if (draft.growing === undefined) {
-      const { maxItemBytes } = this
-      return new PassingDraft(draft, this.#codec, this.#chunkBytes, user, {
-        maxItemBytes,
-        onRefusal: () => {
-          this.#refusals += 1
-        },
-      })
-    }
+    if (draft.growing === undefined) return this.#passing(draft, user)
     const begin = (size: number | undefined): Later<Draft | undefined> => this.#inner.draft(key, size)
     return new GrowingDraft(draft, draft.growing, begin, this.#codec, this.#chunkBytes, user)
+  }
+
+  #passing(draft: Draft, user: unknown): Draft {
+    const { maxItemBytes } = this
+    return new PassingDraft(draft, this.#codec, this.#chunkBytes, user, {
+      maxItemBytes,
+      onRefusal: () => {
+        this.#refusals += 1
+      },
+    })
   }
 
   /** What cannot be read leaves the store, so that the next fetch replaces it. */

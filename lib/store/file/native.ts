@@ -27,6 +27,7 @@ import {
   type StoreContext,
   type StoredEntry,
   type TagJournal,
+  type WholeValue,
 } from '../store.js'
 import { failure, openFailure } from './failure.js'
 import type { Change, FileStore, FileStoreStats, RecoverySummary } from './file-store.js'
@@ -39,6 +40,7 @@ import { readBlob, readPacked } from './native/reading.js'
 import { type NativeStats, NO_STATS, readStats, recoveryOf } from './native/stats.js'
 import { type FileThread, fileThreadOf } from './native/thread.js'
 import { DURABILITIES, FILE_POLICY_NAMES, type FileConfig } from './options.js'
+import { setAllOf } from './together.js'
 import { tell } from './told.js'
 
 /** The native engine of `fileStore`. */
@@ -68,6 +70,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   readonly #pinned = new Map<number, number>()
   /** What was acknowledged and may not be written yet: without durability. */
   readonly #unwritten = new Set<string>()
+  /** Keys of batches that are being written, with what settles when the last of each is over. */
+  readonly #together = new Map<string, Promise<unknown>>()
   #thread: FileThread | undefined
   #context: StoreContext | undefined
   #store = -1
@@ -155,6 +159,11 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
 
   find(key: string, peek = false): Later<StoredEntry | undefined> {
     if (this.closed) return undefined
+    if (this.#together.size > 0) {
+      // The addon enters them one by one: who finds the first must find the others, too.
+      const entered = this.#together.get(key)
+      if (entered !== undefined) return entered.then(() => this.find(key, peek))
+    }
     if (this.#unwritten.has(key)) return this.#flush().then(() => this.#find(key, peek))
     return this.#find(key, peek)
   }
@@ -328,14 +337,18 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
         }
       }
       if (this.closed) return false
-      const written = await this.#write('writing a batch', () =>
-        this.#addon.fileCommitAll(this.#store, given),
-      )
-      outcome = written.outcome
+      const written = this.#write('writing a batch', () => this.#addon.fileCommitAll(this.#store, given))
+      this.#hide(changes, written)
+      outcome = (await written).outcome
       return outcome === WRITTEN.done
     } finally {
       for (const draft of drafts) draft.settle(outcome)
     }
+  }
+
+  setAll(values: readonly WholeValue[]): Promise<boolean> {
+    const { segmentBytes } = this.#config
+    return setAllOf(this, values, { segmentBytes, packLimit: this.#limits.packLimit })
   }
 
   close(): Promise<void> {
@@ -387,6 +400,16 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
 
   onEnd(draft: NativeFileDraft): void {
     this.#drafts.delete(draft)
+  }
+
+  /** Has who looks for one of the keys of a batch wait for the end of it. */
+  #hide(changes: readonly Change[], written: Promise<Ended>): void {
+    const over = (): void => {
+      for (const { key } of changes) if (this.#together.get(key) === entered) this.#together.delete(key)
+    }
+    // What it rejects with is told to who asked for it.
+    const entered: Promise<void> = written.then(over, over)
+    for (const { key } of changes) this.#together.set(key, entered)
   }
 
   #find(key: string, peek: boolean): Later<StoredEntry | undefined> {

@@ -7,6 +7,7 @@ import {
   type StoreContext,
   type StoredEntry,
   type StoreStats,
+  type WholeValue,
 } from '../store.js'
 import { type DraftHost, MemoryDraft } from './draft.js'
 import { ENTRY_OVERHEAD, type Entry } from './entry.js'
@@ -15,6 +16,7 @@ import { halfOfHeap, MAX_ENTRIES } from './heap.js'
 import type { MemoryStore } from './memory-store.js'
 import { type MemoryConfig, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
+import { setTogether } from './together.js'
 
 /** An entry opened for reading. Small values are only referred to (S7); larger ones are held in the ledger. */
 class OpenEntry implements StoredEntry {
@@ -88,6 +90,10 @@ class JsMemoryStore implements MemoryStore, DraftHost {
 
   draft(key: string, size: number | undefined): Draft | undefined {
     return MemoryDraft.begin(this, key, size)
+  }
+
+  setAll(values: readonly WholeValue[]): boolean {
+    return this.table.quietly(() => setTogether(this, values))
   }
 
   revise(key: string, opened: StoredEntry, metadata: Metadata): boolean {

@@ -15,6 +15,7 @@ import {
   type StoredEntry,
   type StoreStats,
   type TagJournal,
+  type WholeValue,
 } from '../store.js'
 import type { MemoryStore } from './memory-store.js'
 import { NativeDraft } from './native/draft.js'
@@ -31,6 +32,7 @@ import { Press } from './native/press.js'
 import { Spans } from './native/spans.js'
 import { MAX_BYTES, MAX_ITEM_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
 import { type Thread, threadOf } from './native/thread.js'
+import { setAll } from './native/together.js'
 import { type MemoryConfig, patchMemoryConfig } from './options.js'
 
 /** How often what lies idle is given back. */
@@ -160,6 +162,23 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     if (stored === STORED.done) return true
     this.onRefusal()
     return false
+  }
+
+  setAll(values: readonly WholeValue[]): boolean {
+    if (this.#closed || this.refusesNow()) return false
+    const before = this.#reporting
+    // Who is told of evictions may read, and nobody may between two of them.
+    this.#reporting = true
+    try {
+      return setAll(this, values)
+    } finally {
+      this.#reporting = before
+      this.afterChange()
+    }
+  }
+
+  batches(holdOff: boolean): number {
+    return this.#closed ? 0 : this.thread.addon.memoryBatches(this.#id, holdOff)
   }
 
   draft(key: string, size: number | undefined): Draft | undefined {

@@ -219,6 +219,18 @@ export class EntryTable {
     return ledger.maxBytes === bound
   }
 
+  /** What `change` gives; who left for it is told of after all of it. */
+  quietly<T>(change: () => T): T {
+    const before = this.#reporting
+    this.#reporting = true
+    try {
+      return change()
+    } finally {
+      this.#reporting = before
+      this.report()
+    }
+  }
+
   /** Tells of the evictions since the last report. Those that callbacks cause are told by the next one, so that callbacks never nest. */
   report(): void {
     if (this.#left.length === 0 || this.#reporting) return

@@ -1,4 +1,5 @@
-import { type Draft, IN_HAND, type Store, type StoredEntry } from '../store.js'
+import { type Draft, IN_HAND, type Store, type StoredEntry, type WholeValue } from '../store.js'
+import type { Source } from './job.js'
 
 /** Bytes that pass at a time. */
 const PIECE_BYTES = 64 * 1024
@@ -27,6 +28,44 @@ export async function copyEntry(
   } finally {
     if (!kept) draft.abort()
   }
+}
+
+/** Sets what `sources` give for `keys` in `to`, all or none; says whether. What is gone meanwhile cannot be set, and the others not without it. */
+export async function setSources(
+  keys: readonly string[],
+  sources: readonly Source[],
+  to: Store,
+): Promise<boolean> {
+  const values: WholeValue[] = []
+  let opened = 0
+  try {
+    for (const source of sources) {
+      opened += 1
+      const entry = await source.open()
+      if (entry === undefined) return false
+      try {
+        const bytes = await wholeOf(entry)
+        if (bytes === undefined || bytes.length > to.maxItemBytes) return false
+        values.push({ key: keys[values.length]!, bytes, metadata: entry.metadata })
+      } finally {
+        entry.release()
+      }
+    }
+  } finally {
+    for (const source of sources.slice(opened)) source.drop()
+  }
+  return to.setAll!(values)
+}
+
+/** All bytes of a value; undefined of a broken one. */
+async function wholeOf(entry: StoredEntry): Promise<Uint8Array | undefined> {
+  const bytes = Buffer.allocUnsafe(entry.metadata.size)
+  for (let at = 0; at < bytes.length; ) {
+    const length = await entry.read(bytes.subarray(at), at)
+    if (length === 0) return undefined
+    at += length
+  }
+  return bytes
 }
 
 /** The whole of a small value, where it is at hand. */

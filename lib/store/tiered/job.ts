@@ -1,4 +1,5 @@
 import type { Later, Metadata, StoredEntry } from '../store.js'
+import type { Together } from './together.js'
 
 /** Where the value comes from that a tier is to have. */
 export interface Source {
@@ -49,6 +50,14 @@ export interface Job {
   /** What the last delete said. */
   was: boolean
   readonly waiters: JobWaiter[]
+  /** Changes that it makes with other keys, before what is wanted: that is newer. */
+  readonly together: Shared[]
+}
+
+/** A change that a job makes with others: `version` is the job's since it was asked for. */
+export interface Shared {
+  readonly together: Together
+  readonly version: number
 }
 
 export function newJob(key: string, valid: boolean): Job {
@@ -62,6 +71,7 @@ export function newJob(key: string, valid: boolean): Job {
     holds: 0,
     was: false,
     waiters: [],
+    together: [],
   }
 }
 

@@ -1,7 +1,14 @@
 import type { Health } from '../health.js'
-import type { Metadata, Store } from '../store.js'
-import { copyEntry } from './copying.js'
-import { both, DELETE, giveUp, type Job, newJob, type Source, type Want } from './job.js'
+import type { Later, Metadata, Store } from '../store.js'
+import { copyEntry, setSources } from './copying.js'
+import { both, DELETE, giveUp, type Job, newJob, type Shared, type Source, type Want } from './job.js'
+import { Together } from './together.js'
+
+/** Whose turns background writes take where other caches take them, too. */
+export interface Lane {
+  /** Resolves when it is its turn, to what ends that; rejects when there are no more. */
+  enter(): Promise<() => void>
+}
 
 /** What a tier may have waiting for it. */
 export interface Limits {
@@ -13,6 +20,8 @@ export interface Limits {
   readonly queueBytes: number
   /** Keys whose entry may be out of date before the tier is emptied. */
   readonly fences: number
+  /** Without it turns are the tier's own. */
+  readonly lane?: Lane | undefined
 }
 
 /** The tier whose jobs they are. */
@@ -50,6 +59,8 @@ export class Jobs {
   #heldBytes = 0
   #writes = 0
   #slots = 0
+  /** Of the slots, those whose turn has not come. */
+  #asked = 0
   #stopped = false
 
   constructor(host: JobsHost) {
@@ -108,6 +119,83 @@ export class Jobs {
       this.#pump()
     }
     return true
+  }
+
+  /**
+   * `call` is to change the entries of all `keys` as one, after what is under way for them and in place of what waits. Where it fails, or is not
+   * made, the store loses what it has for them, but where `keeps` and it said false: then what the store has stays what it is, and may be
+   * read until then. Resolves to whether it was made, and rejects with its failure.
+   */
+  change(keys: readonly string[], keeps: boolean, call: () => Later<boolean>): Promise<boolean> {
+    if (!this.#takes(keys)) {
+      for (const key of keys) this.set(key, DELETE)
+      return Promise.resolve(false)
+    }
+    const together = new Together(keys.length, keeps, call)
+    for (const key of keys) {
+      const job = this.#jobs.get(key) ?? this.#make(key, keeps)
+      if (!keeps || job.want !== undefined) job.valid = false
+      job.version += 1
+      this.#replace(job, undefined)
+      job.together.push({ together, version: job.version })
+      job.parked = false
+      this.#parked.delete(job)
+      this.#queue.delete(job)
+    }
+    for (const key of keys) {
+      const job = this.#jobs.get(key)!
+      // Not in line: it waits for others of its like, and they must not wait for it.
+      if (!job.running) void this.#run(job)
+    }
+    return together.done.then((done) => {
+      if (together.failure !== undefined) throw together.failure.error
+      return done
+    })
+  }
+
+  /** As `write`, of keys that the store is to have as one. */
+  writeAll(keys: readonly string[], sources: readonly Source[]): void {
+    const { queue, queueBytes } = this.#host.limits
+    const count = keys.length
+    const heldBytes = sources.reduce((sum, source) => sum + source.heldBytes, 0)
+    const drop = (): void => {
+      this.dropped += count
+    }
+    if (this.#writes + count > queue || this.#heldBytes + heldBytes > queueBytes) {
+      drop()
+      for (const source of sources) source.drop()
+      for (const key of keys) this.set(key, DELETE)
+      return
+    }
+    this.#writes += count
+    this.#heldBytes += heldBytes
+    let begun = false
+    const write = (): Promise<boolean> => {
+      begun = true
+      return setSources(keys, sources, this.#host.store)
+    }
+    this.change(keys, false, write)
+      .then(
+        (done) => {
+          if (done) this.#host.succeeded()
+          else drop()
+        },
+        () => {
+          this.#host.health.count()
+          drop()
+        },
+      )
+      .finally(() => {
+        if (!begun) for (const source of sources) source.drop()
+        this.#writes -= count
+        this.#heldBytes -= heldBytes
+      })
+  }
+
+  #takes(keys: readonly string[]): boolean {
+    if (this.#stopped || this.#host.health.down || this.#host.isLost()) return false
+    const added = keys.filter((key) => !this.#jobs.has(key)).length
+    return this.#jobs.size + added <= this.#host.limits.fences
   }
 
   /** `result` is what the store was asked already: to commit what the key is to have, or, unless it is `valid` meanwhile, to delete it. */
@@ -181,6 +269,7 @@ export class Jobs {
       job.version += 1
       job.valid = false
       job.parked = false
+      this.#leaveAll(job)
       // One that runs may commit after the clear yet: then that goes, too.
       this.#replace(job, job.running ? DELETE : undefined)
     }
@@ -203,6 +292,7 @@ export class Jobs {
     for (const job of this.#jobs.values()) {
       job.version += 1
       this.#replace(job, undefined)
+      this.#leaveAll(job)
       if (!job.running) this.#lose(job, error)
     }
   }
@@ -246,8 +336,10 @@ export class Jobs {
   }
 
   #pump(): void {
+    const { concurrency, lane } = this.#host.limits
+    if (lane !== undefined) return this.#pumpBy(lane, concurrency)
     for (const job of this.#queue) {
-      if (this.#slots >= this.#host.limits.concurrency) return
+      if (this.#slots >= concurrency) return
       this.#queue.delete(job)
       this.#slots += 1
       void this.#run(job).then(() => {
@@ -257,11 +349,40 @@ export class Jobs {
     }
   }
 
+  /** `#slots` counts turns that were asked for, too: who waits in line is chosen when it is its turn. */
+  #pumpBy(lane: Lane, concurrency: number): void {
+    while (this.#asked < this.#queue.size && this.#slots < concurrency) {
+      this.#slots += 1
+      this.#asked += 1
+      const turn = async (): Promise<void> => {
+        try {
+          const leave = await lane.enter()
+          this.#asked -= 1
+          const [job] = this.#queue
+          try {
+            if (job !== undefined && this.#queue.delete(job)) await this.#run(job)
+          } finally {
+            leave()
+          }
+        } catch {
+          // There are no more turns, for the cache is closed: what is not written by now is not.
+          this.#asked -= 1
+          return
+        } finally {
+          this.#slots -= 1
+        }
+        this.#pump()
+      }
+      void turn()
+    }
+  }
+
   /** Does what is wanted of `job`, and what is wanted meanwhile. Never rejects. */
   async #run(job: Job): Promise<void> {
     job.running = true
-    while (!this.#stopped && !job.parked && job.want !== undefined) {
+    while (!this.#stopped && !job.parked && (job.want !== undefined || job.together.length > 0)) {
       if (this.#host.health.down) {
+        this.#leaveAll(job)
         this.#owe(job)
         break
       }
@@ -274,10 +395,32 @@ export class Jobs {
         }
         continue
       }
+      const shared = job.together.shift()
+      if (shared !== undefined) {
+        await this.#arrive(job, shared)
+        continue
+      }
       await this.#perform(job, this.#take(job)!)
     }
     job.running = false
     if (!job.parked) this.#finish(job)
+  }
+
+  /** Does what `together` says, with the jobs of its other keys. */
+  async #arrive(job: Job, { together, version }: Shared): Promise<void> {
+    const done = await together.arrive()
+    if (job.version !== version || this.#stopped) return
+    if (done) job.valid = true
+    // Else what the store has is not known to be right, or is older.
+    else if (!together.keeps || together.failure !== undefined || !job.valid) {
+      job.valid = false
+      this.#replace(job, DELETE)
+    }
+  }
+
+  /** What it was to do with others is not done. */
+  #leaveAll(job: Job): void {
+    for (const { together } of job.together.splice(0)) together.giveUp()
   }
 
   async #perform(job: Job, want: Want): Promise<void> {
@@ -382,6 +525,7 @@ export class Jobs {
   }
 
   #lose(job: Job, error: unknown): void {
+    this.#leaveAll(job)
     job.running = false
     this.#replace(job, undefined)
     if (job.holds === 0 && this.#jobs.get(job.key) === job) this.#jobs.delete(job.key)

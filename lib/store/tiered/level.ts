@@ -166,6 +166,47 @@ export class Level {
     return this.#orDelete(key, done)
   }
 
+  /** As `exclusive`, of a call that commits all of `keys` or none of them. */
+  exclusiveAll(keys: readonly string[], call: () => Later<boolean>): Later<boolean> {
+    if (this.#stopped) return false
+    if (this.health.down) throw this.health.refused()
+    if (this.#blind || keys.some((key) => this.#jobs.has(key))) return this.#changeAll(keys, call)
+    let result: Later<boolean>
+    try {
+      result = call()
+    } catch (error) {
+      for (const key of keys) this.#jobs.set(key, DELETE)
+      return this.failed(error)
+    }
+    if (!(result instanceof Promise)) return result
+    return this.#changeAll(keys, () => result)
+  }
+
+  #changeAll(keys: readonly string[], call: () => Later<boolean>): Promise<boolean> {
+    let inTime = false
+    const done = this.#jobs.change(keys, true, call).then(
+      (ok) => {
+        inTime = true
+        this.health.succeeded()
+        return ok
+      },
+      (error) => {
+        inTime = true
+        return this.failed(error)
+      },
+    )
+    return this.#inTime(done).catch((error) => {
+      if (!inTime) for (const key of keys) this.#jobs.set(key, DELETE)
+      throw error
+    })
+  }
+
+  /** As `write`, of keys that the store is to have as one, where it can; the order of the sources is theirs. */
+  writeAll(keys: readonly string[], sources: readonly Source[]): void {
+    if (this.store.setAll !== undefined) return this.#jobs.writeAll(keys, sources)
+    for (const [at, key] of keys.entries()) this.write(key, sources[at]!)
+  }
+
   /** `done`, in time: whoever is told that it was not must not find the value later. */
   #orDelete(key: string, done: Promise<boolean>): Promise<boolean> {
     let inTime = false

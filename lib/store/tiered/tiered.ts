@@ -12,7 +12,9 @@ import type {
   TagJournal,
   TierStats,
   Tiers,
+  WholeValue,
 } from '../store.js'
+import { Batches, unfitTier } from './batches.js'
 import { BelowEntry } from './below-entry.js'
 import { Changes } from './changes.js'
 import { Drafting } from './drafting.js'
@@ -48,6 +50,8 @@ export class TieredStore implements Store, Tiers {
   readonly tiers: Tiers = this
   readonly outlives: boolean
   readonly journal?: TagJournal
+  readonly noBatches?: string
+  readonly setAll?: (values: readonly WholeValue[]) => Later<boolean>
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
   told = 0
   readonly #levels: readonly Level[]
@@ -100,6 +104,18 @@ export class TieredStore implements Store, Tiers {
       telling: (call) => this.#telling(call),
       tell,
     })
+    const firstOnly = options.writePolicy === 'first'
+    const unfit = unfitTier(stores, firstOnly)
+    if (unfit === undefined) {
+      const batches = new Batches({
+        levels: this.#levels,
+        changes: this.#changes,
+        firstOnly,
+        sourceOf: (at, key) => this.#sourceOf(at, key),
+        telling: (call) => this.#telling(call),
+      })
+      this.setAll = (values) => (this.#closed ? false : batches.set(values))
+    } else this.noBatches = unfit
     this.outlives = stores.some((store) => store.outlives === true)
     const journal = journalOf(stores)
     if (journal !== undefined) this.journal = journal

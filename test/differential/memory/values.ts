@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import type { Metadata } from '../../../lib/store/store.js'
-import { HOSTILE_KEYS } from '../../conformance/store-keys.js'
+import { HOSTILE_KEYS } from '../../../lib/testing/store/keys.js'
 import { bytesOf } from '../../conformance/store-kit.js'
 
 /*

@@ -6,7 +6,7 @@ import { type Compressor, codecId, MAX_CHUNK } from '../../../lib/compression/co
 import { type CompressionOption, readCompression } from '../../../lib/compression/options.js'
 import { zstd } from '../../../lib/compression/zstd.js'
 import { CompressionError } from '../../../lib/errors.js'
-import { contentsOf, noise, text } from '../../helpers/contents.js'
+import { contentsOf, noise, text } from '../../../lib/testing/contents.js'
 import { gate } from '../../helpers/gate.js'
 import { OwnCompressor } from '../../helpers/own-compressor.js'
 

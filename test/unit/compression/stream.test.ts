@@ -5,7 +5,7 @@ import type { StoredChunk } from '../../../lib/compression/chunk.js'
 import { type ChunkCodec, createChunkCodec } from '../../../lib/compression/chunk-codec.js'
 import { type CompressionOption, readCompression } from '../../../lib/compression/options.js'
 import { compressStream, decompressStream } from '../../../lib/compression/stream.js'
-import { contentsOf, noise, text } from '../../helpers/contents.js'
+import { contentsOf, noise, text } from '../../../lib/testing/contents.js'
 import { gate, turns } from '../../helpers/gate.js'
 import { OwnCompressor } from '../../helpers/own-compressor.js'
 

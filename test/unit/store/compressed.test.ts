@@ -5,6 +5,7 @@ import { type CompressionOption, readCompression } from '../../../lib/compressio
 import { CompressedStore, compressed } from '../../../lib/store/compressed/compressed.js'
 import { memoryStore } from '../../../lib/store/memory/index.js'
 import type { Metadata, Store } from '../../../lib/store/store.js'
+import { noise, text } from '../../../lib/testing/contents.js'
 import {
   bytesOf,
   jsStore,
@@ -17,7 +18,6 @@ import {
   scan,
   write,
 } from '../../conformance/store-kit.js'
-import { noise, text } from '../../helpers/contents.js'
 import { DistantStore } from '../../helpers/distant-store.js'
 import { gate, turns, until } from '../../helpers/gate.js'
 import { OwnCompressor } from '../../helpers/own-compressor.js'

@@ -2,7 +2,15 @@ import { type Clock, systemClock } from '../../../clock.js'
 import type { ContentHint } from '../../../compression/index.js'
 import { ClosedError, ConfigError } from '../../../errors.js'
 import { usefulUntil } from '../../metadata.js'
-import type { Draft, Later, Metadata, StoreContext, StoredEntry, TagJournal } from '../../store.js'
+import type {
+  Draft,
+  Later,
+  Metadata,
+  StoreContext,
+  StoredEntry,
+  TagJournal,
+  WholeValue,
+} from '../../store.js'
 import { codeOf, type Env, systemEnv } from '../env.js'
 import { failure } from '../failure.js'
 import type { Change, FileStore, FileStoreStats } from '../file-store.js'
@@ -11,6 +19,7 @@ import { encodeMetadata } from '../format/metadata.js'
 import { KIND } from '../format/record.js'
 import type { FileConfig } from '../options.js'
 import { allotment, UNIT } from '../space.js'
+import { setAllOf } from '../together.js'
 import { type Append, bare, type Outcome } from './append.js'
 import type { ReaderHost } from './blob-reader.js'
 import { BlobWriter } from './blob-writer.js'
@@ -235,6 +244,10 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       giveUp()
       throw this.failure(error)
     }
+  }
+
+  setAll(values: readonly WholeValue[]): Promise<boolean> {
+    return setAllOf(this, values, this.#config)
   }
 
   close(): Promise<void> {

@@ -119,6 +119,16 @@ export class NativeDraft implements Draft {
     return outcome === DRAFT.done || (outcome === DRAFT.noRoom && this.#refuse())
   }
 
+  get handle(): number {
+    return this.growing.handle
+  }
+
+  /** It was to be committed together with others. */
+  settle(committed: boolean): void {
+    if (committed) this.#end(true)
+    else this.abort()
+  }
+
   abort(): void {
     if (!this.#open) return
     this.#store.thread.addon.draftAbort(this.growing.handle)

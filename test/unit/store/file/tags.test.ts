@@ -9,6 +9,7 @@ import type { Store } from '../../../../lib/store/store.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { killed } from '../../../helpers/file-model.js'
 import { emptyDir, engines, fileStoreOf } from '../../../helpers/file-rig.js'
+import { gate } from '../../../helpers/gate.js'
 import { powerEnv } from '../../../helpers/power-env.js'
 
 /*
@@ -243,6 +244,31 @@ describe.each(['none', 'process', 'power'] as Durability[])('with durability %s'
     await cache.close()
     expect(Number.parseInt(tagsFiles(place)[0]!, 16)).toBeGreaterThan(1)
     const again = await cacheOver(all[0]!.make({ ...small, dir: place }))
+    expect(await again.stat('k')).toBeUndefined()
+    await again.close()
+  })
+
+  it('nothing that is stored while an invalidation is written says that it is younger', async () => {
+    const dir = emptyDir()
+    const env = new FaultEnv()
+    const cache = await cacheOver(fileStoreOf({ ...small, dir }, { env }))
+    await cache.invalidateTags(['other'])
+    const written = gate()
+    let held = false
+    env.onCall = ({ name }) => {
+      if (name !== 'write' || held) return undefined
+      held = true
+      return written.opened
+    }
+    const kept = cache.invalidateTags(['other'])
+    await cache.set('k', 'v', { tags: ['t'] })
+    await cache.set('written', 'v')
+    const place = killed(dir)
+    written.open()
+    await kept
+    await cache.close()
+    const again = await cacheOver(all[0]!.make({ ...small, dir: place }))
+    await again.invalidateTags(['t'])
     expect(await again.stat('k')).toBeUndefined()
     await again.close()
   })
