@@ -200,8 +200,11 @@ export interface Cache<User = unknown> {
    * more; with `soft` they are stale from now on. Costs its tags, however many entries have them; their memory comes back as
    * that of other entries that nobody asks for.
    *
-   * @throws `ERR_DREY_CONFIG` for what is no tag, and where a tier is a file store, or a memory store with a name: other caches, after a
-   * restart or in other threads, would not know of it.
+   * Over a file store it resolves when it is written, as `durability` says, for whoever opens the directory next; over a memory store
+   * with a name it holds in all threads.
+   *
+   * @throws `ERR_DREY_CONFIG` for what is no tag, and where a tier outlives the cache and keeps no journal; `ERR_DREY_IO` and
+   * `ERR_DREY_NO_SPACE` when it could not be written: it holds in this process then, and entries with those tags are not kept until one can be.
    */
   invalidateTags(tags: readonly string[], options?: InvalidateOptions): Promise<void>
   /** Removes all entries, in the same sense. */

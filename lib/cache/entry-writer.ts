@@ -19,6 +19,11 @@ export interface WriteContext {
   onCommit(key: string): void
 }
 
+/** What a write that begins now is to carry. Most have no tags, and need not ask. */
+export function sequenceFor({ tags }: EntryHead, table: TagTable): number {
+  return tags.length === 0 ? 0 : table.sequence
+}
+
 /**
  * One value on its way into the tier, from `set` or `writer`.
  *
@@ -39,7 +44,7 @@ export class EntryWriter {
   constructor(key: string, head: EntryHead, context: WriteContext) {
     const { tier, fences, tags } = context
     this.#key = key
-    this.#sequence = tags.sequence
+    this.#sequence = sequenceFor(head, tags)
     this.#head = head
     this.#context = context
     this.#draft = tier.askInTurn(key, () => tier.store.draft(key, head.size, head.user))

@@ -66,8 +66,10 @@ export interface FillRequest {
   readonly asked: AskedFreshness
   /** Whether it goes on when nobody waits for it. */
   readonly abandon: AbandonRule
-  /** Tags that had been invalidated when it began. */
+  /** What of invalidations by tag what it brings is to carry. */
   readonly sequence: number
+  /** How many invalidations by tag there had been when it began. */
+  readonly began: number
   /** The stale entry that the cache has; the fill releases it. */
   readonly stale: SharedEntry | undefined
   readonly pass: Pass
@@ -398,7 +400,7 @@ export class Fill implements Joinable {
   /** Whether a tag was invalidated since it began that its value has, or may have. */
   #isInvalidated(): boolean {
     const { tags } = this.#context
-    if (this.#request.sequence === tags.sequence) return false
+    if (this.#request.began === tags.latest) return false
     const metadata = this.#flow?.metadata
     return metadata === undefined || tags.standing(metadata) !== metadata
   }

@@ -41,6 +41,7 @@ export class FollowedFill implements Joinable {
   readonly #context: FollowContext
   readonly #waiters = new Waiters<FillAnswer>()
   readonly #stale: SharedEntry | undefined
+  readonly #began: number
   #flow: FollowedFlow | undefined
   #late: (() => FillAnswer | undefined) | undefined
   #left = false
@@ -48,16 +49,27 @@ export class FollowedFill implements Joinable {
   #firstByteTimer: Timer | undefined
   #fillTimer: Timer | undefined
 
-  /** The stale entry that the cache has is released here. */
-  constructor(key: string, flight: FollowedFlight, stale: SharedEntry | undefined, context: FollowContext) {
+  /**
+   * The stale entry that the cache has is released here.
+   *
+   * @param began how many invalidations by tag there had been when it was asked who calls the origin
+   */
+  constructor(
+    key: string,
+    flight: FollowedFlight,
+    stale: SharedEntry | undefined,
+    began: number,
+    context: FollowContext,
+  ) {
     this.key = key
+    this.#began = began
     this.#flight = flight
     this.#context = context
     this.#stale = stale
   }
 
   get fenced(): boolean {
-    return this.#left || this.#context.tier.attempt(() => this.#flight.fenced, true)
+    return this.#left || this.#context.tier.attempt(() => this.#flight.fenced, true) || this.#isInvalidated()
   }
 
   /** Begins to follow. Answers reach those who `wait`. */
@@ -81,6 +93,14 @@ export class FollowedFill implements Joinable {
   /** Stops following, because the cache closes: waiters and readers get `error`. */
   end(error: DreyError): void {
     this.#fail(error, false)
+  }
+
+  /** Whether a tag was invalidated since it was joined that its value has, or may have. */
+  #isInvalidated(): boolean {
+    const { tags } = this.#context
+    if (this.#began === tags.latest) return false
+    const metadata = this.#flow?.metadata
+    return metadata === undefined || tags.standing(metadata) !== metadata
   }
 
   readonly #onNews = (): void => {

@@ -111,8 +111,11 @@ export function readTag(name: string, tag: unknown): string {
       `${name}: got ${given}; want text of 1 to ${MAX_TAG_BYTES} bytes in UTF-8 without control characters`,
     )
   }
-  return tag as string
+  // As stores keep it: half a character would be another one when it is read.
+  return SURROGATE.test(tag as string) ? Buffer.from(tag as string).toString() : (tag as string)
 }
+
+const SURROGATE = /[\ud800-\udfff]/
 
 /** `freshness` with the jitter that it has this time: the same for all that is said of one value. */
 export function drawn(freshness: Freshness): Freshness {

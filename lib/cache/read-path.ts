@@ -242,6 +242,8 @@ export class ReadPath {
       return joined
     }
     const request = this.#request(key, entry, fetcher, options)
+    // Before the flight is known, so that what is invalidated between counts as after it.
+    const began = tags.latest
     const claimed = this.#claim(key, entry, attempt)
     if (claimed === 'look') {
       tier.release(entry)
@@ -249,7 +251,7 @@ export class ReadPath {
     }
     const stale = this.#staleOf(entry, metadata)
     if (claimed?.leads === false) {
-      const followed = this.#follow(key, stale, claimed)
+      const followed = this.#follow(key, stale, claimed, began)
       const answer = join(followed)!
       followed.start()
       return answer
@@ -351,11 +353,12 @@ export class ReadPath {
     })
   }
 
-  #begin(request: Omit<FillRequest, 'pass' | 'sequence'>, alone: boolean): Fill {
+  #begin(request: Omit<FillRequest, 'pass' | 'sequence' | 'began'>, alone: boolean): Fill {
     const { fences, inFlight, counters, tags } = this.#context
     const { key } = request
     const pass = fences.enter(key, 'fill')
-    const fill = new Fill({ ...request, pass, sequence: tags.sequence }, this.#fillContext)
+    const { sequence } = tags
+    const fill = new Fill({ ...request, pass, sequence, began: tags.latest }, this.#fillContext)
     if (!alone) this.#joinable.set(key, fill)
     inFlight.add(fill)
     this.filling += 1
@@ -363,8 +366,8 @@ export class ReadPath {
     return fill
   }
 
-  #follow(key: string, stale: SharedEntry | undefined, flight: FollowedFlight): FollowedFill {
-    const followed = new FollowedFill(key, flight, stale, this.#fillContext)
+  #follow(key: string, stale: SharedEntry | undefined, flight: FollowedFlight, began: number): FollowedFill {
+    const followed = new FollowedFill(key, flight, stale, began, this.#fillContext)
     this.#joinable.set(key, followed)
     this.#context.inFlight.add(followed)
     return followed
@@ -376,7 +379,7 @@ export class ReadPath {
     stale: StoredEntry | undefined,
     fetcher: Fetcher,
     options: FetchOptions,
-  ): Omit<FillRequest, 'pass' | 'lead' | 'stale' | 'sequence'> {
+  ): Omit<FillRequest, 'pass' | 'lead' | 'stale' | 'sequence' | 'began'> {
     const { config, tier } = this.#context
     try {
       const { abandon } = config

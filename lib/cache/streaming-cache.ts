@@ -36,7 +36,7 @@ import { follow, type Pressed } from './pressed.js'
 import { ReadPath } from './read-path.js'
 import { Refreshes } from './refreshes.js'
 import { scratchOf } from './scratch.js'
-import { outlived, readInvalidation, TagTable } from './tags.js'
+import { assertInvalidates, readInvalidation, TagTable } from './tags.js'
 import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
 
@@ -97,7 +97,7 @@ export class StreamingCache implements DirectCache {
         this.#events.emit('leak', { key })
       },
     }
-    const tags = new TagTable(config.freshness.staleWhileRevalidate)
+    const tags = new TagTable(config.freshness.staleWhileRevalidate, config.store.journal)
     this.#tags = tags
     this.#origins = new Origins(config.breaker, clock, (origin, isDown) =>
       events.emit(isDown ? 'origin-down' : 'origin-up', { origin }),
@@ -239,9 +239,9 @@ export class StreamingCache implements DirectCache {
   invalidateTags(tags: readonly string[], options: InvalidateOptions = {}): Promise<void> {
     return this.#run(() => {
       const { given, soft } = readInvalidation(tags, options)
-      const { store } = this.#config
-      if (store.outlives === true || store.sharing !== undefined) throw outlived()
-      this.#tags.invalidate(given, soft, this.#clock.now())
+      assertInvalidates(this.#config.store)
+      const kept = this.#tags.invalidate(given, soft, this.#clock.now())
+      return kept instanceof Promise ? this.#inFlight.wait(kept, { use: nothing }) : kept
     })
   }
 
@@ -386,6 +386,8 @@ export class StreamingCache implements DirectCache {
     })
   }
 }
+
+const nothing = (): undefined => undefined
 
 /** What the tiers below are given to be written at least, when the cache closes: without it they may bring back older values. */
 const FLUSH_MS = 1000

@@ -1,21 +1,9 @@
 import { ConfigError } from '../errors.js'
-import type { Metadata } from '../store/store.js'
+import type { Later, Metadata, Store, TagJournal } from '../store/store.js'
+import { TagFloors } from '../store/tag-floors.js'
 import type { InvalidateOptions } from './cache.js'
 import { readTag } from './metadata.js'
 import { assertOptions } from './options.js'
-
-const UNTOUCHED: Floor = { hard: 0, soft: 0, at: 0 }
-
-/** What became of the entries of a tag: those of work that began before `hard` are gone, those before `soft` are stale since `at`. */
-interface Floor {
-  readonly hard: number
-  readonly soft: number
-  /** Epoch milliseconds of the last soft invalidation; 0 where there was none. */
-  readonly at: number
-}
-
-/** Tags whose floors are kept one by one. */
-export const MAX_FLOORS = 10_000
 
 /**
  * Which entries were invalidated by tag.
@@ -24,23 +12,33 @@ export const MAX_FLOORS = 10_000
  * began that made it. A tag has a floor, the number of its last invalidation, and an entry below it does not count any
  * more. So an invalidation costs its tags, whatever there is in the cache, and beats all older work, whenever that commits (I5).
  *
- * Invariants: `sequence` only grows, and no floor is above it. Of a tag that has no floor of its own, `#base` is the floor: the
- * highest of those that were given up to stay within `MAX_FLOORS`, so that nothing that was invalidated comes back.
+ * Where others may find the entries, in other threads or after a restart, the store keeps a journal of what was invalidated, and this is
+ * what the cache knows of it.
+ *
+ * Invariant: whoever judges an entry that has tags, or begins work, knows by then all that the journal has. Without a journal the floors
+ * here are all there is.
  */
 export class TagTable {
-  readonly #floors = new Map<string, Floor>()
   readonly #staleWhileRevalidate: number
-  #base: Floor = UNTOUCHED
-  #sequence = 0
+  readonly #floors = new TagFloors()
+  readonly #journal: TagJournal | undefined
+  /** Of the journal, that is known here. */
+  #seen = 0
 
-  /** For how long an entry that would never have become stale answers once it was made so, while a new one is fetched. */
-  constructor(staleWhileRevalidate: number) {
+  /** @param staleWhileRevalidate for how long an entry that would never have become stale answers once it was made so, while a new one is fetched */
+  constructor(staleWhileRevalidate: number, journal?: TagJournal) {
     this.#staleWhileRevalidate = staleWhileRevalidate
+    this.#journal = journal
   }
 
-  /** What work that begins now is to carry. */
+  /** What work that begins now is to carry: of the last invalidation that a crash would not take. */
   get sequence(): number {
-    return this.#sequence
+    return this.#journal === undefined ? this.#floors.sequence : this.#journal.sequence
+  }
+
+  /** How many invalidations there were: what began when there were fewer may have been overtaken. */
+  get latest(): number {
+    return this.#journal === undefined ? this.#floors.sequence : this.#journal.latest
   }
 
   /** Tags that have a floor of their own. */
@@ -48,24 +46,29 @@ export class TagTable {
     return this.#floors.size
   }
 
-  /** Entries of `tags` do not count any more from here on. */
-  invalidate(tags: readonly string[], soft: boolean, now: number): void {
-    this.#sequence += 1
-    const sequence = this.#sequence
-    for (const tag of tags) {
-      const before = this.#floors.get(tag) ?? this.#base
-      this.#put(tag, soft ? { ...before, soft: sequence, at: now } : { ...before, hard: sequence })
-    }
+  /** Entries of `tags` do not count any more from here on. Resolves when that is kept for whoever else may find them. */
+  invalidate(tags: readonly string[], soft: boolean, now: number): Later<void> {
+    if (this.#journal === undefined) return this.#floors.invalidate(tags, soft, now, 0)
+    return this.#journal.invalidate(tags, soft, now, 0)
   }
 
   /** What is left of an entry: its metadata as they stand now; undefined when it was invalidated. */
   standing(metadata: Metadata): Metadata | undefined {
     const { tags, sequence = 0 } = metadata
-    // Most entries have none, and most tags were never invalidated.
-    if (tags.length === 0 || sequence >= this.#sequence) return metadata
-    let since = Number.POSITIVE_INFINITY
+    // Most entries have none.
+    if (tags.length === 0) return metadata
+    const floors = this.#floors
+    if (this.#journal !== undefined) this.#catchUp(this.#journal)
+    // What says that it is younger than all that is known is of a journal that was lost.
+    if (sequence > floors.sequence && this.#journal !== undefined) return undefined
+    // Most tags were never invalidated.
+    if (sequence >= floors.sequence) return metadata
+    const { base } = floors
+    if (base.hard > sequence) return undefined
+    let since = base.soft > sequence ? base.at : Number.POSITIVE_INFINITY
     for (const tag of tags) {
-      const floor = this.#floors.get(tag) ?? this.#base
+      const floor = floors.of(tag)
+      if (floor === undefined) continue
       if (floor.hard > sequence) return undefined
       if (floor.soft > sequence) since = Math.min(since, floor.at)
     }
@@ -78,25 +81,15 @@ export class TagTable {
     return standing !== undefined && now < standing.staleIfErrorUntil
   }
 
-  #put(tag: string, floor: Floor): void {
-    // In the order of their invalidation, so that the first is the one that is given up.
-    this.#floors.delete(tag)
-    this.#floors.set(tag, floor)
-    if (this.#floors.size <= MAX_FLOORS) return
-    const [[first, given]] = this.#floors as unknown as [[string, Floor]]
-    this.#floors.delete(first)
-    this.#base = later(this.#base, given)
+  #catchUp(journal: TagJournal): void {
+    const { version } = journal
+    if (version === this.#seen) return
+    // In this order, so that what is learned is at least what the version says.
+    const { latest } = journal
+    this.#floors.join(journal.since(this.#seen), latest)
+    this.#seen = version
   }
 }
-
-function later(one: Floor, other: Floor): Floor {
-  return {
-    hard: Math.max(one.hard, other.hard),
-    soft: Math.max(one.soft, other.soft),
-    at: Math.max(one.at, other.at),
-  }
-}
-
 /** The entry is stale since then, and of use as long as it would have been had it become stale by itself. */
 function staleSince(metadata: Metadata, since: number, staleWhileRevalidate: number): Metadata {
   const { freshUntil, staleUntil, staleIfErrorUntil } = metadata
@@ -122,9 +115,10 @@ export function readInvalidation(
   return { given: [...new Set(tags.map((tag, at) => readTag(`tags[${at}]`, tag)))], soft }
 }
 
-/** Why entries cannot be invalidated by tag that another cache may find. */
-export function outlived(): ConfigError {
-  return new ConfigError(
-    'invalidateTags: a tier is a file store, or a memory store with a name: its entries can be found by other caches, after a restart or in other threads, which are not told; want memory stores without a name, or delete the keys',
+/** @throws `ERR_DREY_CONFIG` where others may find entries of `store`, and would not be told. */
+export function assertInvalidates({ outlives, sharing, journal }: Store): void {
+  if (journal !== undefined || (outlives !== true && sharing === undefined)) return
+  throw new ConfigError(
+    'invalidateTags: a tier keeps entries that other caches may find, after a restart or in other threads, and has no journal to tell them what was invalidated; want a tier that has one, as file stores and memory stores have, or delete the keys',
   )
 }

@@ -4,7 +4,7 @@ import { endStream } from '../buffers/shapes.js'
 import { ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import { IN_HAND, type Later, type Metadata } from '../store/store.js'
-import { assertSize, EntryWriter, noRoom, type WriteContext } from './entry-writer.js'
+import { assertSize, EntryWriter, noRoom, sequenceFor, type WriteContext } from './entry-writer.js'
 import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
 import { drawn, type EntryHead, metadataOf, readHead } from './metadata.js'
@@ -91,7 +91,7 @@ export class WritePath {
     const { tier, fences, freshness, tags, now, onCommit } = this.#context
     const { length } = bytes
     assertSize(key, head, length)
-    const metadata = metadataOf(head, length, drawn(freshness), now(), tags.sequence)
+    const metadata = metadataOf(head, length, drawn(freshness), now(), sequenceFor(head, tags))
     if (!tier.set(key, bytes, metadata)) {
       if (tier.store.tiers !== undefined) return undefined
       throw noRoom(key, length, tier.store)
@@ -106,7 +106,7 @@ export class WritePath {
     const { tier, fences, freshness, tags, now, onCommit } = this.#context
     const { length } = bytes
     assertSize(key, head, length)
-    const metadata = metadataOf(head, length, drawn(freshness), now(), tags.sequence)
+    const metadata = metadataOf(head, length, drawn(freshness), now(), sequenceFor(head, tags))
     const { scratch } = tier
     const copy = length > IN_HAND ? scratch.get(length) : undefined
     copy?.set(bytes)

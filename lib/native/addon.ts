@@ -91,6 +91,18 @@ export interface Addon {
   readonly memoryPress: (store: number, part: number, bytes: number) => boolean
   /** Writes the numbers that lib/store/memory/native-stats.ts names. */
   readonly memoryStats: (store: number, out: Float64Array) => void
+  /** Writes `TAGS` of numbers.ts. */
+  readonly memoryTags: (store: number, out: Float64Array) => void
+  /** Of each floor that was changed after `version` four elements: tag, hard, soft, at. */
+  readonly memoryTagsSince: (store: number, version: number) => Array<string | number>
+  /** `tags` by line, with hard, soft, at of each. `fresh`: a new invalidation with a number above `sequence`; else what is known elsewhere. */
+  readonly memoryTagsAdd: (
+    store: number,
+    tags: string,
+    floors: Float64Array,
+    sequence: number,
+    fresh: boolean,
+  ) => void
   readonly memoryListen: (store: number, on: boolean) => void
   /** [key, whether it had expired, key, ...] of what left to make room since the last call while somebody listened. */
   readonly memoryEvicted: (store: number) => Array<string | boolean> | undefined
@@ -191,6 +203,17 @@ export interface Addon {
   readonly fileFailure: (operation: number) => [string, string, number]
   /** Writes what FILE_STATS names. */
   readonly fileStats: (store: number, out: Float64Array) => void
+  /** As `memoryTags`. */
+  readonly fileTags: (store: number, out: Float64Array) => void
+  readonly fileTagsSince: (store: number, version: number) => Array<string | number>
+  /** As `memoryTagsAdd`, at once; an operation that ends when it is written. */
+  readonly fileTagsAdd: (
+    store: number,
+    tags: string,
+    floors: Float64Array,
+    sequence: number,
+    fresh: boolean,
+  ) => number
   /** From here on it is so late, in epoch milliseconds, whatever the machine says. */
   readonly fileTime: (store: number, now: number) => void
   /** From here on keys that are dropped are remembered until `fileDropped`; an operation that ends whenever there are some, or -1. */
@@ -293,6 +316,9 @@ export const ADDON_FUNCTIONS = [
   'memoryConfigure',
   'memoryPress',
   'memoryStats',
+  'memoryTags',
+  'memoryTagsSince',
+  'memoryTagsAdd',
   'memoryListen',
   'memoryEvicted',
   'memoryHost',
@@ -338,6 +364,9 @@ export const ADDON_FUNCTIONS = [
   'fileClose',
   'fileFailure',
   'fileStats',
+  'fileTags',
+  'fileTagsSince',
+  'fileTagsAdd',
   'fileTime',
   'fileListen',
   'fileDropped',

@@ -25,3 +25,7 @@ export const HANDLE = 12
 /** A view: where it begins in the arena, and its length; 0 at the end, -1 when it has to be copied. */
 export const VIEW_AT = 13
 export const VIEW_SIZE = 14
+
+/** What `memoryTags` and `fileTags` write, in order; native/node/store_tags.cc has the same list. */
+export const TAGS = { version: 0, sequence: 1, latest: 2 } as const
+export const TAG_NUMBERS = 3

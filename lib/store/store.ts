@@ -250,6 +250,41 @@ export type FlightState =
   /** As 'ended', because the leader's thread is gone or its draft was aborted without a word. */
   | { readonly kind: 'lost'; readonly size: number }
 
+/** Of one tag: entries of work that began before `hard` are gone, of work that began before `soft` stale since `at`. */
+export interface TagFloor {
+  /** Empty: the base, which counts for every tag. */
+  readonly tag: string
+  readonly hard: number
+  readonly soft: number
+  /** Epoch milliseconds of the last soft invalidation; 0 where there was none. */
+  readonly at: number
+}
+
+/**
+ * What a store adds whose entries others may find: the caches that open it later, or have it open beside this one. It keeps
+ * what was invalidated by tag for all of them, and judges nothing by it.
+ *
+ *  T1  What was added is in `since`, for everybody, as soon as the call that adds it has returned; `version` has risen by then. It never
+ *      goes: a bounded store gives single tags up into the base.
+ *  T2  `sequence` is the number of an invalidation only when that one is kept, for whoever opens the store next, as well as the store keeps
+ *      its entries. So no entry that a crash leaves says that it is younger than an invalidation that the crash took.
+ *  T3  Numbers are not used twice. Where invalidations may have been lost, the base is above all that may have been.
+ */
+export interface TagJournal {
+  /** Rises with every change, by anybody. Asked for whenever an entry with tags is judged: at once, and cheap. */
+  readonly version: number
+  /** How many invalidations there were that are kept: what work that begins now carries. */
+  readonly sequence: number
+  /** The number of the last invalidation, kept or not. */
+  readonly latest: number
+  /** All floors that were changed after `version`; after 0, all. */
+  since(version: number): readonly TagFloor[]
+  /** Invalidates `tags` by a number greater than all before, and than `least`. Resolves when it is kept; when it rejects, it holds nevertheless until the store is closed. */
+  invalidate(tags: readonly string[], soft: boolean, at: number, least: number): Later<void>
+  /** Adds what another store's journal knows. As `invalidate`. */
+  join(floors: readonly TagFloor[], sequence: number): Later<void>
+}
+
 /** What a store adds that is made of several tiers. */
 export interface Tiers {
   /** As `Store.find`, of what the first tier has at once. */
@@ -332,8 +367,10 @@ export interface Store {
    * other tiers it is left out. Default: entries are kept.
    */
   readonly keeps?: false
-  /** Entries may be found again by another cache, after this one or beside it, which does not know what was invalidated by tag here. */
+  /** Entries may be found again by another cache, after this one or beside it. Without a `journal` nothing can be invalidated by tag. */
   readonly outlives?: boolean
+  /** Where entries may be found by other caches: what was invalidated by tag, for all of them. Used once the store is open. */
+  readonly journal?: TagJournal
   /** Of a store of several tiers: what they do together. Of drey's own making; other stores leave it out, and `tier` and `spill` of drafts and entries. */
   readonly tiers?: Tiers
   /** Gives everything back. What is still open gives the right bytes or fails; it is released and aborted as ever, and a commit keeps nothing. */

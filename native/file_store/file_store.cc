@@ -145,6 +145,7 @@ Status FileStore::Recover() noexcept {
   if (options_.durability == Durability::kPower) {
     if (Status synced = SyncSegments(0); !synced.ok()) return synced;
   }
+  if (Status tags = OpenTags(); !tags.ok()) return tags;
   // Smaller bounds than the last owner's are kept from the first moment on.
   while (ledger_.AboveHighMark() > 0) {
     const Segments::Handle oldest = segments_.Oldest();
@@ -172,6 +173,21 @@ Status FileStore::Recover() noexcept {
   // So that the next open does not find the same again. What has no room for it goes without.
   if (recovered_.new_doubt) static_cast<void>(Checkpoint().ok());
   return {};
+}
+
+Status FileStore::OpenTags() {
+  const bool power = options_.durability == Durability::kPower;
+  tags_ = std::make_unique<TagLog>(
+      directory_->log(), context_,
+      TagLog::Settings{.max_bytes = options_.max_bytes, .synced = power, .boot_id = boot_id_},
+      ledger_, [this](uint64_t bytes) {
+        if (!MayGrow(bytes)) return false;
+        const auto take = [&] { return ledger_.Take(bytes, DiskLedger::Use::kOther); };
+        return take() || (MakeBlobRoom(bytes) && take());
+      });
+  Status opened = tags_->Open(recovered_.clean);
+  recovered_.damaged_bytes += tags_->damaged_bytes();
+  return opened;
 }
 
 void FileStore::RunOn(Executor::LaneName lane, std::function<void()> work) {
@@ -265,6 +281,8 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
                                 " did not end in time: it stays locked until they do");
     }
   }
+  // Whatever is lost of it if the power goes now, the next open knows.
+  Status tagged = tags_->Sync();
   auto end = std::make_unique<LogRequest>();
   LogOutcome outcome;
   // A log that was never written to, and that has nothing new, needs none; but for one that nobody
@@ -295,7 +313,7 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
   }
   files_.Trim();
   lock_.reset();
-  return ended;
+  return ended.ok() ? std::move(tagged) : std::move(ended);
 }
 
 Status FileStore::Checkpoint() noexcept {

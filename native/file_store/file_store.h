@@ -25,6 +25,7 @@
 #include "file_store/record_space.h"
 #include "file_store/recovery.h"
 #include "file_store/segments.h"
+#include "file_store/tag_log.h"
 #include "file_store/turns.h"
 #include "file_store/workers.h"
 
@@ -189,6 +190,10 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   // New metadata for the entry of `sequence`, if the key still has that (kSuperseded).
   void Revise(Slice key, uint64_t sequence, Slice metadata, WriteDone done);
 
+  // What was invalidated by tag: entries are the caller's to judge. To be kept on a thread of the
+  // store.
+  TagLog& tags() noexcept { return *tags_; }
+
   // -- Scanning
 
   // The places of entries of one shard of the index, in the order of identities; `shard` below
@@ -273,6 +278,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void Ended() noexcept;
   bool Refused(const WriteDone& done);
 
+  Status OpenTags();
+
   // LogHost.
   bool Apply(const LogItem& item, uint64_t sequence, Position position, uint32_t length) override;
   void Hide(const LogItem& item) override;
@@ -337,6 +344,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   Blobs blobs_;
   RecordSpace space_;
   std::unique_ptr<LogWriter> writer_;
+  std::unique_ptr<TagLog> tags_;
   Recovered recovered_;
   ReclaimPace pace_;
 

@@ -8,8 +8,8 @@
 namespace drey {
 
 Flight::Flight(std::shared_ptr<MemoryStore> store, Shard& shard, Kind kind, Owner owner,
-               Hash128 hash, Slice key)
-    : Pass(kind, owner, hash, key), store_(std::move(store)), shard_(shard) {}
+               Hash128 hash, Slice key, uint64_t began)
+    : Pass(kind, owner, hash, key), store_(std::move(store)), shard_(shard), began_(began) {}
 
 void Flight::Grow(std::shared_ptr<Draft> draft, Note note) {
   {

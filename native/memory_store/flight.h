@@ -49,8 +49,11 @@ class Flight final : public Pass {
     std::shared_ptr<Draft> draft;
   };
 
+  // `began`: how many invalidations by tag there had been.
   Flight(std::shared_ptr<MemoryStore> store, Shard& shard, Kind kind, Owner owner, Hash128 hash,
-         Slice key);
+         Slice key, uint64_t began);
+
+  uint64_t began() const noexcept { return began_; }
 
   // -- For the leader.
 
@@ -102,6 +105,7 @@ class Flight final : public Pass {
 
   const std::shared_ptr<MemoryStore> store_;
   Shard& shard_;
+  const uint64_t began_;
   std::atomic<uint32_t> joined_{0};
   std::atomic<bool> wanted_{false};
 

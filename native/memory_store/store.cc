@@ -27,6 +27,7 @@ uint32_t ShardsFor(const MemoryStoreOptions& options) noexcept {
 MemoryStore::MemoryStore(const MemoryStoreOptions& options)
     : commons_(options.system == nullptr ? PosixMemory() : *options.system, options.hash_key,
                options.clock, options.max_bytes),
+      tags_(commons_.ledger, options.max_bytes),
       policy_(options.policy) {}
 
 Result<std::shared_ptr<MemoryStore>> MemoryStore::Create(const MemoryStoreOptions& options) {

@@ -19,6 +19,7 @@
 #include "memory_store/flight.h"
 #include "memory_store/metadata.h"
 #include "memory_store/shard.h"
+#include "memory_store/shared_tags.h"
 
 namespace drey {
 
@@ -120,6 +121,10 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // Ends all flights and drafts of an environment that died. Nothing of that owner may run any
   // more.
   void AbortOwner(Owner owner);
+
+  // What was invalidated by tag: entries are the caller's to judge. No flight that began before an
+  // invalidation is joined any more, for nobody knows yet what tags it is going to have.
+  SharedTags& tags() noexcept { return tags_; }
 
   // -- Scanning.
 
@@ -273,6 +278,7 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   Draft::Outcome CommitOneLocked(const Together& part);
 
   Commons commons_;
+  SharedTags tags_;
   std::vector<std::unique_ptr<Shard>> shards_;
   uint32_t shard_bits_ = 0;
   std::atomic<uint32_t> turn_{0};

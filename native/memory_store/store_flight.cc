@@ -88,6 +88,7 @@ MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Version seen, bo
   const Hash128 hash = HashOf(key);
   Shard& shard = ShardOf(hash);
   std::unique_lock lock(shard.mutex);
+  const uint64_t began = tags_.sequence();
   if (!alone) {
     const uint32_t handle = shard.Find(hash, key);
     if (handle != kNoHandle && shard.At(handle).version() != seen) {
@@ -95,12 +96,17 @@ MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Version seen, bo
     }
     if (const std::shared_ptr<Pass> pass = shard.passes.FillOf(hash, key)) {
       auto flight = std::static_pointer_cast<Flight>(pass);
-      flight->Join();
-      return {Claimed::Kind::kJoin, std::move(flight)};
+      if (flight->began() == began) {
+        flight->Join();
+        return {Claimed::Kind::kJoin, std::move(flight)};
+      }
+      // What it brings may have been invalidated since. The caller asks anew, and what it gets is
+      // newer: the old one must not be committed over it.
+      PassTable::FenceOff(*flight);
     }
   }
   const Pass::Kind kind = alone ? Pass::Kind::kLoneFill : Pass::Kind::kFill;
-  auto flight = std::make_shared<Flight>(shared_from_this(), shard, kind, owner, hash, key);
+  auto flight = std::make_shared<Flight>(shared_from_this(), shard, kind, owner, hash, key, began);
   shard.passes.Enter(flight);
   lock.unlock();
   Settle();

@@ -53,12 +53,13 @@ function expectValue(key, etag, bytes) {
   if (!bytesFor(key, etag).equals(bytes)) fail(`${key} ${etag} has other bytes`)
 }
 
-const forever = { cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false, tags: [] }
+const forever = { cachedAt: 1, freshUntil: 4e12, staleIfErrorUntil: 4e12, negative: false }
 
 /** Straight to the store: sets in pieces, deletes, batches. */
 async function workOnStore(store, own) {
   const draftOf = async (key, version) => {
     const value = bytesFor(key, version)
+    const { sequence } = store.journal
     const draft = await store.draft(key, random(2) === 0 ? value.length : undefined)
     if (draft === undefined) return undefined
     const piece = random(2) === 0 ? value.length : 20_000
@@ -67,7 +68,7 @@ async function workOnStore(store, own) {
       draft.abort()
       return undefined
     }
-    return { draft, metadata: { ...forever, size: value.length, etag: version } }
+    return { draft, metadata: { ...forever, size: value.length, etag: version, tags: [key], sequence } }
   }
   for (;;) {
     const key = own[random(own.length)]
@@ -108,7 +109,7 @@ async function workOnStore(store, own) {
   }
 }
 
-/** Through a cache with memory above: sets of all tiers, deletes, atomic batches, fills that go below behind their readers. */
+/** Through a cache with memory above: sets of all tiers, deletes, also by tag, atomic batches, fills that go below behind their readers. */
 async function workOnCache(cache, own) {
   for (;;) {
     const key = own[random(own.length)]
@@ -116,11 +117,12 @@ async function workOnCache(cache, own) {
     if (what < 8) {
       const version = newVersion()
       note(`try ${key} ${version}`)
-      await cache.set(key, bytesFor(key, version), { etag: version })
+      await cache.set(key, bytesFor(key, version), { etag: version, tags: [key] })
       done(key)
     } else if (what < 11) {
       note(`try ${key} none`)
-      await cache.delete(key)
+      if (random(2) === 0) await cache.delete(key)
+      else await cache.invalidateTags([key])
       done(key)
     } else if (what < 14) {
       const some = own.filter(() => random(3) === 0)
@@ -129,7 +131,7 @@ async function workOnCache(cache, own) {
       const entries = some.map((member) => {
         const version = newVersion()
         note(`try ${member} ${version} ${batch}`)
-        return { key: member, body: bytesFor(member, version), etag: version }
+        return { key: member, body: bytesFor(member, version), etag: version, tags: [member] }
       })
       try {
         await cache.setMany(entries, { atomic: true })
@@ -142,7 +144,7 @@ async function workOnCache(cache, own) {
       const found = await cache.fetch(key, () => {
         const version = newVersion()
         note(`try ${key} ${version}`)
-        return { body: bytesFor(key, version), etag: version }
+        return { body: bytesFor(key, version), etag: version, tags: [key] }
       })
       expectValue(key, found.meta.etag, Buffer.from(await found.bytes()))
     }

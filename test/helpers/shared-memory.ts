@@ -1,7 +1,8 @@
 import type { MemoryStoreOptions } from '../../lib/index.js'
 import { jsMemoryStore } from '../../lib/store/memory/js.js'
 import { readMemoryOptions } from '../../lib/store/memory/options.js'
-import type { Store, StoreContext } from '../../lib/store/store.js'
+import type { Store, StoreContext, TagJournal } from '../../lib/store/store.js'
+import { TagFloors } from '../../lib/store/tag-floors.js'
 import { Flight, type Pass } from './shared-pass.js'
 import { SharedStore } from './shared-store.js'
 
@@ -16,6 +17,8 @@ export class SharedMemory {
   /** Calls that the contract forbids. */
   readonly misuse: string[] = []
   readonly passes = new Set<Pass>()
+  /** What was invalidated by tag, in whichever thread. */
+  readonly tags = new TagFloors()
   readonly #versions = new Map<string, number>()
   readonly #attached = new Set<SharedStore>()
   #opened = false
@@ -61,12 +64,32 @@ export class SharedMemory {
     this.fence((pass) => pass.key === key && pass instanceof Flight && pass.order < before)
   }
 
-  /** The flight that may be joined. */
+  /** The flight that may be joined. What began before the last invalidation may not, and is fenced by who comes after that. */
   flightOf(key: string): Flight | undefined {
     for (const pass of this.passes) {
-      if (pass instanceof Flight && pass.key === key && !pass.alone && !pass.fenced) return pass
+      if (!(pass instanceof Flight) || pass.key !== key || pass.alone || pass.fenced) continue
+      if (pass.began === this.tags.sequence) return pass
+      pass.fenced = true
     }
     return undefined
+  }
+
+  get journal(): TagJournal {
+    const { tags } = this
+    return {
+      get version() {
+        return tags.version
+      },
+      get sequence() {
+        return tags.sequence
+      },
+      get latest() {
+        return tags.sequence
+      },
+      since: (version) => tags.since(version),
+      invalidate: (...given) => tags.invalidate(...given),
+      join: (...given) => tags.join(...given),
+    }
   }
 
   async open(): Promise<void> {

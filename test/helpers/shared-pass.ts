@@ -37,6 +37,8 @@ export class Pass {
 
 export class Flight extends Pass {
   readonly alone: boolean
+  /** How many invalidations by tag there had been. */
+  readonly began: number
   readonly followers = new Set<Followed>()
   state: FlightState['kind'] = 'asking'
   note = ''
@@ -48,6 +50,7 @@ export class Flight extends Pass {
   constructor(key: string, owner: SharedStore, alone: boolean) {
     super(key, owner)
     this.alone = alone
+    this.began = owner.memory.tags.sequence
   }
 
   get over(): boolean {

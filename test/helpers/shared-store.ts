@@ -9,6 +9,7 @@ import type {
   StoreContext,
   StoredEntry,
   StoreStats,
+  TagJournal,
 } from '../../lib/store/store.js'
 import { SharedDraft } from './shared-draft.js'
 import { Followed, Led } from './shared-flight.js'
@@ -47,11 +48,13 @@ export class SharedStore implements Store {
   readonly sharing: Sharing = {
     claim: (key, seen, alone) => this.#claim(key, seen as OpenedEntry | undefined, alone),
   }
+  readonly journal: TagJournal
   readonly #faults = new Set<SharedCall>()
   #closed = false
 
   constructor(memory: SharedMemory) {
     this.memory = memory
+    this.journal = memory.journal
     this.maxItemBytes = memory.base.maxItemBytes
   }
 

@@ -55,6 +55,16 @@ export const CHECKS = {
       ),
     ),
   },
+  tagLog: {
+    name: 'tags after a crash',
+    build: [],
+    ...vitest('js', 'test/unit/store/file/tags.test.ts', 'test/unit/cache/tags-outlast.test.ts'),
+  },
+  tagThreads: {
+    name: 'tags between threads',
+    build: addon,
+    ...vitest('native', 'test/threads/tags.test.ts'),
+  },
   tiers: {
     name: 'tiers against a history',
     build: [],

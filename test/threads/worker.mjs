@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { createCache, memoryStore } from '../../dist/index.js'
+import { createCache, fileStore, memoryStore } from '../../dist/index.js'
 import { bufferPool } from './buffer-pool.mjs'
 
 /*
@@ -46,19 +46,26 @@ async function textOf(answer) {
 
 const ops = {
   async open(options) {
-    cache = await createCache({ bufferPool, tiers: [memoryStore(options)], timeouts: { shutdown: 0 } })
+    const store = options.dir === undefined ? memoryStore(options) : fileStore(options)
+    cache = await createCache({ bufferPool, tiers: [store], timeouts: { shutdown: 0 } })
   },
-  fetch: async (key, size) =>
+  fetch: async (key, size, tags) =>
     textOf(
       await cache.fetch(key, () => {
         calls += 1
-        return { body: body(key), ...(size === undefined ? {} : { size }) }
+        return {
+          body: body(key),
+          ...(size === undefined ? {} : { size }),
+          ...(tags === undefined ? {} : { tags }),
+        }
       }),
     ),
   get: async (key) => textOf(await cache.get(key)),
-  set: async (key, text) => void (await cache.set(key, text)),
+  set: async (key, text, tags = []) => void (await cache.set(key, text, { tags })),
+  invalidate: (tags, soft = false) => cache.invalidateTags(tags, { soft }),
   delete: (key) => cache.delete(key),
   clear: () => cache.clear(),
+  stat: (key) => cache.stat(key),
   stats: () => cache.stats().tiers[0],
   calls: () => calls,
   send(key, piece) {

@@ -14,6 +14,7 @@ import type {
   StoreContext,
   StoredEntry,
   StoreStats,
+  TagJournal,
   WholeValue,
 } from '../store.js'
 import { CompressedEntry, WrappedEntry } from './entry.js'
@@ -42,6 +43,7 @@ export function compressed(store: Store, option: CompressionOption): Store {
 export class CompressedStore implements Store {
   readonly name: string
   readonly outlives: boolean
+  readonly journal?: TagJournal
   readonly keeps?: false
   readonly setAll?: (values: readonly WholeValue[]) => Promise<boolean>
   readonly #inner: Store
@@ -57,6 +59,7 @@ export class CompressedStore implements Store {
     }
     this.name = inner.name
     this.outlives = inner.outlives === true
+    if (inner.journal !== undefined) this.journal = inner.journal
     if (inner.keeps === false) this.keeps = false
     this.#inner = inner
     this.#codec = codec

@@ -19,12 +19,14 @@ import {
   STORE_PACK_LIMIT,
   WRITTEN,
 } from '../../native/file-numbers.js'
+import { NativeJournal } from '../native-journal.js'
 import {
   IN_HAND,
   type Later,
   type Metadata,
   type StoreContext,
   type StoredEntry,
+  type TagJournal,
   type WholeValue,
 } from '../store.js'
 import { failure, openFailure } from './failure.js'
@@ -60,6 +62,7 @@ const MOST_UNWRITTEN = 1000
 class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   readonly name = 'file'
   readonly outlives = true
+  readonly journal: TagJournal
   readonly #config: FileConfig
   readonly #addon: Addon
   readonly #drafts = new Set<NativeFileDraft>()
@@ -91,6 +94,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     this.#addon = addon
     const { maxBytes, maxItemBytes, packLimit, chunkBytes } = config
     this.#limits = { maxBytes, maxItemBytes, packLimit, chunkBytes }
+    this.journal = this.#journal()
   }
 
   get maxItemBytes(): number {
@@ -492,6 +496,21 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       for (const key of written) this.#unwritten.delete(key)
     })
     return this.#flushing
+  }
+
+  #journal(): TagJournal {
+    const addon = this.#addon
+    const open = (): boolean => !this.closed && this.#store !== -1
+    return new NativeJournal({
+      numbers: (out) => {
+        if (open()) addon.fileTags(this.#store, out)
+      },
+      since: (version) => (open() ? addon.fileTagsSince(this.#store, version) : []),
+      add: async (tags, floors, sequence, fresh) => {
+        const add = (): number => addon.fileTagsAdd(this.#store, tags, floors, sequence, fresh)
+        await this.#write('writing what was invalidated by tag', add)
+      },
+    })
   }
 
   #readStats(): NativeStats {

@@ -14,6 +14,7 @@ import {
   type StoreContext,
   type StoredEntry,
   type StoreStats,
+  type TagJournal,
   type WholeValue,
 } from '../store.js'
 import type { MemoryStore } from './memory-store.js'
@@ -23,6 +24,7 @@ import { NativeSharing } from './native/flight.js'
 import type { NativeStore } from './native/host.js'
 import { hostedSet } from './native/hosted-set.js'
 import { insist } from './native/insist.js'
+import { memoryJournal } from './native/journal.js'
 import { listing } from './native/listing.js'
 import { MetadataReader, userText, writeMetadata } from './native/metadata.js'
 import { PolicyHost } from './native/policy-host.js'
@@ -49,6 +51,7 @@ const HOSTED: PolicyName = 'fifo'
 class NativeMemoryStore implements MemoryStore, NativeStore {
   readonly name = 'memory'
   readonly sharing?: Sharing
+  readonly journal?: TagJournal
   readonly thread: Thread
   #id = -1
   #spans: Spans | undefined
@@ -76,7 +79,9 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     this.#config = config
     this.#numbers[MAX_BYTES] = config.maxBytes
     this.#numbers[MAX_ITEM_BYTES] = config.maxItemBytes
-    if (config.name !== undefined) this.sharing = new NativeSharing(this)
+    if (config.name === undefined) return
+    this.sharing = new NativeSharing(this)
+    this.journal = memoryJournal(this)
   }
 
   get id(): number {

@@ -9,6 +9,7 @@ import type {
   StoreContext,
   StoredEntry,
   StoreStats,
+  TagJournal,
   TierStats,
   Tiers,
   WholeValue,
@@ -18,6 +19,7 @@ import { BelowEntry } from './below-entry.js'
 import { Changes } from './changes.js'
 import { Drafting } from './drafting.js'
 import type { Source } from './job.js'
+import { JoinedJournal, journalOf } from './journal.js'
 import { Level, type Limits } from './level.js'
 import { Lookups, type PromotionRule } from './lookups.js'
 
@@ -47,6 +49,7 @@ export class TieredStore implements Store, Tiers {
   readonly name: string
   readonly tiers: Tiers = this
   readonly outlives: boolean
+  readonly journal?: TagJournal
   readonly noBatches?: string
   readonly setAll?: (values: readonly WholeValue[]) => Later<boolean>
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
@@ -114,6 +117,8 @@ export class TieredStore implements Store, Tiers {
       this.setAll = (values) => (this.#closed ? false : batches.set(values))
     } else this.noBatches = unfit
     this.outlives = stores.some((store) => store.outlives === true)
+    const journal = journalOf(stores)
+    if (journal !== undefined) this.journal = journal
     this.name = this.#first.store.name
     if (this.#first.store.set !== undefined) this.set = this.#setAtOnce
   }
@@ -136,6 +141,8 @@ export class TieredStore implements Store, Tiers {
         })
         opened.push(store)
       }
+      // What cannot be kept now holds here, and nothing counts as younger than it.
+      if (this.journal instanceof JoinedJournal) await this.journal.meet().catch(heldHere)
     } catch (error) {
       // What failed is told; that others could not be closed after it is not.
       await Promise.allSettled(opened.map(async (store) => store.close()))
@@ -379,3 +386,6 @@ export class TieredStore implements Store, Tiers {
 type Follow = (at: number, key: string, source: Source) => void
 
 const nothing = (): undefined => undefined
+
+// Told with the next invalidation, which tries again.
+const heldHere = (): undefined => undefined

@@ -33,6 +33,7 @@ Context::Context(const Bytes16& store_id) noexcept : store_id_(store_id) {
   blob_ = Checksum(SliceOf("BLOB"), id);
   image_ = Checksum(SliceOf("IMAG"), id);
   page_ = Checksum(SliceOf("PAGE"), id);
+  tags_ = Checksum(SliceOf("TAGS"), id);
 }
 
 uint32_t Context::OfSegment(uint64_t segment) const noexcept {
@@ -52,6 +53,10 @@ uint32_t Context::OfImage(uint64_t image) const noexcept { return WithNumbers(im
 
 uint32_t Context::OfImagePage(uint64_t image, uint64_t page) const noexcept {
   return WithNumbers(page_, image, page);
+}
+
+uint32_t Context::OfTags(uint64_t file, uint64_t offset) const noexcept {
+  return WithNumbers(tags_, file, offset);
 }
 
 }  // namespace drey::file

@@ -26,6 +26,7 @@ class Context {
   uint32_t OfTablePage(const Bytes16& hash, uint64_t blob_sequence, uint64_t page) const noexcept;
   uint32_t OfImage(uint64_t image) const noexcept;
   uint32_t OfImagePage(uint64_t image, uint64_t page) const noexcept;
+  uint32_t OfTags(uint64_t file, uint64_t offset) const noexcept;
 
  private:
   Bytes16 store_id_{};
@@ -35,6 +36,7 @@ class Context {
   uint32_t blob_ = 0;
   uint32_t image_ = 0;
   uint32_t page_ = 0;
+  uint32_t tags_ = 0;
 };
 
 }  // namespace drey::file

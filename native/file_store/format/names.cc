@@ -41,6 +41,7 @@ std::string Hex(Slice bytes) {
 
 std::string SegmentName(uint64_t number) { return Hex(number) + ".seg"; }
 std::string ImageName(uint64_t number) { return Hex(number) + ".img"; }
+std::string TagsName(uint64_t number) { return Hex(number) + ".tag"; }
 
 std::string PartitionName(uint32_t partition) {
   const uint8_t byte = static_cast<uint8_t>(partition);
@@ -66,6 +67,11 @@ std::optional<uint64_t> ParseSegmentName(std::string_view name) noexcept {
 
 std::optional<uint64_t> ParseImageName(std::string_view name) noexcept {
   return ParseNumbered(name, ".img");
+}
+
+std::optional<uint64_t> ParseTagsName(std::string_view name) noexcept {
+  const std::optional<uint64_t> number = ParseNumbered(name, ".tag");
+  return number > UINT32_MAX ? std::nullopt : number;
 }
 
 std::optional<uint32_t> ParsePartitionName(std::string_view name, uint32_t partitions) noexcept {

@@ -20,6 +20,7 @@ std::string Hex(Slice bytes);
 
 std::string SegmentName(uint64_t number);
 std::string ImageName(uint64_t number);
+std::string TagsName(uint64_t number);
 std::string PartitionName(uint32_t partition);
 
 struct BlobName {
@@ -35,6 +36,7 @@ struct BlobName {
 std::optional<uint64_t> ParseHex(std::string_view digits) noexcept;
 std::optional<uint64_t> ParseSegmentName(std::string_view name) noexcept;
 std::optional<uint64_t> ParseImageName(std::string_view name) noexcept;
+std::optional<uint64_t> ParseTagsName(std::string_view name) noexcept;
 std::optional<uint32_t> ParsePartitionName(std::string_view name, uint32_t partitions) noexcept;
 std::optional<BlobName> ParseBlobName(std::string_view name) noexcept;
 // Whether it is that of a file `DREY` that was being made.

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MAX_FLOORS, TagTable } from '../../../lib/cache/tags.js'
-import { notFound, notModified } from '../../../lib/index.js'
+import { TagTable } from '../../../lib/cache/tags.js'
+import { createCache, memoryStore, notFound, notModified } from '../../../lib/index.js'
 import type { Metadata } from '../../../lib/store/store.js'
+import { MAX_FLOORS } from '../../../lib/store/tag-floors.js'
 import { patterned, pour } from '../../helpers/bodies.js'
 import { gate, turns, until } from '../../helpers/gate.js'
 import { found, noOrigin, rig, settled, upToDate } from '../../helpers/rig.js'
@@ -160,11 +161,13 @@ describe.each(['memory', 'distant', 'tiers'] as const)('over a %s store', (kind)
   })
 })
 
-it('invalidateTags refuses stores whose entries other caches may find', async () => {
-  const { cache } = await rig('shared')
+it('invalidateTags refuses stores whose entries other caches may find, and that have no journal', async () => {
+  const store = memoryStore({ maxBytes: '1MiB' })
+  const cache = await createCache({ tiers: [Object.assign(store, { outlives: true })], pressure: false })
   await cache.set('k', 'v', { tags: ['t'] })
   await expect(cache.invalidateTags(['t'])).rejects.toMatchObject({ code: 'ERR_DREY_CONFIG' })
   expect(await cache.has('k')).toBe(true)
+  await cache.close()
 })
 
 it('invalidateTags refuses what are no tags', async () => {

@@ -9,7 +9,7 @@ import { writeU64 } from './numbers.js'
 export type Context = number
 
 /** What a checksum is for. */
-export type Tag = 'SEGM' | 'HEAD' | 'BLOB' | 'IMAG' | 'PAGE'
+export type Tag = 'SEGM' | 'HEAD' | 'BLOB' | 'IMAG' | 'PAGE' | 'TAGS'
 
 const word = Buffer.alloc(8)
 

@@ -11,6 +11,7 @@ export const LOG_FOLDER = 'log'
 const DIRECTORY_DRAFT = /^DREY\.[0-9a-f]{16}$/
 const SEGMENT = /^([0-9a-f]{16})\.seg$/
 const IMAGE = /^([0-9a-f]{16})\.img$/
+const TAGS = /^([0-9a-f]{16})\.tag$/
 const BLOB = /^([0-9a-f]{32})-([0-9a-f]{16})$/
 const PARTITION = /^[0-9a-f]{2}$/
 
@@ -25,6 +26,16 @@ export function segmentName(number: number): string {
 
 export function imageName(number: number): string {
   return `${hex64(number)}.img`
+}
+
+export function tagsName(number: number): string {
+  return `${hex64(number)}.tag`
+}
+
+/** The number in the name of a file of tags; undefined when it is none. */
+export function tagsOf(name: string): number | undefined {
+  const number = numberIn(TAGS.exec(name)?.[1]) ?? 0
+  return number >= 1 && number < 2 ** 32 ? number : undefined
 }
 
 /** The number in the name of a segment; undefined when it is none. */

@@ -78,6 +78,7 @@ export interface Contexts {
   readonly blob: Context
   readonly image: Context
   readonly page: Context
+  readonly tags: Context
 }
 
 export function contextsOf(storeId: Buffer): Contexts {
@@ -87,6 +88,7 @@ export function contextsOf(storeId: Buffer): Contexts {
     blob: contextOf(storeId, 'BLOB'),
     image: contextOf(storeId, 'IMAG'),
     page: contextOf(storeId, 'PAGE'),
+    tags: contextOf(storeId, 'TAGS'),
   }
 }
 

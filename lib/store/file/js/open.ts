@@ -19,6 +19,7 @@ import { listLog, type Recovered, recover } from './recovery.js'
 import { Segments } from './segments.js'
 import type { FileSeams } from './store.js'
 import { type IndexEntry, IndexTable } from './table.js'
+import { TagLog } from './tag-log.js'
 import { Writer } from './writer.js'
 
 /** A directory that is open, recovered, and ready to be written to. */
@@ -27,6 +28,7 @@ export interface Opened {
   readonly blobs: Blobs
   readonly reclaimer: Reclaimer
   readonly writer: Writer
+  readonly tags: TagLog
   readonly summary: RecoverySummary
   /** Entries that were dropped, and would come back without a delete. */
   readonly lost: readonly IndexEntry[]
@@ -71,6 +73,13 @@ export async function openDirectoryStore(
     }
     await writer.begin()
     await removeBroken(core, recovered.broken)
+    const tags = tagLogOf(core, reclaimer)
+    await tags.open(recovered.summary.clean)
+    cleanUp = async () => {
+      await tags.end().catch(() => undefined)
+      await writer.close(false)
+      await core.files.close()
+    }
     if (!(await reclaimer.makeRoom(0, 0))) {
       throw Object.assign(
         new Error(`what is in it cannot be brought down to maxBytes, ${config.maxBytes} bytes`),
@@ -80,12 +89,16 @@ export async function openDirectoryStore(
       )
     }
     let image = recovered.image
-    const summary = { ...recovered.summary, milliseconds: clock.monotonic() - began }
+    const damagedBytes = recovered.summary.damagedBytes + tags.damagedBytes
+    const summary = { ...recovered.summary, damagedBytes, milliseconds: clock.monotonic() - began }
     tell(config, summary, ledger.total)
     let ended = false
     const end = async (): Promise<void> => {
       if (ended) return
       ended = true
+      await tags.end().catch(() => {
+        tally.diskErrors += 1
+      })
       await core.files.close()
       await lock.release()
     }
@@ -94,6 +107,7 @@ export async function openDirectoryStore(
       blobs,
       reclaimer,
       writer,
+      tags,
       summary,
       syncedBelow: recovered.blobsSynced ? firstSequence : 0,
       firstSequence,
@@ -110,6 +124,21 @@ export async function openDirectoryStore(
     await lock.release()
     throw openFailure(error, config.dir, 'recovering the directory')
   }
+}
+
+function tagLogOf(core: Core, reclaimer: Reclaimer): TagLog {
+  const { env, dir, config, contexts, ledger, bootId } = core
+  return new TagLog({
+    env,
+    folder: logFolder(dir),
+    context: contexts.tags,
+    maxBytes: config.maxBytes,
+    synced: config.durability === 'power',
+    bootId,
+    reserve: (bytes) => reclaimer.take(bytes),
+    charge: (bytes) => ledger.charge(bytes),
+    release: (bytes) => ledger.release(bytes),
+  })
 }
 
 /** What the parts of a store share, before anything was recovered. @param oldest no greater than the number of any segment that there is */

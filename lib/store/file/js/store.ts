@@ -2,7 +2,15 @@ import { type Clock, systemClock } from '../../../clock.js'
 import type { ContentHint } from '../../../compression/index.js'
 import { ClosedError, ConfigError } from '../../../errors.js'
 import { usefulUntil } from '../../metadata.js'
-import type { Draft, Later, Metadata, StoreContext, StoredEntry, WholeValue } from '../../store.js'
+import type {
+  Draft,
+  Later,
+  Metadata,
+  StoreContext,
+  StoredEntry,
+  TagJournal,
+  WholeValue,
+} from '../../store.js'
 import { codeOf, type Env, systemEnv } from '../env.js'
 import { failure } from '../failure.js'
 import type { Change, FileStore, FileStoreStats } from '../file-store.js'
@@ -23,6 +31,7 @@ import { type OpenedEntry, openEntry } from './reader.js'
 import { deletion } from './reclaim.js'
 import { scan } from './scan.js'
 import { type IndexEntry, NEVER } from './table.js'
+import type { TagLog } from './tag-log.js'
 
 /** What a test may replace. */
 export interface FileSeams {
@@ -57,6 +66,7 @@ const LOOKS = 8
 export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   readonly name = 'file'
   readonly outlives = true
+  readonly journal: TagJournal
   readonly lane: ReadLane
   readonly #config: FileConfig
   readonly #seams: FileSeams
@@ -80,6 +90,10 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     this.#config = config
     this.#seams = seams
     this.lane = new ReadLane(config.readConcurrency)
+    this.journal = journalOf(
+      () => this.#opened?.tags,
+      () => this.closed,
+    )
   }
 
   get maxItemBytes(): number {
@@ -560,6 +574,10 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     await blobs.settled()
     await core.files.settled()
     await this.lane.quiet()
+    // Whatever is lost of it if the power goes now, the next open knows.
+    await opened.tags.end().catch(() => {
+      this.#tally.diskErrors += 1
+    })
     const ended = await writer.close(this.#tally.orphans === 0)
     const { syncedBelow } = opened
     // With durability 'power' those of this owner are written out already.
@@ -568,6 +586,29 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     const blobsSynced = ended && (await blobs.sync(syncedBelow, to, late).catch(() => false))
     if (ended) await opened.image({ clean: true, blobsSynced })
     await opened.end()
+  }
+}
+
+/** The log of tags while the store is open; what was read last is not asked for after that. */
+function journalOf(tags: () => TagLog | undefined, closed: () => boolean): TagJournal {
+  const open = (): TagLog => {
+    const log = closed() ? undefined : tags()
+    if (log === undefined) throw new ClosedError('the file store is closed')
+    return log
+  }
+  return {
+    get version() {
+      return tags()?.version ?? 0
+    },
+    get sequence() {
+      return tags()?.sequence ?? 0
+    },
+    get latest() {
+      return tags()?.latest ?? 0
+    },
+    since: (version) => tags()?.since(version) ?? [],
+    invalidate: async (...call) => open().invalidate(...call),
+    join: async (...call) => open().join(...call),
   }
 }
 

@@ -14,12 +14,13 @@ export const DAMAGE_KINDS = [
   'batch',
   'value',
   'blob',
+  'tags',
 ] as const
 
 /**
  * `header`: a copy of what `DREY` says; `image`: an image of the index; `index`: a place that the image names, and where its
  * record is not; `segment`: the head of a file of the log, or its end; `record`: bytes between records; `batch`: members without
- * their end, or an end without its members; `value`: metadata or chunks of a record; `blob`: the file of a large value.
+ * their end, or an end without its members; `value`: metadata or chunks of a record; `blob`: the file of a large value; `tags`: what was invalidated by tag.
  */
 export type DamageKind = (typeof DAMAGE_KINDS)[number]
 

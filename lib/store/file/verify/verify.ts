@@ -16,6 +16,7 @@ import {
   partitionOf,
   segmentName,
   segmentOf,
+  tagsOf,
 } from '../format/names.js'
 import { MAX_SEGMENT } from '../format/numbers.js'
 import { decodeSegment, SEGMENT_HEADER } from '../format/segment.js'
@@ -31,6 +32,7 @@ import { firstByte, LogCheck } from './log.js'
 import { type Changes, lockingEnv, readOnlyEnv } from './read-only-env.js'
 import { repair, repairHeader } from './repair.js'
 import { Findings, type VerifyReport } from './report.js'
+import { checkTags } from './tags.js'
 
 export interface VerifyOptions {
   /** Drop what is damaged. Default false: nothing that is in the directory changes. */
@@ -160,6 +162,7 @@ async function look(
   }
   log.finish()
   await checkOrphans(core, log.named, findings)
+  await checkTags(core, summary.clean, findings)
   progress.end()
   return {
     // In one that was never written to there is nothing to close.
@@ -213,7 +216,7 @@ async function listNames(
       for (const { name: file, kind } of await env.list(`${dir}/${name}`)) {
         const known =
           partition === undefined
-            ? segmentOf(file) !== undefined || imageOf(file) !== undefined
+            ? segmentOf(file) !== undefined || imageOf(file) !== undefined || tagsOf(file) !== undefined
             : kind === 'file' && blobOf(file) !== undefined
         if (known) bytes += (await env.status(`${dir}/${name}/${file}`)).size
         else findings.strange.push(`${name}/${file}`)

@@ -51,7 +51,7 @@ function threadCommands(shared: { current: Shared | undefined }): fc.Arbitrary<C
 
 it('answers over several threads with what was last, and leaves nothing', { timeout: PATIENCE }, async () => {
   const shared: { current: Shared | undefined } = { current: undefined }
-  const commands = [...commandsFor(index), ...threadCommands(shared)]
+  const commands = [...commandsFor(index, true), ...threadCommands(shared)]
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
@@ -100,7 +100,7 @@ if (native() !== undefined) {
     await fc.assert(
       fc.asyncProperty(
         fc.scheduler(),
-        fc.commands([...commandsFor(index), closing], { maxCommands: 80, size: 'max' }),
+        fc.commands([...commandsFor(index, true), closing], { maxCommands: 80, size: 'max' }),
         async (scheduler, steps) => {
           const clock = new FakeClock()
           memories += 1
