@@ -73,7 +73,7 @@ async function roomIsMade(
 for (const { name, make } of engines()) {
   describe(`${name}: room`, () => {
     test.each(['none', 'lz4'] as const)(
-      'is never more than maxBytes while twenty times that is written, compressed by %s',
+      'is never more than maxBytes while twenty times that is written, compressed by %s (I4)',
       { timeout: 120_000 },
       async (compression) => {
         const dir = emptyDir()
