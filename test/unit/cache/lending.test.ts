@@ -138,6 +138,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
       onLastPiece: () => undefined,
       onAbandoned: () => undefined,
       onSettled: () => undefined,
+      onCommitting: () => undefined,
       onCommit: () => undefined,
     },
   )
