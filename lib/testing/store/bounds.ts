@@ -80,7 +80,7 @@ export function boundCases(make: MakeStore): Case[] {
         if (Number.isFinite(store.stats().maxBytes)) same(refused, true, 'whether a draft was refused')
         if (refused) atLeast(store.stats().refusals, 1, 'stats().refusals')
         for (const draft of drafts) draft.abort()
-        sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after all drafts were aborted')
+        await sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after all drafts were aborted')
         await mustPut(store, 'k', bytesOf(BOUNDS.maxItemBytes, 'k'))
       },
     ),
@@ -97,7 +97,7 @@ export function boundCases(make: MakeStore): Case[] {
       holds(held.length > 0, 'how many entries could be held', 'more than 0', held.length)
       for (const [entry, value] of held) sameBytes(await readAll(entry, 70_000), value, 'an open entry')
       for (const [entry] of held.reverse()) entry.release()
-      sameStats(store, { pinnedBytes: 0 }, 'after all were released')
+      await sameStats(store, { pinnedBytes: 0 }, 'after all were released')
       for (let index = 0; index < 8; index += 1) {
         await mustPut(store, `after ${index}`, bytesOf(BOUNDS.maxItemBytes, index))
         within(store)
@@ -124,7 +124,7 @@ export function boundCases(make: MakeStore): Case[] {
       same(store.maxItemBytes, BOUNDS.maxItemBytes, 'maxItemBytes')
       const draft = await store.draft('k', BOUNDS.maxItemBytes + 1)
       holds(draft === undefined, 'what draft gives', 'undefined', 'a draft')
-      sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after that')
+      await sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after that')
       atLeast(store.stats().refusals, 1, 'stats().refusals')
     }),
     ...[0, 1, 70_000, BOUNDS.maxItemBytes].map((before) =>
@@ -138,7 +138,7 @@ export function boundCases(make: MakeStore): Case[] {
           const refusals = store.stats().refusals
           const taken = await draft.write(bytesOf(BOUNDS.maxItemBytes + 1 - before, 'more'))
           same(taken, false, 'what write says')
-          sameStats(store, { refusals: refusals + 1 }, 'after a write was refused')
+          await sameStats(store, { refusals: refusals + 1 }, 'after a write was refused')
           const { growing } = draft
           if (growing !== undefined) {
             sameBytes(
@@ -149,7 +149,7 @@ export function boundCases(make: MakeStore): Case[] {
           }
           draft.abort()
           await mustMiss(store, 'k')
-          sameStats(store, { pinnedBytes: 0 }, 'after abort')
+          await sameStats(store, { pinnedBytes: 0 }, 'after abort')
         },
       ),
     ),
@@ -161,26 +161,26 @@ export function boundCases(make: MakeStore): Case[] {
         same(await store.delete(`k${index}`), false, 'what delete says of a key that is not there')
         await mustMiss(store, `k${index}`)
       }
-      sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after all was deleted')
+      await sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after all was deleted')
     }),
     check('clear', 'everything goes when it is cleared, open entries excepted', async ({ store }) => {
       for (let index = 0; index < 30; index += 1)
         await mustPut(store, `k${index}`, bytesOf(5000 * index, index))
       const last = await store.find('k29')
       await store.clear()
-      sameStats(store, { entries: 0 }, 'after clear')
+      await sameStats(store, { entries: 0 }, 'after clear')
       for (let index = 0; index < 30; index += 1) await mustMiss(store, `k${index}`)
       if (last !== undefined)
         sameBytes(await readAll(last), bytesOf(5000 * 29, 29), 'the entry that was open')
       last?.release()
-      sameStats(store, { pinnedBytes: 0 }, 'after clear and release')
+      await sameStats(store, { pinnedBytes: 0 }, 'after clear and release')
       await mustPut(store, 'k0', bytesOf(10, 'again'))
       sameBytes(await readValue(store, 'k0'), bytesOf(10, 'again'))
     }),
     check('stats', 'say what the store was made with', async ({ store }) => {
       const { maxBytes, maxItemBytes } = store.stats()
       if (Number.isFinite(maxBytes)) same({ maxBytes, maxItemBytes }, BOUNDS, 'the bounds')
-      sameStats(
+      await sameStats(
         store,
         { maxItemBytes: store.maxItemBytes, entries: 0, pinnedBytes: 0, evictions: 0, refusals: 0 },
         'at the beginning',

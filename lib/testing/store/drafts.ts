@@ -32,12 +32,12 @@ export function draftCases(make: MakeStore): Case[] {
         await mustWrite(draft, value, 50_000)
         await mustMiss(store, 'k')
         same(await keysOf(store), [], 'the keys of entries() before commit')
-        sameStats(store, { entries: 0 }, 'before commit')
+        await sameStats(store, { entries: 0 }, 'before commit')
 
         await mustCommit(draft, metadataFor(size))
         sameBytes(await readValue(store, 'k'), value)
         same(await keysOf(store), ['k'], 'the keys of entries() after commit')
-        sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after commit')
+        await sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after commit')
       }),
     ),
     ...SIZES.map((size) =>
@@ -49,7 +49,7 @@ export function draftCases(make: MakeStore): Case[] {
         draft.abort()
         sameBytes(await readValue(store, 'k'), bytesOf(10, 'old'), 'the value from before the draft')
         same(await keysOf(store), ['k'], 'the keys of entries()')
-        sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after abort')
+        await sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after abort')
       }),
     ),
     check('S1', 'a draft that was aborted cannot be committed', async ({ store }) => {
@@ -65,7 +65,7 @@ export function draftCases(make: MakeStore): Case[] {
       await mustCommit(draft, metadataFor(10))
       draft.abort()
       sameBytes(await readValue(store, 'k'), bytesOf(10, 'k'))
-      sameStats(store, { entries: 1 }, 'after commit and abort')
+      await sameStats(store, { entries: 1 }, 'after commit and abort')
     }),
     check('S1', 'delete and clear leave drafts alone, or fence them', async ({ store }) => {
       const drafts = new Map([
@@ -100,7 +100,7 @@ export function draftCases(make: MakeStore): Case[] {
           'the keys of entries()',
         )
         sameMetadata(all[0]![1], metadata, 'the metadata that entries() gives')
-        sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after the commit')
+        await sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after the commit')
       }),
     ),
     check('S2', 'drafts of one key do not meet: the last commit wins', async ({ store }) => {
@@ -115,7 +115,7 @@ export function draftCases(make: MakeStore): Case[] {
       await mustCommit(a, metadataFor(120_000))
       c.abort()
       sameBytes(await readValue(store, 'k'), whole(0), 'the value after the second commit and an abort')
-      sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after that')
+      await sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after that')
     }),
     check('S2', 'whoever reads while others write gets one value whole', async ({ store }) => {
       const values = Array.from({ length: 20 }, (_, index) => bytesOf(1000 + 8000 * index, index))
@@ -127,7 +127,7 @@ export function draftCases(make: MakeStore): Case[] {
         const isOne = values.some((value) => read?.equals(value))
         holds(isOne, 'what was read', 'one of the values that were written', `${read?.length} other bytes`)
       }
-      sameStats(store, { entries: 1 }, 'after that')
+      await sameStats(store, { entries: 1 }, 'after that')
     }),
     check('S5', 'the caller may use its memory again', async ({ store }) => {
       const draft = await begin(store, 'k')

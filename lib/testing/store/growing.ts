@@ -55,7 +55,7 @@ export function growingCases(make: MakeStore, bytes: 'live' | 'committed'): Case
         }
         sameBytes(viewGrowing(growing), value, 'what is viewed after commit')
         letGo()
-        sameStats(store, { pinnedBytes: 0 }, 'after it was given back')
+        await sameStats(store, { pinnedBytes: 0 }, 'after it was given back')
         const entry = await mustFind(store, 'k')
         sameBytes(await readAll(entry), value)
         entry.release()
@@ -78,7 +78,7 @@ export function growingCases(make: MakeStore, bytes: 'live' | 'committed'): Case
         sameBytes(viewGrowing(growing), value, 'what is viewed after abort')
         sameBytes(view, value.subarray(0, view.length), 'the view from before')
         second()
-        sameStats(store, { pinnedBytes: 0 }, 'after both gave it back')
+        await sameStats(store, { pinnedBytes: 0 }, 'after both gave it back')
       }),
     ),
     check('hold keeps what is committed, whatever happens to its key', async ({ store }) => {
@@ -93,7 +93,7 @@ export function growingCases(make: MakeStore, bytes: 'live' | 'committed'): Case
       for (let index = 0; index < 40; index += 1) await put(store, `other ${index}`, bytesOf(200_000, index))
       sameBytes(await readGrowing(growing), value, 'what is held')
       letGo()
-      sameStats(store, { pinnedBytes: 0 }, 'after it was given back')
+      await sameStats(store, { pinnedBytes: 0 }, 'after it was given back')
     }),
     check('bytes come back to what they were', async ({ store }) => {
       await mustPut(store, 'there', bytesOf(1000, 'there'))

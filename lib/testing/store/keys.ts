@@ -106,10 +106,10 @@ export function keyCases(make: MakeStore): Case[] {
         sameBytes(await readValue(store, key), bytesOf(50 + index, index), `the value of ${shown}`)
       }
       same(await keysOf(store), [...HOSTILE_KEYS].sort(), 'the keys of entries()')
-      sameStats(store, { entries: HOSTILE_KEYS.length }, 'with all of them there')
+      await sameStats(store, { entries: HOSTILE_KEYS.length }, 'with all of them there')
       for (const [index, key] of HOSTILE_KEYS.entries()) {
         same(await store.delete(key), true, `what delete says of ${JSON.stringify(key.slice(0, 40))}`)
-        sameStats(store, { entries: HOSTILE_KEYS.length - index - 1 }, 'after that')
+        await sameStats(store, { entries: HOSTILE_KEYS.length - index - 1 }, 'after that')
       }
     }),
     ...KINDS_OF_METADATA.map(([kind, more]) =>
@@ -164,7 +164,7 @@ export function keyCases(make: MakeStore): Case[] {
         same(await store.revise('k', entry, revised), false, 'what revise says after the key was deleted')
         await mustMiss(store, 'k')
         entry.release()
-        sameStats(store, { pinnedBytes: 0 }, 'after all is released')
+        await sameStats(store, { pinnedBytes: 0 }, 'after all is released')
       },
     ),
     check('entries', 'gives each once while others are overwritten, deleted and set', async ({ store }) => {

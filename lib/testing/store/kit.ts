@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Draft, Later, Metadata, Store, StoredEntry } from '../../store/store.js'
 import { IN_HAND } from '../../store/store.js'
 import { holds, same, samePart } from '../check.js'
@@ -11,6 +12,9 @@ export interface StoreBounds {
 
 /** Makes a new, empty store that nobody has opened. */
 export type MakeStore = (bounds: StoreBounds) => Later<Store>
+
+const LOOKS = 200
+const LOOK_MS = 5
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -253,7 +257,16 @@ export async function keysOf(store: Store): Promise<string[]> {
   return (await scan(store)).map(([key]) => key).sort()
 }
 
-/** Fails unless the store says of itself what is `expected`. */
-export function sameStats(store: Store, expected: Parameters<typeof samePart>[1], when: string): void {
+/** Fails unless the store says of itself, now or soon, what is `expected`: one that acknowledges before all is done may count a little later. */
+export async function sameStats(
+  store: Store,
+  expected: Parameters<typeof samePart>[1],
+  when: string,
+): Promise<void> {
+  for (let look = 0; look < LOOKS; look += 1) {
+    const stats = store.stats() as unknown as Readonly<Record<string, unknown>>
+    if (Object.entries(expected).every(([name, value]) => stats[name] === value)) return
+    await pause(LOOK_MS)
+  }
   samePart(store.stats() as object, expected, `stats() ${when}`)
 }

@@ -22,7 +22,7 @@ export function nothingCases(make: MakeStore): Case[] {
         holds(draft === undefined, `what draft gives for ${size} bytes`, 'undefined', 'a draft')
         await mustMiss(store, 'k')
       }
-      sameStats(store, { refusals: 4 }, 'after four drafts')
+      await sameStats(store, { refusals: 4 }, 'after four drafts')
     }),
     check('find', 'gives nothing', async ({ store }) => {
       await mustMiss(store, 'k')
@@ -37,7 +37,7 @@ export function nothingCases(make: MakeStore): Case[] {
     }),
     check('stats', 'hold nothing', async ({ store }) => {
       await store.draft('k', bytesOf(10, 'k').length)
-      sameStats(store, { entries: 0, bytes: 0, pinnedBytes: 0, evictions: 0 }, 'after a draft')
+      await sameStats(store, { entries: 0, bytes: 0, pinnedBytes: 0, evictions: 0 }, 'after a draft')
     }),
     check('close', 'and after it nothing is kept either', async ({ store, close }) => {
       await close()

@@ -106,7 +106,7 @@ export function readCases(make: MakeStore): Case[] {
             sameMetadata(entry.metadata, metadata, 'the metadata of the open entry')
             entry.release()
             entry.release()
-            sameStats(store, { pinnedBytes: 0 }, 'after all is released')
+            await sameStats(store, { pinnedBytes: 0 }, 'after all is released')
           },
         ),
       ),
@@ -116,9 +116,9 @@ export function readCases(make: MakeStore): Case[] {
         const value = bytesOf(size, 'value')
         await mustPut(store, 'k', value)
         const forgotten = [await mustFind(store, 'k'), await mustFind(store, 'k')]
-        sameStats(store, { pinnedBytes: 0 }, 'with two entries open')
+        await sameStats(store, { pinnedBytes: 0 }, 'with two entries open')
         await store.delete('k')
-        sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after the delete')
+        await sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after the delete')
         for (const entry of forgotten) sameBytes(await readAll(entry), value, 'an entry that nobody released')
       }),
     ),
@@ -141,7 +141,7 @@ export function readCases(make: MakeStore): Case[] {
         same(committed, false, 'what commit says after close')
         draft.abort()
         entry.release()
-        sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after close')
+        await sameStats(store, { entries: 0, pinnedBytes: 0 }, 'after close')
       },
     ),
   ]

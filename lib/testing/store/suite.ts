@@ -126,7 +126,7 @@ function reopenCases(make: MakeStore, reopen: MakeStore): Case[] {
         const { store: again } = await open(reopen)
         try {
           same(await keysOf(again), ['empty', 'large', 'small'], 'the keys of entries()')
-          sameStats(again, { entries: 3, pinnedBytes: 0 }, 'when it is open again')
+          await sameStats(again, { entries: 3, pinnedBytes: 0 }, 'when it is open again')
           for (const [size, key] of [
             [0, 'empty'],
             [100, 'small'],

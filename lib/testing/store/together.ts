@@ -63,7 +63,7 @@ export function togetherCases(make: MakeStore, reopen: MakeStore | undefined): C
         same(await store.setAll!(valuesOf(batch)), true, 'what setAll says')
         await sameValues(store, valuesOf(batch))
       }
-      sameStats(store, { entries: SIZES.length, pinnedBytes: 0 }, 'after that')
+      await sameStats(store, { entries: SIZES.length, pinnedBytes: 0 }, 'after that')
     }),
     check('leaves alone what is open', async ({ store }) => {
       await store.setAll!(valuesOf('one'))

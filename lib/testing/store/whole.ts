@@ -36,7 +36,7 @@ function wholeCases(make: MakeStore, rule: 'set' | 'setLater', put: Put): Case[]
         sameMetadata(entry.metadata, metadata)
         entry.release()
         held.release()
-        sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after that')
+        await sameStats(store, { entries: 1, pinnedBytes: 0 }, 'after that')
       }),
     ),
     check('takes up to 64 KiB before it returns', async ({ store }) => {

@@ -15,7 +15,7 @@ const STEPS = 30
 const ROUNDS = Number(process.env['HISTORY_ROUNDS'] ?? 2)
 const FIRST = Number(process.env['HISTORY_SEED'] ?? Date.now() % 1_000_000_000)
 /** What was invalidated by tag is remembered by file stores. */
-const TAGS_LAST = false
+const TAGS_LAST = true
 
 const memory = (): Store => memoryStore({ maxBytes: '1MiB', maxItemBytes: 100_000 })
 const file = (dir: string): Store => fileStore({ dir, maxBytes: '8MiB', minFree: 0 })
