@@ -56,6 +56,8 @@ export class Jobs {
   readonly #jobs = new Map<string, Job>()
   readonly #queue = new Set<Job>()
   readonly #parked = new Set<Job>()
+  /** Calls of the store that were begun and are not over. */
+  readonly #calls = new Set<Promise<unknown>>()
   #heldBytes = 0
   #writes = 0
   #slots = 0
@@ -267,7 +269,12 @@ export class Jobs {
     }
   }
 
-  /** The store is being emptied: nothing that was wanted is needed any more. */
+  /** Resolves when the calls of the store that are being made now are over, whatever comes of them; undefined when none is. */
+  underWay(): Promise<unknown> | undefined {
+    return this.#calls.size === 0 ? undefined : Promise.allSettled(this.#calls)
+  }
+
+  /** The store is being emptied: nothing that was wanted is needed any more. What is under way is the caller's to wait for. */
   forgetAll(): void {
     this.#queue.clear()
     this.#parked.clear()
@@ -276,8 +283,7 @@ export class Jobs {
       job.valid = false
       job.parked = false
       this.#leaveAll(job)
-      // One that runs may commit after the clear yet: then that goes, too.
-      this.#replace(job, job.running ? DELETE : undefined)
+      this.#replace(job, undefined)
     }
   }
 
@@ -403,13 +409,21 @@ export class Jobs {
       }
       const shared = job.together.shift()
       if (shared !== undefined) {
-        await this.#arrive(job, shared)
+        await this.#called(this.#arrive(job, shared))
         continue
       }
-      await this.#perform(job, this.#take(job)!)
+      await this.#called(this.#perform(job, this.#take(job)!))
     }
     job.running = false
     if (!job.parked) this.#finish(job)
+  }
+
+  /** `call`, which is under way until it has settled. */
+  #called<T>(call: Promise<T>): Promise<T> {
+    this.#calls.add(call)
+    const over = (): void => void this.#calls.delete(call)
+    call.then(over, over)
+    return call
   }
 
   /** Does what `together` says, with the jobs of its other keys. */
@@ -498,7 +512,7 @@ export class Jobs {
   #follow(job: Job, result: Promise<boolean>): Promise<boolean> {
     job.running = true
     const { valid, version } = job
-    return result.then(
+    return this.#called(result).then(
       (done) => {
         // Of a delete: there is nothing that could be wrong.
         if (job.version === version) job.valid = true

@@ -362,7 +362,14 @@ export class Level {
   #wipe(begun?: Promise<void>): Promise<void> {
     this.#setBlind(true)
     this.#jobs.forgetAll()
-    const clear = async (): Promise<void> => this.store.clear()
+    const clear = async (): Promise<void> => {
+      const underWay = this.#jobs.underWay()
+      await this.store.clear()
+      if (underWay === undefined) return
+      // That may have been committed after the clear: nobody is told that all is gone before it is (I5).
+      await underWay
+      await this.store.clear()
+    }
     // One after the other; whether the one before succeeded is told to who asked for it.
     const wiping: Promise<void> = (begun ?? this.#wiping?.then(clear, clear) ?? clear()).then(
       () => {
