@@ -139,8 +139,8 @@ export class AtomicWrites {
     const set = this.#turns.write(() => {
       // What a delete overtook by now was written before it. A later one waits for the batch, which must have all of its keys until then.
       values = last.filter(({ key }) => passes.get(key)?.fenced !== true)
-      // That delete must have its turn, too, before others are seen.
-      return values.length === 0 || tier.changeAll(keys, change)
+      // That delete must have its turn, too, before others are seen; and where it took all, before that is said.
+      return tier.changeAll(keys, values.length === 0 ? nothingLeft : change)
     })
     if (!(set instanceof Promise)) return this.#done(set, values, answer)
     const stored = set.finally(() => {
@@ -162,6 +162,8 @@ export class AtomicWrites {
     return this.#inFlight.wait(Promise.all(waits), { use: () => answer })
   }
 }
+
+const nothingLeft = (): true => true
 
 /** @throws `ERR_DREY_CONFIG` */
 function assertAble({ name, setAll, tiers }: Store): void {

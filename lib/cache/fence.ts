@@ -3,7 +3,7 @@
  *
  * Each fill and each write takes a pass when it begins and shows it when it wants to commit. A delete or clear
  * fences every pass of its keys that was taken before; a write that commits fences the fills, not the other
- * writes: of two writes the one that commits last wins. A lookup in a store that answers later takes a pass,
+ * writes: of two writes the one that commits last wins. A fill that commits fences the fills that began before it. A lookup in a store that answers later takes a pass,
  * too: once fenced, what it finds may be gone already. No counter is kept per key: the table holds only what is
  * in flight.
  */
@@ -44,6 +44,15 @@ export class FenceTable {
     const passes = this.#passes.get(key)
     if (passes === undefined) return
     for (const pass of passes) if (pass.kind !== 'write') pass.fenced = true
+  }
+
+  /** The fill of `pass` commits: those of its key that began before it may not. What they got is older. */
+  fenceOlderFills(pass: Pass): void {
+    // In the order in which they were entered.
+    for (const other of this.#passes.get(pass.key) ?? []) {
+      if (other === pass) return
+      if (other.kind === 'fill') other.fenced = true
+    }
   }
 
   /** What `key` has was changed: lookups under way may have found what was there before. */

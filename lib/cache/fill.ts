@@ -51,6 +51,8 @@ export interface FillContext extends AskingContext {
   readonly tier: Tier
   readonly tags: TagTable
   readonly timeouts: { readonly firstByte: number; readonly fill: number }
+  /** What the fill brought goes into the tier now, if it can. */
+  onCommitting(fill: Fill): void
   /** What the fill brought is in the tier now, in place of what its key had. */
   onCommit(fill: Fill): void
   /** The fill came to its end. `stored` is the tier's name, or why the value was not kept; undefined where there was none. */
@@ -251,6 +253,7 @@ export class Fill implements Joinable {
           this.#stopTimers()
         },
         onAbandoned: () => this.#abandon(),
+        onCommitting: () => this.#context.onCommitting(this),
         onCommit: () => this.#context.onCommit(this),
         onSettled: () => this.#finish(flow.kept),
       },
@@ -353,7 +356,9 @@ export class Fill implements Joinable {
     try {
       const kept = tier.change(this.key, () => {
         if (tags.standing(metadata) === undefined) this.pass.fenced = true
-        return !this.pass.fenced && change()
+        if (this.pass.fenced) return false
+        this.#context.onCommitting(this)
+        return change()
       })
       if (kept instanceof Promise) kept.then(done, failed)
       else done(kept)

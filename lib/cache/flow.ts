@@ -23,6 +23,8 @@ export interface FlowEvents {
   onAbandoned(): void
   /** No more bytes will come, and it is settled whether the value is kept. */
   onSettled(): void
+  /** The value goes into the tier now, if it can. */
+  onCommitting(): void
   /** The value is in the tier now, in place of what the key had. */
   onCommit(): void
 }
@@ -336,6 +338,7 @@ export class Flow implements FillView, Provenance {
       const committed = this.#to.change(key, () => {
         const kept = metadata(this.spool.end)
         if (this.#pass.fenced || isInvalidated(kept)) this.spool.refuse('fenced')
+        if (this.spool.refused === undefined) this.#events.onCommitting()
         const ok = this.spool.commit(kept)
         return ok instanceof Promise ? ok.then(done) : done(ok)
       })

@@ -87,6 +87,7 @@ export class ReadPath {
       onAnswered: (ms) => this.#originTime.took(ms),
       tags,
       timeouts: config.timeouts,
+      onCommitting: (fill) => fences.fenceOlderFills(fill.pass),
       onCommit: (fill) => fences.fenceLookups(fill.key),
       onDone: (fill, stored) => {
         if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)

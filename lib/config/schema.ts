@@ -79,8 +79,8 @@ export const timeoutOptions = z.strictObject({
   /** How long a lookup, draft, commit or delete of one of several tiers, or a lookup of one alone, may take before the cache goes on without it. Default 2 s. */
   operation: limitOption.optional(),
   /**
-   * How long `fetch` waits for a lookup in tiers that answer later before it asks the origin, as if they had nothing. Default: as long as the
-   * origin takes, which is the middle of its last 64 answers, or 100 ms before there are any; 10 ms at least.
+   * How long `fetch` waits for a lookup in tiers that answer later before it asks the origin, as if they had nothing. Default: three
+   * quarters of what the origin takes, which is the middle of its last 64 answers, but 10 ms at least; 100 ms before there are any.
    */
   lookup: limitOption.optional(),
   /** From asking the origin to the first byte of its body. Default 30 s. */

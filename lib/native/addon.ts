@@ -232,6 +232,8 @@ export interface Addon {
   readonly fileBlock: (block: Uint8Array, used: number) => void
   /** One of FOUND_FILE. Found: numbers of the entry, by places in the block. Wait and too small: NEEDED. */
   readonly fileFind: (store: number, key: string, peek: boolean) => number
+  /** Whether the index has the key. */
+  readonly fileKnows: (store: number, key: string) => boolean
   /** Ends with one of FOUND_FILE. Found: to be asked for by `fileTake`. Too small: first is what it needs, second whether there is a blob. */
   readonly fileFindLater: (store: number, key: string, peek: boolean, memory: Uint8Array) => number
   /** Writes the numbers of what was found, by places in the memory that was given; false when it is none after all. */
@@ -377,6 +379,7 @@ export const ADDON_FUNCTIONS = [
   'fileRevise',
   'fileBlock',
   'fileFind',
+  'fileKnows',
   'fileFindLater',
   'fileTake',
   'blobRead',

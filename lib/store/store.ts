@@ -289,7 +289,10 @@ export interface TagJournal {
 export interface Tiers {
   /** As `Store.find`, of what the first tier has at once. */
   atHand(key: string): StoredEntry | undefined
-  /** Resolves when what the key has now is in every tier that a write waits for, or cannot be; undefined when it is already. Never rejects. */
+  /**
+   * Resolves when what the key has now is in every tier that a write waits for, or cannot be, and nothing older in one that outlives the cache; undefined
+   * when that is so already. Never rejects.
+   */
   written(key: string): Promise<void> | undefined
   /** Resolves when nothing is written in the background any more. Never rejects. */
   flush(): Promise<void>
@@ -367,6 +370,11 @@ export interface Store {
    * other tiers it is left out. Default: entries are kept.
    */
   readonly keeps?: false
+  /**
+   * Whether there may be an entry of `key`: at once, without asking a disk; false only when there is none. Of a store that outlives: a cache that writes
+   * there in the background lets nobody believe that a value was replaced while this says that an older one could be found after a restart.
+   */
+  knows?(key: string): boolean
   /** Entries may be found again by another cache, after this one or beside it. Without a `journal` nothing can be invalidated by tag. */
   readonly outlives?: boolean
   /** Where entries may be found by other caches: what was invalidated by tag, for all of them. Used once the store is open. */

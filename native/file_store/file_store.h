@@ -154,6 +154,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   // The same on a thread of the store. `key` is copied.
   using FindDone = std::function<void(Find, Opened)>;
   void FindLater(Slice key, bool peek, std::span<uint8_t> into, FindDone done);
+  // Whether the index has it: at once, and whatever the disk would say.
+  bool Knows(Slice key) const noexcept { return index_->Find(HashOf(key).low).has_value(); }
   // A chunk of a blob was found damaged by whoever read it: drops the entry (D1).
   void DropDamaged(Slice key, Position position);
 

@@ -103,6 +103,7 @@ constexpr Export kExports[] = {
     {"fileRevise", FileRevise},
     {"fileBlock", FileBlock},
     {"fileFind", FileFind},
+    {"fileKnows", FileKnows},
     {"fileFindLater", FileFindLater},
     {"fileTake", FileTake},
     {"blobRead", BlobRead},

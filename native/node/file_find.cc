@@ -136,6 +136,16 @@ napi_value FileBlock(napi_env env, napi_callback_info info) {
   return arguments.environment().files.block.Use(env, arguments[0], arguments[1]);
 }
 
+napi_value FileKnows(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
+  if (!key.ok()) return Throw(env, key.status());
+  return Boolean(env, open->attached.directory->store().Knows(SliceOf(key.value())));
+}
+
 napi_value FileFind(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   Files& files = arguments.environment().files;

@@ -114,6 +114,7 @@ napi_value FileDelete(napi_env env, napi_callback_info info);
 napi_value FileRevise(napi_env env, napi_callback_info info);
 napi_value FileBlock(napi_env env, napi_callback_info info);
 napi_value FileFind(napi_env env, napi_callback_info info);
+napi_value FileKnows(napi_env env, napi_callback_info info);
 napi_value FileFindLater(napi_env env, napi_callback_info info);
 napi_value FileTake(napi_env env, napi_callback_info info);
 napi_value BlobRead(napi_env env, napi_callback_info info);

@@ -171,7 +171,7 @@ function nothing(): Possible {
 }
 
 describe.each(['room', 'evicting'] as const)(
-  'a process that is killed leaves what it acknowledged: %s',
+  'a process that is killed leaves what it acknowledged (I7): %s',
   (kind) => {
     test('whoever wrote it and whoever opens it', { timeout: 3_600_000 }, async () => {
       const bounds = BOUNDS[kind]

@@ -58,7 +58,7 @@ async function fetchOne(cache, key) {
     return { body: inPieces(made.value) }
   })
   const bytes = await answer.bytes()
-  history.push(['read', key, start, now(), ...writeOf(key, bytes)])
+  history.push(['fetched', key, start, now(), ...writeOf(key, bytes)])
 }
 
 async function readOne(cache, key) {

@@ -24,7 +24,7 @@ afterAll(async () => {
 
 describe.skipIf(native() === undefined)('threads that are terminated', () => {
   it(
-    'leave nothing behind, at whatever stage of a fill and of exit',
+    'leave nothing behind, at whatever stage of a fill and of exit (I12)',
     async () => {
       const store = memoryStore(options)
       stores.push(store)

@@ -2,34 +2,15 @@
  * What a call for 64 keys costs beside 64 calls for one, of a cache over a memory store and over a file store: nanoseconds of processor time of
  * all threads for a key, median of rounds in which the two take turns. `DREY_NATIVE=0` measures the js engines.
  */
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCache, fileStore, memoryStore, nativeStatus } from '../../../dist/index.js'
+import { processorTimes } from '../../shared/processor-time.mjs'
 
 const KEYS = Array.from({ length: 64 }, (_, at) => `https://example.com/batch/${at}`)
 const ROUNDS = { full: 15, quick: 7 }
-
-async function cost(work, times) {
-  const before = process.cpuUsage()
-  for (let count = 0; count < times; count += 1) await work()
-  const { user, system } = process.cpuUsage(before)
-  return ((user + system) * 1000) / (times * KEYS.length)
-}
-
-const median = (all) => all.toSorted((a, b) => a - b)[all.length >> 1]
-
-async function compare(rounds, times, single, batch) {
-  const costs = [[], []]
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const [at, work] of [single, batch].entries()) {
-      const ns = await cost(work, times)
-      // The first warms up.
-      if (round > 0) costs[at].push(ns)
-    }
-  }
-  return costs.map(median)
-}
 
 function worksOf(cache) {
   const body = Buffer.alloc(1024, 7)
@@ -46,6 +27,16 @@ function worksOf(cache) {
   }
 }
 
+/** What is measured gives what was set. */
+async function assertRight(cache) {
+  const body = Buffer.alloc(1024, 9)
+  await cache.setMany(
+    KEYS.map((key) => ({ key, body })),
+    { atomic: true },
+  )
+  for (const found of await cache.getMany(KEYS)) assert.deepEqual(await found.bytes(), body)
+}
+
 export async function suite({ quick }) {
   const rounds = quick ? ROUNDS.quick : ROUNDS.full
   const table = [['', '64 calls, ns a key', 'one call, ns a key', 'calls ÷ call']]
@@ -57,8 +48,10 @@ export async function suite({ quick }) {
   try {
     for (const [name, [store, times]] of Object.entries(stores)) {
       const cache = await createCache({ tiers: [store], pressure: false })
+      await assertRight(cache)
       for (const [what, [single, batch]] of Object.entries(worksOf(cache))) {
-        const [calls, call] = await compare(rounds, times, single, batch)
+        const costs = await processorTimes([single, batch], { rounds, times })
+        const [calls, call] = costs.map((ns) => ns / KEYS.length)
         table.push([`${name}: ${what}`, calls.toFixed(0), call.toFixed(0), (calls / call).toFixed(2)])
       }
       await cache.close()

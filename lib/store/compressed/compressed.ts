@@ -45,6 +45,7 @@ export class CompressedStore implements Store {
   readonly outlives: boolean
   readonly journal?: TagJournal
   readonly keeps?: false
+  readonly knows?: (key: string) => boolean
   readonly setAll?: (values: readonly WholeValue[]) => Promise<boolean>
   readonly #inner: Store
   readonly #codec: ChunkCodec
@@ -64,6 +65,7 @@ export class CompressedStore implements Store {
     this.#inner = inner
     this.#codec = codec
     this.#chunkBytes = chunkBytes
+    if (inner.knows !== undefined) this.knows = (key) => inner.knows!(key)
     if (inner.setAll !== undefined) this.setAll = this.#setAll
   }
 

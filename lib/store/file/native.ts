@@ -168,6 +168,10 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     return this.#find(key, peek)
   }
 
+  knows(key: string): boolean {
+    return !this.closed && this.#addon.fileKnows(this.#store, key)
+  }
+
   draft(key: string, size: number | undefined, user?: unknown): NativeFileDraft | undefined {
     if (this.closed) return undefined
     const { maxBytes, maxItemBytes } = this.#limits

@@ -222,6 +222,12 @@ export class Jobs {
     if (job.want === undefined && !job.running) this.#finish(job)
   }
 
+  /** Whether the store may have, or be getting, something of `key` that is older than what is wanted. */
+  leavesOlder(key: string): boolean {
+    const job = this.#jobs.get(key)
+    return job !== undefined && (job.version > 1 || this.#host.store.knows?.(key) === true)
+  }
+
   /** Begins with `key` at once, if there is something that can be done, and resolves when it is. */
   hurry(key: string): Promise<boolean> | undefined {
     const job = this.#jobs.get(key)

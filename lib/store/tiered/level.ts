@@ -238,6 +238,11 @@ export class Level {
     this.#jobs.letGo(key)
   }
 
+  /** Whether, after a restart, something of `key` could be found in the store that is older than what the cache has. */
+  leavesOlder(key: string): boolean {
+    return this.store.outlives === true && this.#jobs.leavesOlder(key)
+  }
+
   hurry(key: string): Promise<boolean> | undefined {
     return this.#jobs.hurry(key)
   }

@@ -228,8 +228,11 @@ export class TieredStore implements Store, Tiers {
   }
 
   written(key: string): Promise<void> | undefined {
-    if (this.#options.writePolicy !== 'through') return undefined
-    const waits = this.#below.flatMap((level) => level.hurry(key) ?? [])
+    // Under any policy: nobody is told that a value was replaced which a death of the process would bring back (I5).
+    const waitsForAll = this.#options.writePolicy === 'through'
+    const waits = this.#below.flatMap((level) =>
+      waitsForAll || level.leavesOlder(key) ? (level.hurry(key) ?? []) : [],
+    )
     if (waits.length === 0) return undefined
     return Promise.allSettled(waits).then(nothing)
   }

@@ -23,6 +23,7 @@ import {
 } from './kit.js'
 import { nothingCases } from './nothing.js'
 import { readCases, viewCases } from './reads.js'
+import { togetherCases } from './together.js'
 import { setCases, setLaterCases } from './whole.js'
 
 /** What a store can do beside what every store must. Each is checked when it is said, and only then. */
@@ -35,6 +36,8 @@ export interface StoreCapabilities {
   readonly set?: boolean
   /** It has `setLater`. Default false. */
   readonly setLater?: boolean
+  /** It has `setAll`. Default false. */
+  readonly setAll?: boolean
   /**
    * Its entries are there when it was closed and is opened again: makes a store, with these bounds, over what the last one had that `make` made. The
    * cases that use it run one after the other.
@@ -63,6 +66,7 @@ export function storeSuite(make: MakeStore, can: StoreCapabilities = {}): Suite 
     ...(can.growing === true ? growingCases(make, can.bytes ?? 'live') : []),
     ...(can.set === true ? setCases(make) : []),
     ...(can.setLater === true ? setLaterCases(make) : []),
+    ...(can.setAll === true ? togetherCases(make, can.reopen) : []),
     ...(can.reopen === undefined ? [] : reopenCases(make, can.reopen)),
   ]
 }
@@ -77,17 +81,23 @@ export async function capabilitiesOf(make: MakeStore): Promise<Required<Offered>
   const entry = await mustFind(store, 'probe')
   const views = entry.view !== undefined
   entry.release()
-  const offered = { growing, views, set: store.set !== undefined, setLater: store.setLater !== undefined }
+  const offered = {
+    growing,
+    views,
+    set: store.set !== undefined,
+    setLater: store.setLater !== undefined,
+    setAll: store.setAll !== undefined,
+  }
   await store.close()
   return offered
 }
 
-type Offered = Pick<StoreCapabilities, 'growing' | 'views' | 'set' | 'setLater'>
+type Offered = Pick<StoreCapabilities, 'growing' | 'views' | 'set' | 'setLater' | 'setAll'>
 
 function capabilities(make: MakeStore, can: StoreCapabilities): Case {
   return caseOf('capabilities', 'are those that are said', async () => {
     const offered = await capabilitiesOf(make)
-    for (const name of ['growing', 'views', 'set', 'setLater'] as const) {
+    for (const name of ['growing', 'views', 'set', 'setLater', 'setAll'] as const) {
       same(offered[name], can[name] ?? false, `whether the store offers what ${name} says`)
     }
   })

@@ -64,7 +64,7 @@ overStores((kind) => {
     expect([closed, writer.writableFinished, clock.pending]).toEqual([true, true, 0])
   })
 
-  it('ends what does not finish in time', async () => {
+  it('ends what does not finish in time (I12)', async () => {
     const { cache, clock } = await rig(kind, { timeouts: { shutdown: '10s' } })
     await cache.set('kept', patterned(200_000))
     const origin = pour('node')

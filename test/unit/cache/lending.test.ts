@@ -76,7 +76,7 @@ function entry(): { readonly reader: BodyReader; readonly value: Buffer; readonl
   return { reader: new EntryReader('k', stored, tier), value, released: () => released }
 }
 
-it('an entry stays open until the socket has called back, when all goes well', async () => {
+it('an entry stays open until the socket has called back, when all goes well (I9)', async () => {
   const { reader, value, released } = entry()
   const { socket, chunks, callbacks } = slowSocket()
   const flow = writeOut(new Cursor(reader, 'k', undefined), socket, () => undefined)
@@ -138,6 +138,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
       onLastPiece: () => undefined,
       onAbandoned: () => undefined,
       onSettled: () => undefined,
+      onCommitting: () => undefined,
       onCommit: () => undefined,
     },
   )

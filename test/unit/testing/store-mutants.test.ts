@@ -1,9 +1,14 @@
 import { rmSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Draft, Metadata, Store, StoredEntry } from '../../../lib/index.js'
+import type { Draft, Later, Metadata, Store, StoredEntry, WholeValue } from '../../../lib/index.js'
 import { native } from '../../../lib/native/loader.js'
-import { type MakeStore, type StoreCapabilities, storeSuite } from '../../../lib/testing/index.js'
-import { jsStore } from '../../conformance/store-kit.js'
+import {
+  type MakeStore,
+  type StoreBounds,
+  type StoreCapabilities,
+  storeSuite,
+} from '../../../lib/testing/index.js'
+import { BOUNDS, jsStore } from '../../conformance/store-kit.js'
 import { brokenRules } from './broken.js'
 import { type Change, folder, ofGuide } from './guide.js'
 
@@ -170,7 +175,7 @@ test.each(bugs)('%s: %s', async (rule, _, changes) => {
 })
 
 describe('of what a store can do beside', () => {
-  const near: StoreCapabilities = { growing: true, views: true }
+  const near: StoreCapabilities = { growing: true, views: true, setAll: true }
   const over =
     (change: (store: Store) => Partial<Store>): MakeStore =>
     ({ maxBytes, maxItemBytes }) => {
@@ -244,6 +249,55 @@ describe('of what a store can do beside', () => {
       return { ...store, setLater }
     }
     expect(await brokenRules(storeSuite(make, { setLater: true }))).toEqual(['setLater'])
+  })
+
+  const together = (setAll: (store: Store, values: readonly WholeValue[]) => Later<boolean>) => {
+    return async (bounds: StoreBounds): Promise<Store> => {
+      const store = await (await ofGuide<MakeStore>('mapStore'))(bounds)
+      return { ...store, setAll: (values) => setAll(store, values) }
+    }
+  }
+  const haveRoom = (values: readonly WholeValue[]): boolean =>
+    values.length < 9 && values.every(({ bytes }) => bytes.length <= BOUNDS.maxItemBytes)
+
+  test('setAll: nothing is wrong where each is set at once, if all fit', async () => {
+    const make = together(
+      (store, values) =>
+        haveRoom(values) && values.every(({ key, bytes, metadata }) => put(store, key, bytes, metadata)),
+    )
+    const suite = storeSuite(make, { setAll: true }).filter(({ rule }) => rule === 'setAll')
+    // It is not told that it is closed.
+    expect(suite.length).toBeGreaterThan(4)
+    expect(await brokenRules(suite)).toEqual([])
+  })
+
+  test.each<[string, (store: Store, values: readonly WholeValue[]) => Later<boolean>]>([
+    [
+      'those before the first that does not fit are set',
+      (store, values) => values.every(({ key, bytes, metadata }) => put(store, key, bytes, metadata)),
+    ],
+    [
+      'those that fit are set, and it says that all are',
+      (store, values) => {
+        for (const { key, bytes, metadata } of values) put(store, key, bytes, metadata)
+        return true
+      },
+    ],
+    [
+      'they are set one after the other',
+      async (store, values) => {
+        if (!haveRoom(values)) return false
+        for (const { key, bytes, metadata } of values.toReversed()) {
+          if (!put(store, key, bytes, metadata)) return false
+          await new Promise(setImmediate)
+        }
+        return true
+      },
+    ],
+  ])('setAll: %s', async (_, setAll) => {
+    const suite = storeSuite(together(setAll), { setAll: true })
+    const wanted = suite.filter(({ rule, name }) => isWanted(rule, name))
+    expect(await brokenRules(wanted)).toEqual(['setAll'])
   })
 
   test('reopen: nothing is there again', async () => {

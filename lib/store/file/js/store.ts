@@ -130,6 +130,11 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     return this.core.index.has(id.lo, id.hi) ? this.#find(key, id, peek) : undefined
   }
 
+  knows(key: string): boolean {
+    const id = this.#idOf(key)
+    return this.core.index.has(id.lo, id.hi)
+  }
+
   draft(key: string, size: number | undefined, user?: unknown): Draft | undefined {
     if (this.closed) return undefined
     const { ledger, config } = this.core

@@ -114,7 +114,7 @@ async function round(
 }
 
 describe.each(engines())(
-  'a directory that was damaged gives what was written, or nothing: $name',
+  'a directory that was damaged gives what was written, or nothing (I2): $name',
   (engine) => {
     test.each(['closed', 'killed'] as const)('%s', { timeout: 36_000_000 }, async (end) => {
       const history: History = new Map()

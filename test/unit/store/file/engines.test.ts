@@ -59,7 +59,7 @@ async function expectAll(store: FileStore, model: FileModel): Promise<void> {
 }
 
 describe.each(pairs)(
-  'what the $writer.name engine wrote, the $reader.name engine reads',
+  'what the $writer.name engine wrote, the $reader.name engine reads (I10)',
   ({ writer, reader }) => {
     test.each(['none', 'process', 'power'] as const)('after a close: durability %s', async (durability) => {
       const dir = emptyDir()

@@ -163,7 +163,7 @@ async function round(durability: Durability, seed: number): Promise<void> {
   }
 }
 
-describe('after the loss of power', () => {
+describe('after the loss of power (I7)', () => {
   test.each(['process', 'power'] as const)(
     'nothing is wrong: %s',
     { timeout: 3_600_000 },
