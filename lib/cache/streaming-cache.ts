@@ -97,7 +97,7 @@ export class StreamingCache implements DirectCache {
         this.#events.emit('leak', { key })
       },
     }
-    const tags = new TagTable(config.freshness.staleWhileRevalidate, config.store.journal)
+    const tags = new TagTable(config.freshness.staleWhileRevalidate, config.store.journal, clock)
     this.#tags = tags
     this.#origins = new Origins(config.breaker, clock, (origin, isDown) =>
       events.emit(isDown ? 'origin-down' : 'origin-up', { origin }),

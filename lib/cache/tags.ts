@@ -1,9 +1,13 @@
+import { type Clock, systemClock } from '../clock.js'
 import { ConfigError } from '../errors.js'
 import type { Later, Metadata, Store, TagJournal } from '../store/store.js'
 import { TagFloors } from '../store/tag-floors.js'
 import type { InvalidateOptions } from './cache.js'
 import { readTag } from './metadata.js'
 import { assertOptions } from './options.js'
+
+/** How long it is waited before it is tried again to keep what could not be. */
+const RETRY_MS = 1000
 
 /**
  * Which entries were invalidated by tag.
@@ -22,13 +26,19 @@ export class TagTable {
   readonly #staleWhileRevalidate: number
   readonly #floors = new TagFloors()
   readonly #journal: TagJournal | undefined
+  readonly #clock: Clock
   /** Of the journal, that is known here. */
   #seen = 0
+  /** Invalidations that are being kept. */
+  #keeping = 0
+  /** When it was last tried to keep what could not be, by the monotonic clock. */
+  #tried = Number.NEGATIVE_INFINITY
 
   /** @param staleWhileRevalidate for how long an entry that would never have become stale answers once it was made so, while a new one is fetched */
-  constructor(staleWhileRevalidate: number, journal?: TagJournal) {
+  constructor(staleWhileRevalidate: number, journal?: TagJournal, clock: Clock = systemClock) {
     this.#staleWhileRevalidate = staleWhileRevalidate
     this.#journal = journal
+    this.#clock = clock
   }
 
   /** What work that begins now is to carry: of the last invalidation that a crash would not take. */
@@ -49,16 +59,28 @@ export class TagTable {
   /** Entries of `tags` do not count any more from here on. Resolves when that is kept for whoever else may find them. */
   invalidate(tags: readonly string[], soft: boolean, now: number): Later<void> {
     if (this.#journal === undefined) return this.#floors.invalidate(tags, soft, now, 0)
-    return this.#journal.invalidate(tags, soft, now, 0)
+    const kept = this.#journal.invalidate(tags, soft, now, 0)
+    if (!(kept instanceof Promise)) return kept
+    this.#keeping += 1
+    return kept.finally(() => {
+      this.#keeping -= 1
+    })
   }
 
   /** What is left of an entry: its metadata as they stand now; undefined when it was invalidated. */
   standing(metadata: Metadata): Metadata | undefined {
-    const { tags, sequence = 0 } = metadata
     // Most entries have none.
-    if (tags.length === 0) return metadata
+    if (metadata.tags.length === 0) return metadata
+    const journal = this.#journal
+    if (journal !== undefined) this.#catchUp(journal)
+    const standing = this.#standing(metadata)
+    if (journal !== undefined && standing !== metadata) void this.#keep(journal)
+    return standing
+  }
+
+  #standing(metadata: Metadata): Metadata | undefined {
+    const { tags, sequence = 0 } = metadata
     const floors = this.#floors
-    if (this.#journal !== undefined) this.#catchUp(this.#journal)
     // What says that it is younger than all that is known is of a journal that was lost.
     if (sequence > floors.sequence && this.#journal !== undefined) return undefined
     // Most tags were never invalidated.
@@ -79,6 +101,23 @@ export class TagTable {
   answersErrors(metadata: Metadata, now: number): boolean {
     const standing = this.standing(metadata)
     return standing !== undefined && now < standing.staleIfErrorUntil
+  }
+
+  /** Where something could not be kept, new entries may count as older than it: so it is tried again, while they are asked for. */
+  async #keep(journal: TagJournal): Promise<void> {
+    const { latest } = journal
+    if (this.#keeping > 0 || journal.sequence >= latest) return
+    const now = this.#clock.monotonic()
+    if (now - this.#tried < RETRY_MS) return
+    this.#tried = now
+    this.#keeping += 1
+    try {
+      await journal.join([], latest)
+    } catch {
+      // Whoever invalidated was told that it is not kept; until it is, it costs hits.
+    } finally {
+      this.#keeping -= 1
+    }
   }
 
   #catchUp(journal: TagJournal): void {

@@ -28,8 +28,10 @@ TagLog::TagLog(const Folder& log, const Context& context, const Settings& settin
       reserve_(std::move(reserve)),
       floors_(most_ / 2 - kUnit, kTagFloorBytes) {}
 
-// With the maps of their extents.
-uint64_t TagLog::Allowance() const noexcept { return kMostFiles * (most_ + 2 * kUnit); }
+// With the map of its extents.
+uint64_t TagLog::FileAllowance() const noexcept { return most_ + 2 * kUnit; }
+
+uint64_t TagLog::Allowance() const noexcept { return kMostFiles * FileAllowance(); }
 
 Status TagLog::Open(bool clean) noexcept {
   const std::lock_guard writing(writing_);
@@ -43,12 +45,14 @@ Status TagLog::Open(bool clean) noexcept {
     next_number_ = old_.back() + 1;
     ledger_.Charge(Allowance());
     reserved_ = true;
+    most_files_ = std::max<uint64_t>(kMostFiles, old_.size() + 1);
   }
   uint64_t taken = 0;
   for (const uint64_t number : old_) {
     if (Status read = Read(number, clean, &taken); !read.ok()) return read;
   }
-  // An owner with other bounds, until they are gone.
+  // Of an owner with other bounds, or of several that died replacing, until they are gone.
+  taken += FileAllowance();
   const uint64_t more = taken > Allowance() ? taken - Allowance() : 0;
   ledger_.Charge(more);
   {
@@ -60,7 +64,10 @@ Status TagLog::Open(bool clean) noexcept {
   }
   // Nothing is appended behind an end that somebody else left. What cannot be written now is with
   // the next invalidation; until then nothing new counts as younger than what is not kept.
-  if (KeepLocked().ok() && gone_.empty()) ledger_.Give(more);
+  if (KeepLocked().ok() && old_.empty() && gone_.empty()) {
+    ledger_.Give(more);
+    most_files_ = kMostFiles;
+  }
   return {};
 }
 
@@ -180,7 +187,7 @@ Status TagLog::Rewrite(std::span<const TagFloor> all, uint64_t sequence) {
     old_.push_back(number_);
   }
   RemoveGone();
-  if (old_.size() + gone_.size() >= kMostFiles) {
+  if (old_.size() + gone_.size() >= most_files_) {
     return Status::Failed(Status::Code::kIo, "files of tags that were replaced cannot be removed");
   }
   const uint64_t number = next_number_++;

@@ -25,8 +25,8 @@ namespace drey::file {
 //  - An invalidation holds in this process from Invalidate on, whatever becomes of its writing.
 //  - `kept` is only ever what a whole frame in a file says that is not going to be removed before
 //  another one says as much, synced where that was promised.
-//  - There are at most kMostFiles files, and what they may take is in the ledger before the first
-//  is made.
+//  - There are at most kMostFiles files, or those that an open found and one more, and what they
+//  may take is in the ledger before the first is made.
 // Safe from any thread. Who writes holds writing_, and takes mutex_ for moments only.
 class TagLog {
  public:
@@ -82,6 +82,7 @@ class TagLog {
   Status Rewrite(std::span<const TagFloor> all, uint64_t sequence);
   void RemoveGone();
   void Changed();
+  uint64_t FileAllowance() const noexcept;
   uint64_t Allowance() const noexcept;
 
   const Folder& log_;
@@ -110,6 +111,8 @@ class TagLog {
   uint64_t kept_version_ = 0;
   uint64_t next_number_ = 1;
   bool reserved_ = false;
+  // An owner that dies replacing leaves one more: the next one must be able to replace them all.
+  uint64_t most_files_ = kMostFiles;
   // Files that the next whole one replaces, and those that are replaced and were not removed yet.
   std::vector<uint64_t> old_;
   std::vector<uint64_t> gone_;

@@ -37,7 +37,8 @@ std::shared_ptr<Pass> PassTable::FillOf(const Hash128& hash, Slice key) const no
   auto [at, end] = passes_.equal_range(hash.low);
   for (; at != end; ++at) {
     const Pass& pass = *at->second;
-    if (pass.kind() == Pass::Kind::kFill && !pass.fenced_ && IsOf(pass, key)) return at->second;
+    const bool joinable = pass.kind() == Pass::Kind::kFill && pass.joinable_ && !pass.fenced_;
+    if (joinable && IsOf(pass, key)) return at->second;
   }
   return nullptr;
 }

@@ -58,6 +58,7 @@ class Pass : public std::enable_shared_from_this<Pass> {
   const std::vector<uint8_t> key_;
   // Guarded by the lock of the shard that the key belongs to. Once fenced, for good.
   bool fenced_ = false;
+  bool joinable_ = true;
   bool entered_ = false;
   // The table's count when it was entered: which of two began first.
   uint64_t order_ = 0;
@@ -71,7 +72,8 @@ class PassTable {
   void Enter(const std::shared_ptr<Pass>& pass);
   // A pass that has left can commit nothing more. Does nothing when it left before.
   void Leave(Pass& pass) noexcept;
-  // The fill that somebody who asks for the key now may join: one that was not fenced.
+  // The fill that somebody who asks for the key now may join: one that was neither fenced nor
+  // passed by.
   std::shared_ptr<Pass> FillOf(const Hash128& hash, Slice key) const noexcept;
   // A write of nobody's pass was done.
   void FenceFills(const Hash128& hash, Slice key) noexcept { Fence(hash, key, false, UINT64_MAX); }
@@ -81,6 +83,8 @@ class PassTable {
   // Nobody joins the pass any more, and it commits nothing; it stays, so that its owner's death is
   // seen.
   static void FenceOff(Pass& pass) noexcept { pass.fenced_ = true; }
+  // Nobody joins the pass any more. It may commit as long as none that began after it has.
+  static void PassBy(Pass& pass) noexcept { pass.joinable_ = false; }
   void FenceEverything() noexcept;
   std::vector<std::shared_ptr<Pass>> Of(Owner owner) const;
   bool empty() const noexcept { return passes_.empty(); }

@@ -100,9 +100,10 @@ MemoryStore::Claimed MemoryStore::Claim(Slice key, Owner owner, Version seen, bo
         flight->Join();
         return {Claimed::Kind::kJoin, std::move(flight)};
       }
-      // What it brings may have been invalidated since. The caller asks anew, and what it gets is
-      // newer: the old one must not be committed over it.
-      PassTable::FenceOff(*flight);
+      // What it brings may have been invalidated since, so the caller asks anew. The old one may
+      // be kept until then, if its own tags allow it: were it not, a key whose origin takes longer
+      // than the time between two invalidations, of whatever tags, would never be kept.
+      PassTable::PassBy(*flight);
     }
   }
   const Pass::Kind kind = alone ? Pass::Kind::kLoneFill : Pass::Kind::kFill;

@@ -29,13 +29,7 @@ export class JoinedJournal implements TagJournal {
   }
 
   get version(): number {
-    for (const [index, journal] of this.#journals.entries()) {
-      const { version } = journal
-      if (version === this.#seen[index]) continue
-      const { latest } = journal
-      this.#floors.join(journal.since(this.#seen[index]!), latest)
-      this.#seen[index] = version
-    }
+    void this.#learn()?.catch(heldHere)
     return this.#floors.version
   }
 
@@ -52,9 +46,11 @@ export class JoinedJournal implements TagJournal {
   }
 
   async invalidate(tags: readonly string[], soft: boolean, at: number, least: number): Promise<void> {
+    const learned = this.#learn()
     const above = Math.max(least, this.latest)
-    await settledAll(this.#journals.map((journal) => journal.invalidate(tags, soft, at, above)))
-    await this.#level()
+    await settledAll([learned, ...this.#journals.map((journal) => journal.invalidate(tags, soft, at, above))])
+    // Another thread may have come between in some of them.
+    await this.#learn()
   }
 
   async join(floors: readonly TagFloor[], sequence: number): Promise<void> {
@@ -63,26 +59,40 @@ export class JoinedJournal implements TagJournal {
 
   /** To be called once all are open: those that were not used together before learn from each other. */
   async meet(): Promise<void> {
-    const all = this.#journals.flatMap((journal) => [...journal.since(0)])
-    const { latest } = this
-    await settledAll(
-      this.#journals.map((journal) => {
-        const own = new TagFloors()
-        own.join(journal.since(0), journal.latest)
-        const { version } = own
-        own.join(all, latest)
-        const missing = own.since(version)
-        return missing.length === 0 && journal.latest === latest ? undefined : journal.join(missing, latest)
-      }),
-    )
+    await this.#learn()
   }
 
-  /** Another thread may have come between in some of them. */
-  async #level(): Promise<void> {
+  /**
+   * What any of them has learned, all learn: who told one of them may not have had the others. Undefined when they know the same already;
+   * else it resolves when that is kept.
+   */
+  #learn(): Promise<void> | undefined {
+    if (this.#journals.every(({ version }, index) => version === this.#seen[index])) return undefined
+    const news = this.#journals.map((journal, index): readonly TagFloor[] => {
+      const { version } = journal
+      if (version === this.#seen[index]) return []
+      const changed = journal.since(this.#seen[index]!)
+      this.#seen[index] = version
+      return changed.filter((floor) => this.#isNew(floor))
+    })
     const { latest } = this
-    await settledAll(
-      this.#journals.map((journal) => (journal.latest < latest ? journal.join([], latest) : undefined)),
-    )
+    const all = news.flat()
+    if (all.length > 0 || latest > this.#floors.sequence) this.#floors.join(all, latest)
+    const told = this.#journals.flatMap((journal, index) => {
+      const own = new TagFloors()
+      own.join(news[index]!, 0)
+      const { version } = own
+      own.join(all, 0)
+      const missing = own.since(version)
+      return missing.length === 0 && journal.latest >= latest ? [] : [journal.join(missing, latest)]
+    })
+    return told.length === 0 ? undefined : settledAll(told)
+  }
+
+  #isNew({ tag, hard, soft }: TagFloor): boolean {
+    const { base } = this.#floors
+    const known = tag === '' ? base : (this.#floors.of(tag) ?? base)
+    return hard > known.hard || soft > known.soft
   }
 }
 
@@ -91,3 +101,6 @@ async function settledAll(all: ReadonlyArray<Later<void>>): Promise<void> {
   const failed = (await Promise.allSettled(all)).find(({ status }) => status === 'rejected')
   if (failed?.status === 'rejected') throw failed.reason
 }
+
+/** What cannot be kept now holds here, nothing counts as younger than it, and it goes with the next that can. */
+export const heldHere = (): undefined => undefined

@@ -19,7 +19,7 @@ import { BelowEntry } from './below-entry.js'
 import { Changes } from './changes.js'
 import { Drafting } from './drafting.js'
 import type { Source } from './job.js'
-import { JoinedJournal, journalOf } from './journal.js'
+import { heldHere, JoinedJournal, journalOf } from './journal.js'
 import { Level, type Limits } from './level.js'
 import { Lookups, type PromotionRule } from './lookups.js'
 
@@ -141,7 +141,6 @@ export class TieredStore implements Store, Tiers {
         })
         opened.push(store)
       }
-      // What cannot be kept now holds here, and nothing counts as younger than it.
       if (this.journal instanceof JoinedJournal) await this.journal.meet().catch(heldHere)
     } catch (error) {
       // What failed is told; that others could not be closed after it is not.
@@ -389,6 +388,3 @@ export class TieredStore implements Store, Tiers {
 type Follow = (at: number, key: string, source: Source) => void
 
 const nothing = (): undefined => undefined
-
-// Told with the next invalidation, which tries again.
-const heldHere = (): undefined => undefined

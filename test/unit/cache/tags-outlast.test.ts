@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Cache, compressed, createCache, memoryStore } from '../../../lib/index.js'
+import { native } from '../../../lib/native/loader.js'
 import type { Durability } from '../../../lib/store/file/options.js'
 import type { Store } from '../../../lib/store/store.js'
 import { killed } from '../../helpers/file-model.js'
@@ -16,7 +17,9 @@ import { found, noOrigin } from '../../helpers/rig.js'
 const MiB = 1024 * 1024
 const LARGE = { maxBytes: 16 * MiB }
 
-const cacheOver = (...tiers: Store[]): Promise<Cache> => createCache({ tiers, pressure: false })
+// The disk of a busy machine is waited for, though no origin here takes any time.
+const timeouts = { lookup: '1m' } as const
+const cacheOver = (...tiers: Store[]): Promise<Cache> => createCache({ tiers, pressure: false, timeouts })
 
 describe.each(engines())('with the $name engine', (engine) => {
   const open = (dir: string, by: Engine = engine): Promise<Cache> => cacheOver(by.make({ ...LARGE, dir }))
@@ -229,6 +232,34 @@ describe('any caches over two directories', () => {
     },
   )
 })
+
+it.skipIf(native() === undefined)(
+  'I5: what a cache invalidates that has not all tiers, the others of those who have learn',
+  async () => {
+    const [x, y] = [emptyDir(), emptyDir()]
+    const make = (dir: string): Store =>
+      engines()
+        .at(-1)!
+        .make({ ...LARGE, dir })
+    const one = await cacheOver(make(x))
+    let both = await cacheOver(make(x), make(y))
+    await both.set('k', 'v', { tags: ['t'] })
+    await one.invalidateTags(['t'])
+    expect(await both.has('k')).toBe(false)
+    // Once the other has it, too, what is new counts.
+    let hits = false
+    for (let count = 0; count < 100 && !hits; count += 1) {
+      await both.set('new', 'v', { tags: ['t'] })
+      hits = await both.has('new')
+    }
+    expect(hits).toBe(true)
+    await both.close()
+    await one.close()
+    both = await cacheOver(make(y))
+    expect([await both.has('k'), await both.has('new')]).toEqual([false, true])
+    await both.close()
+  },
+)
 
 it('a tag whose origin answers again is a hit again', async () => {
   const dir = emptyDir()

@@ -2,11 +2,24 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TagTable } from '../../../lib/cache/tags.js'
 import { createCache, memoryStore, notFound, notModified } from '../../../lib/index.js'
-import type { Metadata } from '../../../lib/store/store.js'
-import { MAX_FLOORS } from '../../../lib/store/tag-floors.js'
+import { native } from '../../../lib/native/loader.js'
+import type { Metadata, TagJournal } from '../../../lib/store/store.js'
+import { MAX_FLOORS, TagFloors } from '../../../lib/store/tag-floors.js'
 import { patterned, pour } from '../../helpers/bodies.js'
+import { FakeClock } from '../../helpers/clock.js'
 import { gate, turns, until } from '../../helpers/gate.js'
 import { found, noOrigin, rig, settled, upToDate } from '../../helpers/rig.js'
+
+const entry = (tags: string[], sequence: number): Metadata => ({
+  size: 0,
+  cachedAt: 0,
+  freshUntil: 1e6,
+  staleUntil: 1e6,
+  staleIfErrorUntil: 1e6,
+  negative: false,
+  tags,
+  sequence,
+})
 
 describe.each(['memory', 'distant', 'tiers'] as const)('over a %s store', (kind) => {
   it('an entry that has the tag does not answer any more, others do', async () => {
@@ -182,17 +195,6 @@ it('invalidateTags refuses what are no tags', async () => {
 })
 
 describe('the table', () => {
-  const entry = (tags: string[], sequence: number): Metadata => ({
-    size: 0,
-    cachedAt: 0,
-    freshUntil: 1e6,
-    staleUntil: 1e6,
-    staleIfErrorUntil: 1e6,
-    negative: false,
-    tags,
-    sequence,
-  })
-
   it('says of every entry what a list of all invalidations says, also of tags that were given up', () => {
     const tag = fc.constantFrom('a', 'b', 'c')
     fc.assert(
@@ -244,3 +246,81 @@ describe('the table', () => {
     expect(table.standing(entry(['unrelated'], 1))).toBeDefined()
   })
 })
+
+it('what could not be kept is tried again while its entries are asked for, once a second', async () => {
+  const floors = new TagFloors()
+  let kept = 0
+  let works = false
+  let tries = 0
+  const keep = async (): Promise<void> => {
+    tries += 1
+    if (!works) throw new Error('the disk is full')
+    kept = floors.sequence
+  }
+  const journal: TagJournal = {
+    get version() {
+      return floors.version
+    },
+    get sequence() {
+      return kept
+    },
+    get latest() {
+      return floors.sequence
+    },
+    since: (version) => floors.since(version),
+    invalidate: (...call) => {
+      floors.invalidate(...call)
+      return keep()
+    },
+    join: (...call) => {
+      floors.join(...call)
+      return keep()
+    },
+  }
+  const clock = new FakeClock()
+  const table = new TagTable(0, journal, clock)
+  await expect(table.invalidate(['t'], false, 1)).rejects.toThrow('the disk is full')
+  const standsNow = (): boolean => table.standing(entry(['t'], table.sequence)) !== undefined
+  for (let count = 0; count < 3; count += 1) expect(standsNow()).toBe(false)
+  await turns()
+  expect(tries).toBe(2)
+  works = true
+  clock.advance(1000)
+  expect(standsNow()).toBe(false)
+  await turns()
+  expect([standsNow(), tries]).toEqual([true, 3])
+})
+
+it.skipIf(native() === undefined)(
+  'I6: a fill of a store that threads share is kept, though others were invalidated while its origin was slow',
+  async () => {
+    const cache = await createCache({ tiers: [memoryStore({ name: 'slow origin', maxBytes: '8MiB' })] })
+    const answers = [gate(), gate()]
+    let calls = 0
+    const ask = async (): Promise<unknown> => {
+      const answer = found(
+        await cache.fetch('k', async () => {
+          const own = calls
+          calls += 1
+          await answers[own]!.opened
+          return { body: `${own}`, tags: ['own'] }
+        }),
+      )
+      await answer.text()
+      return answer
+    }
+    const first = ask()
+    await until(() => calls === 1, 'the origin is asked')
+    await cache.invalidateTags(['unrelated'])
+    const second = ask()
+    await until(() => calls === 2, 'it is asked again')
+    answers[0]!.open()
+    await first
+    await until(() => cache.getSync('k') !== undefined, 'the first answer is kept')
+    expect(`${cache.getSync('k')?.value}`).toBe('0')
+    answers[1]!.open()
+    await second
+    await until(() => `${cache.getSync('k')?.value}` === '1', 'the newer one takes its place')
+    await cache.close()
+  },
+)

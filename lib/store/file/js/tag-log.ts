@@ -53,8 +53,8 @@ interface Writing {
  * with everything takes its place; what is in both counts, for it only rises.
  *
  * Invariants: an invalidation holds in this process from `invalidate` on, whatever becomes of its writing. `sequence` is only ever what a whole
- * frame says that is not removed before another says as much, synced where that was promised. There are at most MOST_FILES files, and what
- * they may take is in the ledger before the first is made. One call writes at a time.
+ * frame says that is not removed before another says as much, synced where that was promised. There are at most MOST_FILES files, or those that
+ * an open found and one more, and what they may take is in the ledger before the first is made. One call writes at a time.
  */
 export class TagLog implements TagJournal {
   readonly #host: TagLogHost
@@ -66,6 +66,8 @@ export class TagLog implements TagJournal {
   #file: Writing | undefined
   #next = 1
   #reserved = false
+  /** An owner that dies replacing leaves one more: the next one must be able to replace them all. */
+  #mostFiles = MOST_FILES
   /** Files that the next whole one replaces, and those that are replaced and were not removed yet. */
   #old: number[] = []
   #gone: number[] = []
@@ -115,9 +117,10 @@ export class TagLog implements TagJournal {
     this.#next = this.#old.at(-1)! + 1
     charge(this.#allowance)
     this.#reserved = true
-    let taken = 0
+    this.#mostFiles = Math.max(MOST_FILES, this.#old.length + 1)
+    let taken = this.#fileAllowance
     for (const number of this.#old) taken += await this.#read(number, clean)
-    // An owner with other bounds, until they are gone.
+    // Of an owner with other bounds, or of several that died replacing, until they are gone.
     const more = Math.max(0, taken - this.#allowance)
     charge(more)
     this.#kept = this.#floors.sequence
@@ -125,7 +128,10 @@ export class TagLog implements TagJournal {
     try {
       // Nothing is appended behind an end that somebody else left.
       await this.keep()
-      if (this.#gone.length === 0) release(more)
+      if (this.#old.length === 0 && this.#gone.length === 0) {
+        release(more)
+        this.#mostFiles = MOST_FILES
+      }
     } catch {
       // Written with the next invalidation; until then nothing new counts as younger than what is not kept.
     }
@@ -219,7 +225,7 @@ export class TagLog implements TagJournal {
     if (!this.#reserved) throw Object.assign(new Error('there is no room'), { code: 'ENOSPC' })
     if (this.#file !== undefined) await this.#leave(this.#file)
     await this.#removeGone()
-    if (this.#old.length + this.#gone.length >= MOST_FILES) {
+    if (this.#old.length + this.#gone.length >= this.#mostFiles) {
       throw Object.assign(new Error('files of tags that were replaced cannot be removed'), { code: 'EIO' })
     }
     const number = this.#next
@@ -288,9 +294,13 @@ export class TagLog implements TagJournal {
     }
   }
 
-  /** With the maps of their extents. */
+  /** With the map of its extents. */
+  get #fileAllowance(): number {
+    return this.#most + 2 * UNIT
+  }
+
   get #allowance(): number {
-    return MOST_FILES * (this.#most + 2 * UNIT)
+    return MOST_FILES * this.#fileAllowance
   }
 }
 

@@ -298,6 +298,30 @@ describe.each(['none', 'process', 'power'] as Durability[])('with durability %s'
     }))
 })
 
+describe.each(engines())('owners that die replacing, $name', (engine) => {
+  it('however many, one opens it and invalidates', async () => {
+    const dir = emptyDir()
+    let cache = await cacheOver(engine.make({ dir }))
+    await cache.set('gone', 'v', { tags: ['t'] })
+    await cache.set('stays', 'v', { tags: ['u'] })
+    await cache.invalidateTags(['t'])
+    const place = killed(dir)
+    await cache.close()
+    const last = Number.parseInt(tagsFiles(place)[0]!, 16)
+    // Each left one that it had made and not written to.
+    for (let more = 1; more <= 5; more += 1) {
+      const name = (last + more).toString(16).padStart(tagsFiles(place)[0]!.length - '.tag'.length, '0')
+      writeFileSync(join(place, 'log', `${name}.tag`), '')
+    }
+    cache = await cacheOver(engine.make({ dir: place }))
+    expect(tagsFiles(place)).toHaveLength(1)
+    expect([await cache.has('gone'), await cache.has('stays')]).toEqual([false, true])
+    await cache.invalidateTags(['u'])
+    expect(await cache.has('stays')).toBe(false)
+    await cache.close()
+  })
+})
+
 describe.each(engines())('damage, $name', (engine) => {
   const tagsFile = (dir: string): string => join(dir, 'log', tagsFiles(dir)[0]!)
 
