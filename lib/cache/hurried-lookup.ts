@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../clock.js'
 import type { UsualTime } from './usual-time.js'
 
 /** A tier may always take so long, however fast the origin is: less is within what the event loop may be late by. */
-export const LEAST_MS = 10
+export const LEAST_MS = 20
 /** Of what the origin takes, a lookup may take this part: timers are late, and the two together are to be within twice the origin's time. */
 export const PART = 0.75
 /** How long a lookup may take while nobody knows how long the origin does. */
@@ -14,35 +14,24 @@ export function lookupLimit(asked: number | undefined, origin: UsualTime): numbe
   return origin.middle === undefined ? UNKNOWN_MS : Math.max(LEAST_MS, PART * origin.middle)
 }
 
+/** It took longer. */
+export const LATE: unique symbol = Symbol('late')
+
 /**
- * What `coming` gives, or undefined once it has taken longer than `ms`, which `onLate` is told; what comes then goes to `unused`. Never rejects if
- * `coming` never does.
+ * What `coming` gives, or `LATE` once it has taken longer than `ms`. Never rejects if `coming` never does.
  *
  * A slow tier must not make an answer slower than its origin would have been (I3): who has waited for no longer than the origin takes, and then
  * asks it, has waited twice as long as without the tier at most.
  */
-export function hurried<T>(
-  clock: Clock,
-  ms: number,
-  coming: Promise<T | undefined>,
-  onLate: () => void,
-  unused: (value: T | undefined) => void,
-): Promise<T | undefined> {
+export function hurried<T>(clock: Clock, ms: number, coming: Promise<T>): Promise<T | typeof LATE> {
   if (ms === Number.POSITIVE_INFINITY) return coming
   return new Promise((resolve, reject) => {
-    let over = false
-    const late = (): void => {
-      over = true
-      onLate()
-      resolve(undefined)
-    }
     // A loop that was blocked finds the timer due before it sees what came meanwhile: once around, and it has.
     let timer: Timer = clock.after(ms, () => {
-      timer = clock.after(1, late)
+      timer = clock.after(1, () => resolve(LATE))
     })
     coming.then(
       (value) => {
-        if (over) return unused(value)
         timer.cancel()
         resolve(value)
       },

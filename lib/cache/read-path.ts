@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import { abortedBy, ClosedError, ConfigError } from '../errors.js'
+import { abortedBy, ClosedError, ConfigError, DreyError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
 import type { FollowedFlight, Later, LedFlight, Metadata, StoredEntry } from '../store/store.js'
 import { FINISH } from './abandon.js'
@@ -10,11 +10,11 @@ import type { BatchTurns } from './batch-turns.js'
 import type { FetchOptions, GetOptions } from './cache.js'
 import { assertReading, readFreshness, readQuestion } from './call-options.js'
 import type { Counters } from './counters.js'
-import type { FenceTable } from './fence.js'
+import type { FenceTable, Pass } from './fence.js'
 import type { Fetcher } from './fetcher.js'
 import { Fill, type FillContext, type FillRequest } from './fill.js'
 import { type FollowContext, FollowedFill } from './followed-fill.js'
-import { hurried, lookupLimit } from './hurried-lookup.js'
+import { hurried, LATE, lookupLimit } from './hurried-lookup.js'
 import type { InFlight } from './in-flight.js'
 import type { FillAnswer, Joinable } from './joinable.js'
 import { Lead, UNCLAIMED } from './lead.js'
@@ -56,6 +56,9 @@ interface Attempt {
 }
 
 const FIRST: Attempt = { alone: false, overtaken: false, stored: false, rounds: 0 }
+
+/** What the origin is to blame for. */
+const ORIGINS: ReadonlySet<string> = new Set(['ERR_DREY_ORIGIN', 'ERR_DREY_TIMEOUT', 'ERR_DREY_BREAKER_OPEN'])
 
 /** After so many rounds a caller asks the origin alone, so that nobody is put off for ever. */
 const MAX_ROUNDS = 8
@@ -176,6 +179,7 @@ export class ReadPath {
     const pass = fences.enter(key, 'lookup')
     return inFlight.wait(this.#hurried(entry), {
       use: (found) => {
+        if (found === LATE) return this.#fetchBeside(key, entry, pass, fetcher, options, attempt)
         fences.leave(pass)
         if (!pass.fenced || attempt.stored || this.#isHit(found, options)) {
           return this.#fetchWith(key, found, fetcher, options, attempt)
@@ -185,23 +189,72 @@ export class ReadPath {
         if (attempt.overtaken) return this.#fetchWith(key, undefined, fetcher, options, attempt)
         return this.#fetch(key, fetcher, options, { ...attempt, overtaken: true })
       },
-      late: (found) => {
-        fences.leave(pass)
-        tier.release(found)
-      },
+      late: (found) => this.#letGo(found === LATE ? entry : found, pass),
       signal: options.signal,
       what: fetching(key),
     })
   }
 
-  /** What a lookup gives, or nothing where that takes longer than to ask the origin. */
-  #hurried(entry: Promise<StoredEntry | undefined>): Promise<StoredEntry | undefined> {
-    const { clock, config, counters, tier } = this.#context
-    const late = (): void => {
-      counters.lateLookups += 1
+  /** What a lookup gives, or `LATE` where to ask the origin is faster. */
+  #hurried(entry: Promise<StoredEntry | undefined>): Promise<StoredEntry | undefined | typeof LATE> {
+    const { clock, config } = this.#context
+    return hurried(clock, lookupLimit(config.timeouts.lookup, this.#originTime), entry)
+  }
+
+  /** Asks the origin beside a lookup that is late. Should the origin fail, what the lookup finds may answer yet (I3). */
+  async #fetchBeside(
+    key: string,
+    coming: Promise<StoredEntry | undefined>,
+    pass: Pass,
+    fetcher: Fetcher,
+    options: FetchOptions,
+    attempt: Attempt,
+  ): Promise<Answer> {
+    const { inFlight, fences, tier, counters } = this.#context
+    counters.lateLookups += 1
+    let failure: unknown
+    try {
+      const answer = await this.#fetchWith(key, undefined, fetcher, options, attempt)
+      this.#letGo(coming, pass)
+      return answer
+    } catch (error) {
+      if (!(error instanceof DreyError && ORIGINS.has(error.code))) {
+        this.#letGo(coming, pass)
+        throw error
+      }
+      failure = error
     }
-    const ms = lookupLimit(config.timeouts.lookup, this.#originTime)
-    return hurried(clock, ms, entry, late, (found) => tier.release(found))
+    return inFlight.wait(coming, {
+      use: (found) => {
+        fences.leave(pass)
+        const answer = pass.fenced ? undefined : this.#instead(key, found, options)
+        if (answer !== undefined) return answer
+        tier.release(found)
+        throw failure
+      },
+      late: (found) => this.#letGo(found, pass),
+      signal: options.signal,
+      what: fetching(key),
+    })
+  }
+
+  /** What `entry` answers where the origin failed. */
+  #instead(key: string, entry: StoredEntry | undefined, options: FetchOptions): Answer | undefined {
+    const { answers, clock, tags } = this.#context
+    const metadata = entry && tags.standing(entry.metadata)
+    if (entry === undefined || metadata === undefined) return undefined
+    const mayBeStale = tags.answersErrors(entry.metadata, clock.now())
+    const outcome = this.#judge(entry, metadata, options) ?? (mayBeStale ? 'stale' : undefined)
+    return outcome && answers.fromEntry(key, entry, metadata, outcome, options)
+  }
+
+  /** What a lookup finds is of no use any more. */
+  #letGo(coming: Later<StoredEntry | undefined>, pass: Pass): void {
+    const { fences, tier } = this.#context
+    void Promise.resolve(coming).then((found) => {
+      fences.leave(pass)
+      tier.release(found)
+    })
   }
 
   /** Looks again, after what led to nothing. */

@@ -80,7 +80,7 @@ export const timeoutOptions = z.strictObject({
   operation: limitOption.optional(),
   /**
    * How long `fetch` waits for a lookup in tiers that answer later before it asks the origin, as if they had nothing. Default: three
-   * quarters of what the origin takes, which is the middle of its last 64 answers, but 10 ms at least; 100 ms before there are any.
+   * quarters of what the origin takes, which is the middle of its last 64 answers, but 20 ms at least; 100 ms before there are any.
    */
   lookup: limitOption.optional(),
   /** From asking the origin to the first byte of its body. Default 30 s. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { UsualTime } from '../../../lib/cache/usual-time.js'
 import { type Cache, memoryStore } from '../../../lib/index.js'
-import { mustPut } from '../../conformance/store-kit.js'
+import { metadataFor, mustPut } from '../../conformance/store-kit.js'
 import { patterned } from '../../helpers/bodies.js'
 import { DistantStore } from '../../helpers/distant-store.js'
 import { turns, until } from '../../helpers/gate.js'
@@ -52,7 +52,7 @@ describe('a lookup that takes long (I3)', () => {
 
   it.each([
     [40, 30],
-    [2, 10],
+    [2, 20],
     [700, 525],
   ])('is waited for almost as long as the origin takes: %i ms gives it %i', async (takes, limit) => {
     const { cache, clock, below, learn } = await overTiers()
@@ -95,6 +95,41 @@ describe('a lookup that takes long (I3)', () => {
     held.open()
     await until(() => below.openEntries === 0 && below.calls.includes('find'), 'what was found is released')
     expect(await text(cache, 'k')).toBe('new')
+  })
+
+  const down = () => Promise.reject(new Error('the origin is down'))
+
+  it.each([
+    ['fresh', 'hit', Number.POSITIVE_INFINITY],
+    ['stale, and may answer errors', 'stale', 1_600_000_000_000],
+  ])('answers after all when the origin fails: %s', async (_, outcome, freshUntil) => {
+    const { cache, clock, below } = await overTiers()
+    const times = { freshUntil, staleUntil: freshUntil, staleIfErrorUntil: Number.POSITIVE_INFINITY }
+    await mustPut(below, 'k', Buffer.from('of old'), { metadata: metadataFor(6, times) })
+    const held = below.hold('find')
+    const answers = [cache.fetch('k', down), cache.fetch('k', down)]
+    await turns()
+    clock.advance(101)
+    await turns()
+    held.open()
+    for (const answer of await Promise.all(answers)) {
+      expect(found(answer).outcome).toBe(outcome)
+      expect(await found(answer).text()).toBe('of old')
+    }
+  })
+
+  it('does not answer when its key was changed meanwhile (I5), or it finds nothing', async () => {
+    const { cache, clock, below } = await overTiers()
+    await mustPut(below, 'k', patterned(10))
+    const held = below.hold('find')
+    const answers = ['k', 'nothing'].map((key) => cache.fetch(key, down).catch((error) => error.code))
+    await turns()
+    clock.advance(101)
+    const deleted = cache.delete('k')
+    await turns()
+    held.open()
+    expect(await Promise.all(answers)).toEqual(['ERR_DREY_ORIGIN', 'ERR_DREY_ORIGIN'])
+    await deleted
   })
 
   it('is one origin call, however many wait (I6)', async () => {
