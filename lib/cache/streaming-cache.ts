@@ -270,33 +270,12 @@ export class StreamingCache implements DirectCache {
   }
 
   stats(): CacheStats {
-    const {
-      hits,
-      misses,
-      joined,
-      revalidated,
-      stale,
-      negative,
-      fills,
-      retries,
-      leaks,
-      lateLookups,
-      notStored,
-    } = this.#counters
+    const { notStored, ...counts } = this.#counters
     return {
-      hits,
-      misses,
-      joined,
-      revalidated,
-      stale,
-      negative,
-      fills,
-      retries,
-      lateLookups,
+      ...counts,
       origins: this.#origins.stats(),
       filling: this.#reads.filling,
       openBodies: this.#found.idle.size,
-      leaks,
       notStored: { ...notStored },
       refreshes: this.#refreshes.stats(),
       tiers: this.#tier.stats(),

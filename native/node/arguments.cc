@@ -30,6 +30,16 @@ Result<Slice> BytesArgument(napi_env env, napi_value value, const char* name) {
   return Slice(static_cast<const uint8_t*>(view.data), view.length);
 }
 
+Result<std::span<double>> NumbersArgument(napi_env env, napi_value value, const char* name,
+                                          size_t count) {
+  View view{};
+  if (!TypedArray(env, value, napi_float64_array, view) || view.length < count) {
+    return Status::InvalidArgument(std::string(name) + " must be a Float64Array of at least " +
+                                   std::to_string(count) + " elements");
+  }
+  return std::span(static_cast<double*>(view.data), view.length);
+}
+
 Result<uint32_t> Uint32Argument(napi_env env, napi_value value, const char* name) {
   uint32_t number = 0;
   if (napi_get_value_uint32(env, value, &number) != napi_ok) return Expected(name, "a number");

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -44,6 +45,10 @@ class Arguments {
 // A Uint8Array (a Buffer is one), over plain or shared memory. One whose memory was detached is
 // empty.
 Result<Slice> BytesArgument(napi_env env, napi_value value, const char* name);
+
+// A Float64Array of at least `count` numbers, which may be written to.
+Result<std::span<double>> NumbersArgument(napi_env env, napi_value value, const char* name,
+                                          size_t count);
 
 // A number; taken modulo 2^32 as JavaScript's own operators on 32 bits do.
 Result<uint32_t> Uint32Argument(napi_env env, napi_value value, const char* name);

@@ -56,18 +56,6 @@ enum StatNumber : uint32_t {
   kStatNumbers
 };
 
-Result<std::span<double>> DoublesArgument(napi_env env, napi_value value, size_t count) {
-  napi_typedarray_type type{};
-  size_t length = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_float64_array || length < count) {
-    return Status::InvalidArgument("numbers must be a Float64Array of at least " +
-                                   std::to_string(count));
-  }
-  return std::span(static_cast<double*>(data), length);
-}
-
 uint64_t Whole(double value) noexcept {
   return value > 0 && value < 9007199254740992.0 ? static_cast<uint64_t>(value) : 0;
 }
@@ -200,7 +188,8 @@ napi_value FileOpen(napi_env env, napi_callback_info info) {
   std::vector<char> space(8192);
   const Result<std::string_view> dir = TextArgument(env, arguments[0], "dir", space);
   if (!dir.ok()) return Throw(env, dir.status());
-  const Result<std::span<double>> numbers = DoublesArgument(env, arguments[1], kOpenNumbers);
+  const Result<std::span<double>> numbers =
+      NumbersArgument(env, arguments[1], "numbers", kOpenNumbers);
   if (!numbers.ok()) return Throw(env, numbers.status());
   Files::Operation operation;
   const int64_t id = files.Begin(nullptr, {}, &operation);
@@ -285,7 +274,7 @@ napi_value FileStats(napi_env env, napi_callback_info info) {
   Files& files = arguments.environment().files;
   OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
   if (open == nullptr) return nullptr;
-  const Result<std::span<double>> out = DoublesArgument(env, arguments[1], kStatNumbers);
+  const Result<std::span<double>> out = NumbersArgument(env, arguments[1], "numbers", kStatNumbers);
   if (!out.ok()) return Throw(env, out.status());
   const file::FileStore& store = open->attached.directory->store();
   const file::FileStore::Stats stats = store.stats();

@@ -259,23 +259,17 @@ napi_value MemoryStats(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
   if (open == nullptr) return nullptr;
-  napi_typedarray_type type{};
-  size_t length = 0;
-  void* data = nullptr;
   const MemoryStore::Stats stats = open->store->stats();
   const uint64_t numbers[] = {stats.entries,     stats.bytes,          stats.pinned_bytes,
                               stats.max_bytes,   stats.max_item_bytes, stats.evictions,
                               stats.expirations, stats.refusals,       stats.memory_refusals,
                               stats.free_bytes,  stats.index_bytes,    stats.record_bytes,
                               stats.policy_bytes};
-  if (napi_get_typedarray_info(env, arguments[1], &type, &length, &data, nullptr, nullptr) !=
-          napi_ok ||
-      type != napi_float64_array || length < std::size(numbers)) {
-    return Throw(env, Status::InvalidArgument("out must be a Float64Array of at least " +
-                                              std::to_string(std::size(numbers)) + " elements"));
-  }
+  const Result<std::span<double>> out =
+      NumbersArgument(env, arguments[1], "out", std::size(numbers));
+  if (!out.ok()) return Throw(env, out.status());
   for (size_t at = 0; at < std::size(numbers); at++) {
-    static_cast<double*>(data)[at] = static_cast<double>(numbers[at]);
+    out.value()[at] = static_cast<double>(numbers[at]);
   }
   return nullptr;
 }

@@ -20,18 +20,6 @@ enum TagNumber : uint32_t { kTagsVersion, kTagsSequence, kTagsLatest, kTagNumber
 // Of each floor that is given or taken.
 constexpr size_t kFloorNumbers = 3;
 
-Result<std::span<double>> NumbersArgument(napi_env env, napi_value value, size_t count) {
-  napi_typedarray_type type{};
-  size_t length = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
-      type != napi_float64_array || length < count) {
-    return Status::InvalidArgument("numbers must be a Float64Array of at least " +
-                                   std::to_string(count));
-  }
-  return std::span(static_cast<double*>(data), length);
-}
-
 uint64_t Whole(double value) noexcept {
   return value > 0 && value <= static_cast<double>(TagFloors::kMostSequence)
              ? static_cast<uint64_t>(value)
@@ -44,7 +32,7 @@ Status FloorsArguments(napi_env env, napi_value tags, napi_value numbers,
   std::string text;
   bool given = false;
   if (Status read = OptionalTextArgument(env, tags, "tags", text, given); !read.ok()) return read;
-  const Result<std::span<double>> all = NumbersArgument(env, numbers, 0);
+  const Result<std::span<double>> all = NumbersArgument(env, numbers, "floors", 0);
   if (!all.ok()) return Status::InvalidArgument(all.status().message());
   std::span<double> left = all.value();
   std::string_view rest = text;
@@ -88,7 +76,7 @@ napi_value MemoryTags(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
   if (open == nullptr) return nullptr;
-  const Result<std::span<double>> out = NumbersArgument(env, arguments[1], kTagNumbers);
+  const Result<std::span<double>> out = NumbersArgument(env, arguments[1], "numbers", kTagNumbers);
   if (!out.ok()) return Throw(env, out.status());
   const SharedTags& tags = open->store->tags();
   // First, so that what it counts is in what is asked for after it.
@@ -125,7 +113,7 @@ napi_value FileTags(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   OpenFileStore* const open = FileStoreArgument(env, arguments.environment().files, arguments[0]);
   if (open == nullptr) return nullptr;
-  const Result<std::span<double>> out = NumbersArgument(env, arguments[1], kTagNumbers);
+  const Result<std::span<double>> out = NumbersArgument(env, arguments[1], "numbers", kTagNumbers);
   if (!out.ok()) return Throw(env, out.status());
   const file::TagLog& tags = open->attached.directory->store().tags();
   out.value()[kTagsVersion] = static_cast<double>(tags.version());
