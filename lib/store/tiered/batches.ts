@@ -112,7 +112,7 @@ export class Batches {
     for (const level of levels.slice(0, at).reverse()) {
       for (const key of keys) {
         try {
-          const removed = level.remove(key)
+          const removed = level.giveWay(key)
           if (removed instanceof Promise) waits.push(removed)
         } catch {
           // Counted; the key is fenced there until it is removed.

@@ -284,6 +284,27 @@ export class Level {
     return this.#inTime(this.#jobs.follow(key, result, false))
   }
 
+  /**
+   * The store is to have nothing, because a tier below has what is newer. Where it has nothing it is not asked to: its delete would fence what is being
+   * written there, which is newer still.
+   */
+  giveWay(key: string): Later<boolean> {
+    if (this.#stopped || this.isBusy(key)) return this.remove(key)
+    let there: Later<StoredEntry | undefined>
+    try {
+      there = this.store.find(key, true)
+    } catch {
+      // Counted; the delete is owed if it fails as well.
+      this.health.count()
+      return this.remove(key)
+    }
+    if (there === undefined) return false
+    const letGo = (entry: StoredEntry | undefined): void => this.attempt(() => entry?.release())
+    if (there instanceof Promise) void there.then(letGo, nothing)
+    else letGo(there)
+    return this.remove(key)
+  }
+
   /** Removes all entries. Nothing is read from now on until that has succeeded. */
   clear(): Later<void> {
     if (this.#stopped) return
@@ -395,6 +416,7 @@ export class Level {
 }
 
 const none = (): false => false
+const nothing = (): void => undefined
 
 // Who made the call was told.
 const told = (): undefined => undefined

@@ -300,7 +300,7 @@ export class TieredStore implements Store, Tiers {
     for (let i = at - 1; i >= 0; i -= 1) {
       const level = this.#levels[i]!
       try {
-        const removed = level.remove(key)
+        const removed = level.giveWay(key)
         if (removed instanceof Promise) waits.push(removed)
       } catch {
         // Counted; the key is fenced there until it is removed.

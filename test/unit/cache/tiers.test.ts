@@ -268,6 +268,23 @@ describe('a hit below', () => {
   })
 })
 
+describe('a value that is being written above', () => {
+  it('is not taken for removed when what is below is confirmed meanwhile (I5)', async () => {
+    const made = await rigOverTiers(near(), far())
+    const times = { freshUntil: 0, staleUntil: 0, staleIfErrorUntil: Number.POSITIVE_INFINITY }
+    await mustPut(made.below, 'k', Buffer.from('old'), { metadata: metadataFor(3, times) })
+    const writer = made.cache.writer('k')
+    await new Promise((resolve) => writer.write('new ', resolve))
+    const confirmed = found(await made.cache.fetch('k', () => notModified({ ttl: '1h' })))
+    expect([confirmed.outcome, await confirmed.text()]).toEqual(['revalidated', 'old'])
+    await settled(made)
+    await new Promise<void>((resolve) => void writer.end('value', resolve))
+    expect(made.cache.getSync('k')?.value.toString()).toBe('new value')
+    await upToDate(made)
+    expect((await readValue(made.below, 'k'))?.toString()).toBe('new value')
+  })
+})
+
 describe('a delete', () => {
   it('holds from the moment it is asked for, and is done when every tier has confirmed', async () => {
     const made = await rigOverTiers(near(), far())
