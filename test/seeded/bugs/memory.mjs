@@ -136,8 +136,8 @@ export const BUGS = [
   {
     name: 'who asks after a change joins a fill from before',
     file: 'native/memory_store/pass.cc',
-    replace: '!pass.fenced_ && IsOf(pass, key)) return',
-    by: 'IsOf(pass, key)) return',
+    replace: 'pass.joinable_ && !pass.fenced_;',
+    by: 'pass.joinable_;',
     check: 'flights',
   },
   {
