@@ -7,7 +7,7 @@ import { assertSize, noRoom, type WriteContext } from './entry-writer.js'
 import type { Pass } from './fence.js'
 import type { InFlight } from './in-flight.js'
 import { drawn, type EntryHead, metadataOf, readHead } from './metadata.js'
-import { cancelBody, type Pieces, pieceBytes, readBody, type Source } from './source.js'
+import { cancelBody, givenBytes, type Pieces, readBody, type Source } from './source.js'
 
 /** One entry of a batch, read. */
 interface Asked {
@@ -179,10 +179,7 @@ async function gathered(source: Source, take: (bytes: number) => void): Promise<
   for (;;) {
     const piece = await pieces.next()
     if (piece.done === true) return Buffer.concat(all)
-    const bytes = pieceBytes(piece.value)
-    if (bytes === undefined) {
-      throw new ConfigError(`setMany: a body is made of bytes or strings; got ${typeof piece.value}`)
-    }
+    const bytes = givenBytes('setMany', piece.value)
     take(bytes.length)
     // Who made it may use its memory again.
     all.push(Buffer.from(bytes))

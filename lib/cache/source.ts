@@ -63,6 +63,13 @@ export function pieceBytes(piece: unknown): Uint8Array | undefined {
   return typeof piece === 'string' ? Buffer.from(piece) : bytesOf(piece)
 }
 
+/** Bytes of a piece of what `call` was given. @throws `ERR_DREY_CONFIG` when it is none */
+export function givenBytes(call: string, piece: unknown): Uint8Array {
+  const bytes = pieceBytes(piece)
+  if (bytes !== undefined) return bytes
+  throw new ConfigError(`${call}: a body is made of bytes or strings; got ${typeof piece}`)
+}
+
 function bytesOf(value: unknown): Uint8Array | undefined {
   // Not by `instanceof`: what was made in another realm (a test runner's, a vm's) is bytes, too.
   if (isUint8Array(value)) return value

@@ -129,6 +129,7 @@ export class TagTable {
     this.#seen = version
   }
 }
+
 /** The entry is stale since then, and of use as long as it would have been had it become stale by itself. */
 function staleSince(metadata: Metadata, since: number, staleWhileRevalidate: number): Metadata {
   const { freshUntil, staleUntil, staleIfErrorUntil } = metadata

@@ -275,10 +275,7 @@ export class Tier {
   /** Instead of a call of a store that is left alone: it may be time to try whether it works. */
   #skipped(health: Health, key: string): undefined {
     health.skipped += 1
-    void health.trial(() => {
-      const found = this.store.find(key, true)
-      return found instanceof Promise ? found.then((entry) => this.release(entry)) : this.release(found)
-    })
+    void health.trial(this.store, key, (found) => this.release(found))
   }
 
   readonly #missed = (): undefined => {

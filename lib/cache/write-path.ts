@@ -1,7 +1,6 @@
 import { Writable } from 'node:stream'
 import { takesAtOnce } from '../buffers/lending.js'
 import { endStream } from '../buffers/shapes.js'
-import { ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import { IN_HAND, type Later, type Metadata } from '../store/store.js'
 import { assertSize, EntryWriter, noRoom, sequenceFor, type WriteContext } from './entry-writer.js'
@@ -9,7 +8,7 @@ import type { Body, EntryOptions } from './fetcher.js'
 import type { InFlight, Work } from './in-flight.js'
 import { drawn, type EntryHead, metadataOf, readHead } from './metadata.js'
 import { assertOptions } from './options.js'
-import { cancelBody, type Pieces, pieceBytes, readBody } from './source.js'
+import { cancelBody, givenBytes, type Pieces, readBody } from './source.js'
 
 /** Stores what callers give: `set` and `writer`. */
 export class WritePath {
@@ -179,11 +178,7 @@ async function writeAll(writer: EntryWriter, pieces: Pieces): Promise<Metadata> 
   for (;;) {
     const piece = await pieces.next()
     if (piece.done === true) break
-    const bytes = pieceBytes(piece.value)
-    if (bytes === undefined) {
-      throw new ConfigError(`set: a body is made of bytes or strings; got ${typeof piece.value}`)
-    }
-    const written = writer.write(bytes)
+    const written = writer.write(givenBytes('set', piece.value))
     if (written instanceof Promise) await written
   }
   return writer.finish()

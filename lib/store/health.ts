@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import { BreakerOpenError, TimeoutError } from '../errors.js'
 import { Breaker, type BreakerRule, type BreakerState } from '../resilience/breaker/breaker.js'
 import { Deadlines } from '../resilience/timeouts/deadlines.js'
-import type { Later } from './store.js'
+import type { Store, StoredEntry } from './store.js'
 
 /** What is said of a tier's health, and to whom. */
 export interface HealthHost {
@@ -107,15 +107,20 @@ export class Health {
   }
 
   /**
-   * Tries with `call` whether the tier works again, if it is time for that. Nobody waits for it but who asks. Undefined when it is not time.
+   * Looks `key`, whichever that is, up in `store`, to see whether that works again, if it is time for it. Nobody waits for it but who asks. What is found goes to
+   * `letGo`, which must not throw. Undefined when it is not time; never rejects.
    */
-  trial(call: () => Later<unknown>): Promise<void> | undefined {
+  trial(
+    store: Store,
+    key: string,
+    letGo: (found: StoredEntry | undefined) => void,
+  ): Promise<void> | undefined {
     if (!this.#breaker.claimTrial()) return undefined
     const failed = (): void => this.count()
     try {
-      const answer = call()
-      if (answer instanceof Promise) {
-        return this.#waits.wait(answer).then(
+      const found = store.find(key, true)
+      if (found instanceof Promise) {
+        return this.#waits.wait(found.then(letGo)).then(
           () => this.succeeded(),
           // What was late is counted; a breaker that is open again counts no more.
           () => {
@@ -123,6 +128,7 @@ export class Health {
           },
         )
       }
+      letGo(found)
       this.succeeded()
     } catch {
       // Counted, and the breaker opens for longer.

@@ -156,14 +156,14 @@ export class Level {
         return this.failed(error)
       }
       if (!(result instanceof Promise)) return result
-      return this.#orDelete(key, this.#jobs.follow(key, result, true))
+      return this.#orDelete([key], this.#jobs.follow(key, result, true))
     }
     const done = new Promise<boolean>((resolve, reject) => {
       const giveUp = (): void => resolve(false)
       if (this.#jobs.set(key, { kind: 'call', call, giveUp, resolve, reject }))
         void this.hurry(key)?.catch(told)
     })
-    return this.#orDelete(key, done)
+    return this.#orDelete([key], done)
   }
 
   /** As `exclusive`, of a call that commits all of `keys` or none of them. */
@@ -183,22 +183,11 @@ export class Level {
   }
 
   #changeAll(keys: readonly string[], call: () => Later<boolean>): Promise<boolean> {
-    let inTime = false
-    const done = this.#jobs.change(keys, true, call).then(
-      (ok) => {
-        inTime = true
-        this.health.succeeded()
-        return ok
-      },
-      (error) => {
-        inTime = true
-        return this.failed(error)
-      },
-    )
-    return this.#inTime(done).catch((error) => {
-      if (!inTime) for (const key of keys) this.#jobs.set(key, DELETE)
-      throw error
-    })
+    const done = this.#jobs.change(keys, true, call).then((ok) => {
+      this.health.succeeded()
+      return ok
+    }, this.failed)
+    return this.#orDelete(keys, done)
   }
 
   /** As `write`, of keys that the store is to have as one, where it can; the order of the sources is theirs. */
@@ -208,13 +197,13 @@ export class Level {
   }
 
   /** `done`, in time: whoever is told that it was not must not find the value later. */
-  #orDelete(key: string, done: Promise<boolean>): Promise<boolean> {
+  #orDelete(keys: readonly string[], done: Promise<boolean>): Promise<boolean> {
     let inTime = false
     const settled = done.finally(() => {
       inTime = true
     })
     return this.#inTime(settled).catch((error) => {
-      if (!inTime) this.#jobs.set(key, DELETE)
+      if (!inTime) for (const key of keys) this.#jobs.set(key, DELETE)
       throw error
     })
   }
@@ -289,7 +278,8 @@ export class Level {
    * written there, which is newer still.
    */
   giveWay(key: string): Later<boolean> {
-    if (this.#stopped || this.isBusy(key)) return this.remove(key)
+    // To look there would take as long as the delete.
+    if (this.#stopped || this.answersLater || this.isBusy(key)) return this.remove(key)
     let there: Later<StoredEntry | undefined>
     try {
       there = this.store.find(key, true)
@@ -299,9 +289,10 @@ export class Level {
       return this.remove(key)
     }
     if (there === undefined) return false
-    const letGo = (entry: StoredEntry | undefined): void => this.attempt(() => entry?.release())
-    if (there instanceof Promise) void there.then(letGo, nothing)
-    else letGo(there)
+    if (there instanceof Promise) {
+      this.answersLater = true
+      void there.then(this.#letGo, nothing)
+    } else this.#letGo(there)
     return this.remove(key)
   }
 
@@ -362,12 +353,10 @@ export class Level {
 
   /** Asks the store for `key`, or for any, to see whether it works. Never rejects. */
   #trial(key: string): Promise<void> | undefined {
-    return this.health.trial(() => {
-      const found = this.store.find(key, true)
-      const letGo = (entry: StoredEntry | undefined): void => this.attempt(() => entry?.release())
-      return found instanceof Promise ? found.then(letGo) : letGo(found)
-    })
+    return this.health.trial(this.store, key, this.#letGo)
   }
+
+  readonly #letGo = (entry: StoredEntry | undefined): void => this.attempt(() => entry?.release())
 
   #mayRetry(): boolean {
     return !this.health.down && this.#now() - this.#blindSince >= RETRY_MS

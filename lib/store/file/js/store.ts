@@ -25,13 +25,13 @@ import type { ReaderHost } from './blob-reader.js'
 import { BlobWriter } from './blob-writer.js'
 import { type Core, expiryOf, identityOf, type KeyId, keyIdOf, newTally, type Tally } from './core.js'
 import { type DraftHost, FileDraft, type Prepared } from './draft.js'
+import { journalOf } from './journal.js'
 import { ReadLane } from './lane.js'
 import { type Opened, openDirectoryStore } from './open.js'
 import { type OpenedEntry, openEntry } from './reader.js'
 import { deletion } from './reclaim.js'
 import { scan } from './scan.js'
 import { type IndexEntry, NEVER } from './table.js'
-import type { TagLog } from './tag-log.js'
 
 /** What a test may replace. */
 export interface FileSeams {
@@ -591,29 +591,6 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     const blobsSynced = ended && (await blobs.sync(syncedBelow, to, late).catch(() => false))
     if (ended) await opened.image({ clean: true, blobsSynced })
     await opened.end()
-  }
-}
-
-/** The log of tags while the store is open; what was read last is not asked for after that. */
-function journalOf(tags: () => TagLog | undefined, closed: () => boolean): TagJournal {
-  const open = (): TagLog => {
-    const log = closed() ? undefined : tags()
-    if (log === undefined) throw new ClosedError('the file store is closed')
-    return log
-  }
-  return {
-    get version() {
-      return tags()?.version ?? 0
-    },
-    get sequence() {
-      return tags()?.sequence ?? 0
-    },
-    get latest() {
-      return tags()?.latest ?? 0
-    },
-    since: (version) => tags()?.since(version) ?? [],
-    invalidate: async (...call) => open().invalidate(...call),
-    join: async (...call) => open().join(...call),
   }
 }
 
