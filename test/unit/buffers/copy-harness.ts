@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
@@ -30,10 +30,12 @@ afterEach(async () => {
   expect(rejections).toEqual([])
 })
 
-afterAll(() => {
+afterAll(async () => {
   process.off('warning', onWarning)
   process.off('unhandledRejection', onRejection)
-  rmSync(folder, { recursive: true })
+  // What was given up says so at once, and takes its file away after that (C2): it may come and go once more yet.
+  await until(() => !readdirSync(folder).some((name) => name.endsWith('.part')), 'no half of a file is left')
+  rmSync(folder, { recursive: true, maxRetries: 5 })
 })
 
 export function newPool(options: BufferPoolOptions = {}, seams: PoolSeams = {}): BufferPool {

@@ -270,7 +270,10 @@ describe('a record', () => {
 })
 
 describe('metadata', () => {
-  const time = fc.oneof(fc.double({ noNaN: true }), fc.constant(Number.POSITIVE_INFINITY), fc.integer())
+  // No -0: a time that equals the one before it is not written, and 0 equals -0.
+  const time = fc
+    .oneof(fc.double({ noNaN: true }), fc.constant(Number.POSITIVE_INFINITY), fc.integer())
+    .map((some) => some + 0)
   const metadata = fc
     .record(
       {
