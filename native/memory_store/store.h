@@ -207,8 +207,9 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // Keeps what still fits. `max_item_bytes` 0 is an eighth of max_bytes.
   Status Configure(uint64_t max_bytes, uint64_t max_item_bytes, PolicyKind policy);
   // A step of a bound that goes down bit by bit, because to evict all at once takes long: from
-  // `from` to `to`, as Configure does it, but for what goes with the whole way. False when the bound
-  // is not `from` any more, because somebody else configured the store; nothing has changed then.
+  // `from` to `to`, as Configure does it, but for what goes with the whole way. False when the
+  // bound is not `from` any more, because somebody else configured the store; nothing has changed
+  // then.
   bool Lower(uint64_t from, uint64_t to);
   PolicyKind policy() const;
   // Memory is short elsewhere: the store keeps to `to` of kWhole parts of its max_bytes, but to 1
