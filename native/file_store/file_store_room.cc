@@ -20,10 +20,18 @@ bool FileStore::MakeRoom(uint64_t bytes, uint64_t entries) {
     if (oldest == nullptr || oldest->number == writer_->active() || !EvictSegment(oldest)) break;
     made = true;
   } while (ledger_.Missing(bytes, DiskLedger::Use::kLog) > 0 ||
-           (entries > 0 && !index_->HasRoomFor(entries)));
+           (entries > 0 && !IndexHasRoom(entries)));
   if (made && ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0) return true;
   // Blobs alone may fill it.
   return MakeBlobRoom(bytes);
+}
+
+bool FileStore::IndexHasRoom(uint64_t entries) {
+  if (index_->HasRoomFor(entries)) return true;
+  // More may be free than one shard's records would say.
+  if (index_->slack() < index_->committed() / 16) return false;
+  index_->Compact();
+  return index_->HasRoomFor(entries);
 }
 
 bool FileStore::MakeBlobRoom(uint64_t bytes) {
@@ -102,7 +110,7 @@ void FileStore::LookForExpired() {
   // the index costs little beside what was written since.
   constexpr uint64_t kBytesForEach = 64;
   const uint64_t written = writer_->bytes_written() + blobs_.bytes_written();
-  const uint64_t pause = std::max(options_.max_bytes / 64, index_->count() * kBytesForEach);
+  const uint64_t pause = std::max(ledger_.goal() / 64, index_->count() * kBytesForEach);
   {
     const std::lock_guard lock(mutex_);
     if (written - looked_at_ < pause) return;

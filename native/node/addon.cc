@@ -91,6 +91,8 @@ constexpr Export kExports[] = {
     {"fileOpened", FileOpened},
     {"fileClose", FileClose},
     {"fileFailure", FileFailure},
+    {"fileTuning", FileTuning},
+    {"fileTune", FileTune},
     {"fileStats", FileStats},
     {"fileTags", FileTags},
     {"fileTagsSince", FileTagsSince},
