@@ -90,7 +90,8 @@ class DiskLedger {
     while (true) {
       const uint64_t held = used();
       const uint64_t less = std::min(most - std::min(most, retired), held + 2 * kept_ + ahead());
-      const uint64_t target = std::max({goal(), held + kept_, less});
+      const bool there = held + kept_ <= goal();
+      const uint64_t target = there ? goal() : std::max(held + kept_, less);
       if (target >= most) break;
       if (max_.compare_exchange_weak(most, target, std::memory_order_relaxed)) break;
     }

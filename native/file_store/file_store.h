@@ -251,7 +251,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
     uint64_t bytes_copied = 0;
   };
   Stats stats() const;
-  // As it is now, without waiting for anybody; max_bytes is what was asked for, which stats() says only once it holds.
+  // As it is now, without waiting for anybody; max_bytes is what was asked for, which stats() says
+  // only once it holds.
   FileTuning tuning() const noexcept;
   // All of it, or nothing and why. Waits for the disk: where the durability becomes `power`, all of
   // the log is synced first. A bound that is lower holds at once for what wants to grow, and
@@ -337,14 +338,17 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   bool EvictSegment(const Segments::Handle& segment);
   bool DropSegment(const Segments::Handle& segment);
   void EvictEntry(const IndexEntry& entry, const RecordHead* head, bool log);
+  // What says whether room enough was made.
+  using Enough = std::function<bool()>;
   bool MakeBlobRoom(uint64_t bytes);
+  bool EvictUntil(const Enough& enough);
   bool IndexHasRoom(uint64_t entries);
-  // Evicts blobs of a segment, from the cursor on, until so much is not missing.
-  bool EvictBlobs(const Segment& segment, uint64_t bytes, bool spare);
+  // Evicts blobs of a segment, from the cursor on, until it is enough.
+  bool EvictBlobs(const Segment& segment, const Enough& enough, bool spare);
   // Looks through the index for what has expired, unless it did so just now.
   void LookForExpired();
-  // Evicts blobs that have expired until so much is not missing; false when that was not enough.
-  bool EvictExpired(uint64_t bytes, DiskLedger::Use use);
+  // Evicts blobs that have expired until it is enough; false when that was not.
+  bool EvictExpired(const Enough& enough);
   uint32_t MiddleOf() const;
   uint32_t NowSeconds() const noexcept;
   // What `kind` makes of the states that the policy before left.

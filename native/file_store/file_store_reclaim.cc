@@ -56,7 +56,7 @@ void FileStore::ReclaimStep() {
     if (oldest->live == 0) {
       again = EvictSegment(oldest);
     } else if (ledger_.AboveHighMark() > 0 &&
-               EvictExpired(ledger_.ahead(), DiskLedger::Use::kOther)) {
+               EvictExpired([this] { return ledger_.AboveHighMark() == 0; })) {
       again = true;
     } else if (const Segments::Handle dead = MostlyDead(*oldest);
                dead != nullptr && ledger_.AboveHighMark() > 0) {
@@ -71,10 +71,8 @@ void FileStore::ReclaimStep() {
     }
   } else if (!closing && ledger_.AboveHighMark() > 0) {
     // Only one segment is left, and it is being written to: what there is are blobs.
-    const uint64_t before = ledger_.used();
-    static_cast<void>(MakeBlobRoom(ledger_.ahead()));
-    // On its way down to a lower bound.
-    again = ledger_.AboveHighMark() > 0 && ledger_.used() < before;
+    pace_.Hurry(true);
+    static_cast<void>(EvictUntil([this] { return ledger_.AboveHighMark() == 0; }));
   }
   if (again) {
     RunOn(Executor::kMaintenance, [self = shared_from_this()] { self->ReclaimStep(); });

@@ -52,6 +52,10 @@ export class SpaceLedger {
   }
 
   #descend(retired: number): void {
+    if (this.total + this.#kept <= this.#goal) {
+      this.#maxBytes = this.#goal
+      return
+    }
     const less = Math.min(this.#maxBytes - Math.floor(retired), this.total + 3 * this.#kept)
     this.#maxBytes = Math.min(this.#maxBytes, Math.max(this.#goal, this.total + this.#kept, less))
   }
