@@ -57,7 +57,8 @@ TEST_CASE("memory store: a bound goes down step by step, unless somebody else ch
 }
 
 TEST_CASE("memory store: bounds and policies change under threads that use it") {
-  const auto store = MemoryStore::Create({.max_bytes = 16 * kMega, .shards = 4}).Take();
+  ManualClock clock;
+  const auto store = MakeStore({.max_bytes = 16 * kMega, .shards = 4}, clock);
   std::atomic<bool> over{false};
   std::vector<std::thread> threads;
   for (uint64_t number = 0; number < 3; number++) {
