@@ -104,7 +104,7 @@ export {
 export { compressed } from './store/compressed/compressed.js'
 export type { FileStore, FileStoreStats } from './store/file/file-store.js'
 export { fileStore } from './store/file/index.js'
-export type { Durability, FilePolicyName, FileStoreOptions } from './store/file/options.js'
+export type { Durability, FilePolicyName, FileStoreOptions, FileStorePatch } from './store/file/options.js'
 export { memoryStore } from './store/memory/index.js'
 export type { MemoryStore } from './store/memory/memory-store.js'
 export { nullStore } from './store/null.js'
@@ -115,7 +115,9 @@ export {
   IN_HAND,
   type Later,
   type Metadata,
+  type OptionChange,
   type Store,
+  type StoreChange,
   type StoreContext,
   type StoredCompression,
   type StoredEntry,

@@ -69,6 +69,8 @@ export interface CompressionConfig {
   readonly minRatio: number
   readonly skips: Skips
   readonly concurrency: number
+  /** What it was made of, as a message or an event says it: a name, or the options; of a compressor of your own its name. */
+  readonly shown: string | CompressionOptions
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, or a codec that this process does not have; the message says what would do. */
@@ -80,7 +82,13 @@ export function readCompression(value: unknown, at = 'compression'): Compression
     minRatio: given.minRatio ?? 1.1,
     skips: skipsOf(given.skipTypes ?? COMPRESSED_TYPES),
     concurrency: given.concurrency ?? Math.min(MOST_AT_ONCE, availableParallelism()),
+    shown: shownOf(given),
   }
+}
+
+function shownOf(given: CompressionOptions): string | CompressionOptions {
+  const codec = typeof given.codec === 'string' ? given.codec : given.codec.name
+  return Object.keys(given).length === 1 ? codec : { ...given, codec: codec as CodecName }
 }
 
 function formOf(value: unknown, at: string): CompressionOptions {

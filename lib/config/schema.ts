@@ -124,16 +124,16 @@ export const memoryStorePatch = z.strictObject({
   maxItemBytes: sizeOption.optional(),
   /** Which entry goes first when room is needed: a name, or an object with the methods of `EvictionPolicy`. Default `'w-tinylfu'`. */
   policy: policyOption.optional(),
+  /**
+   * Keeps values compressed: `'lz4'`, `'gzip'`, `'zstd'`, more than a name, or a `Compressor` of your own. Default `'none'`. Not
+   * with a name. Can be changed, for what is written from then on, where the store was made with it.
+   */
+  compression: compressionOption.optional(),
 })
 
 export const memoryStoreOptions = memoryStorePatch.extend({
   /** Stores of one name are one memory, in all worker threads of the process, where the addon is loaded. Default: no name, a store of its own. Not with a policy of your own. */
   name: nameOption.optional(),
-  /**
-   * Keeps values compressed: `'lz4'`, `'gzip'`, `'zstd'`, more than a name, or a `Compressor` of your own. Default `'none'`. Not
-   * with a name.
-   */
-  compression: compressionOption.optional(),
 })
 
 /** Options of `memoryStore`. */

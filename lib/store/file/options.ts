@@ -11,6 +11,8 @@ import { parseSize, showSize } from '../../config/units.js'
 import { showValue, validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import { isLogger, type Logger } from '../../logger.js'
+import { AT, differences, type Fixed, withoutFixed } from '../change.js'
+import type { OptionChange } from '../store.js'
 import { isPartitions } from './format/directory.js'
 import { MAX_PACKED, MAX_SEGMENT, MAX_VALUE } from './format/numbers.js'
 
@@ -33,14 +35,10 @@ function countOption(least: number, most: number): z.ZodCustom<number, number> {
   )
 }
 
-const fileStoreOptions = z.strictObject({
-  /** The directory. Made if it is not there; its parent must be. */
-  dir: z.custom<string>(
-    (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
-    'want the path of a directory',
-  ),
+/** What of the options can be changed while the store is open. */
+const fileStorePatch = z.strictObject({
   /** Bound of what the directory takes on the disk, in blocks: at least 8 segments. */
-  maxBytes: sizeOption,
+  maxBytes: sizeOption.optional(),
   /** Bound of the index in memory. Default 1/64 of `maxBytes`, from 16 MiB to 1 GiB. */
   maxIndexBytes: sizeOption.optional(),
   /** What stays free of the file system, whoever fills it: a share from 0 to below 1, or a size. Default 0.05. */
@@ -49,16 +47,6 @@ const fileStoreOptions = z.strictObject({
   maxItemBytes: sizeOption.optional(),
   /** Who gets another turn when room is needed: `fifo lru lfu sieve s3-fifo`. Default `'s3-fifo'`. */
   policy: z.enum(FILE_POLICY_NAMES).optional(),
-  /** Folders of blobs: a power of two from 1 to 256. Default 16; what the directory has wins. */
-  partitions: z
-    .custom<number>((value) => isPartitions(value as number), 'want a power of two from 1 to 256')
-    .optional(),
-  /** Values up to this are records of the log, larger ones files: at most 1 MiB. Default 64 KiB. */
-  packLimit: sizeOption.optional(),
-  /** Length of a segment of the log. Default 1/64 of `maxBytes`, from 1 MiB to 64 MiB. */
-  segmentBytes: sizeOption.optional(),
-  /** What is read and checked at once: a power of two from 4 KiB to 1 MiB. Default 64 KiB. */
-  chunkBytes: sizeOption.optional(),
   /** Who makes chunks smaller: a codec's name, more than that, or a `Compressor` of your own. Default `'none'`. */
   compression: compressionOption.optional(),
   /** When a write is acknowledged. Default `'process'`: when it survives the end of the process. */
@@ -72,18 +60,42 @@ const fileStoreOptions = z.strictObject({
   readConcurrency: countOption(1, 128).optional(),
   /** Files kept open for reading: 8 to 65,536. Default 256. */
   openFiles: countOption(8, 65_536).optional(),
+})
+
+const fileStoreOptions = fileStorePatch.extend({
+  maxBytes: sizeOption,
+  /** The directory. Made if it is not there; its parent must be. */
+  dir: z.custom<string>(
+    (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
+    'want the path of a directory',
+  ),
+  /** Folders of blobs: a power of two from 1 to 256. Default 16; what the directory has wins. */
+  partitions: z
+    .custom<number>((value) => isPartitions(value as number), 'want a power of two from 1 to 256')
+    .optional(),
+  /** Values up to this are records of the log, larger ones files: at most 1 MiB. Default 64 KiB. */
+  packLimit: sizeOption.optional(),
+  /** Length of a segment of the log. Default 1/64 of `maxBytes`, from 1 MiB to 64 MiB. */
+  segmentBytes: sizeOption.optional(),
+  /** What is read and checked at once: a power of two from 4 KiB to 1 MiB. Default 64 KiB. */
+  chunkBytes: sizeOption.optional(),
   /** Told, in one line, what an open found and dropped. Default: nobody. */
   logger: z.custom<Logger>(isLogger, 'want a logger: an object with the methods info and warn').optional(),
 })
 
 /** Options of `fileStore`. */
 export type FileStoreOptions = z.input<typeof fileStoreOptions>
+/** What `configure` of a file store takes. */
+export type FileStorePatch = z.input<typeof fileStorePatch>
 
 /** What a file store runs on: checked, with defaults, in bytes. */
 export interface FileConfig {
   readonly dir: string
   readonly maxBytes: number
   readonly maxIndexBytes: number
+  /** Nobody asked for `maxIndexBytes`, or `maxItemBytes`: it follows `maxBytes`. */
+  readonly maxIndexFollows: boolean
+  readonly maxItemFollows: boolean
   /** A share of the file system below 1, else bytes. */
   readonly minFree: number
   readonly maxItemBytes: number
@@ -108,33 +120,24 @@ export function readFileOptions(options: FileStoreOptions): FileConfig {
   const segmentBytes = parseSize(given.segmentBytes) ?? clamp(Math.floor(maxBytes / 64), MiB, 64 * MiB)
   const packLimit = parseSize(given.packLimit) ?? 64 * KiB
   const chunkBytes = parseSize(given.chunkBytes) ?? 64 * KiB
-  const maxItemBytes = parseSize(given.maxItemBytes) ?? Math.floor(maxBytes / 4)
   const refuse = (option: string, value: unknown, want: string): never => {
     throw new ConfigError(`fileStore.${option}: got ${showValue(value)}; want ${want}`)
   }
   if (segmentBytes < MiB || segmentBytes > MAX_SEGMENT) {
     refuse('segmentBytes', given.segmentBytes, `from 1 MiB to 4 GiB less 8 bytes`)
   }
-  if (maxBytes < 8 * segmentBytes) {
-    refuse(
-      'maxBytes',
-      given.maxBytes,
-      `at least 8 segments, ${8 * segmentBytes} bytes (${showSize(8 * segmentBytes)})`,
-    )
-  }
   if (packLimit > MAX_PACKED) refuse('packLimit', given.packLimit, 'at most 1 MiB')
   if (!isChunkBytes(chunkBytes)) {
     refuse('chunkBytes', given.chunkBytes, 'a power of two from 4 KiB to 1 MiB')
   }
-  if (maxItemBytes > maxBytes / 2 || maxItemBytes >= MAX_VALUE) {
-    refuse('maxItemBytes', given.maxItemBytes, `at most half of maxBytes, ${Math.floor(maxBytes / 2)} bytes`)
-  }
-  return {
+  const config: FileConfig = {
     dir: resolve(given.dir),
     maxBytes,
-    maxIndexBytes: parseSize(given.maxIndexBytes) ?? clamp(Math.floor(maxBytes / 64), 16 * MiB, GiB),
+    maxIndexBytes: parseSize(given.maxIndexBytes) ?? usualIndex(maxBytes),
+    maxIndexFollows: given.maxIndexBytes === undefined,
+    maxItemFollows: given.maxItemBytes === undefined,
     minFree: readMinFree(given.minFree),
-    maxItemBytes,
+    maxItemBytes: parseSize(given.maxItemBytes) ?? usualItem(maxBytes),
     policy: given.policy ?? 's3-fifo',
     partitions: given.partitions ?? 16,
     packLimit,
@@ -147,6 +150,106 @@ export function readFileOptions(options: FileStoreOptions): FileConfig {
     openFiles: given.openFiles ?? 256,
     logger: given.logger,
   }
+  assertTogether(config, 'fileStore', given)
+  return config
+}
+
+/** What becomes of `config`, whose codec stays. @throws as `readFileOptions` */
+export function patchFileConfig(config: FileConfig, patch: FileStorePatch): FileConfig {
+  const given = validate(fileStorePatch, withoutFixed(patch, fixedOf(config)), AT)
+  const maxBytes = parseSize(given.maxBytes) ?? config.maxBytes
+  const index = parseSize(given.maxIndexBytes)
+  const maxIndexFollows = index === undefined && config.maxIndexFollows
+  const item = parseSize(given.maxItemBytes)
+  const maxItemFollows = item === undefined && config.maxItemFollows
+  const changed: FileConfig = {
+    ...config,
+    maxBytes,
+    maxIndexFollows,
+    maxIndexBytes: index ?? (maxIndexFollows ? usualIndex(maxBytes) : config.maxIndexBytes),
+    maxItemFollows,
+    maxItemBytes: item ?? (maxItemFollows ? usualItem(maxBytes) : config.maxItemBytes),
+    minFree: given.minFree === undefined ? config.minFree : readMinFree(given.minFree),
+    policy: given.policy ?? config.policy,
+    durability: given.durability ?? config.durability,
+    reclaimRate: parseSize(given.reclaimRate) ?? config.reclaimRate,
+    readConcurrency: given.readConcurrency ?? config.readConcurrency,
+    openFiles: given.openFiles ?? config.openFiles,
+  }
+  assertTogether(changed, AT, { maxBytes, maxItemBytes: changed.maxItemBytes, ...given })
+  return changed
+}
+
+/** What an operator sees change. */
+export function fileChanges(from: FileConfig, to: FileConfig): OptionChange[] {
+  return differences(from, to, LIVE)
+}
+
+const LIVE = [
+  'maxBytes',
+  'maxIndexBytes',
+  'minFree',
+  'maxItemBytes',
+  'policy',
+  'durability',
+  'reclaimRate',
+  'readConcurrency',
+  'openFiles',
+] as const
+
+const sizeOf = (given: unknown): unknown => parseSize(given)
+
+function fixedOf(config: FileConfig): Readonly<Record<string, Fixed>> {
+  return {
+    dir: {
+      value: config.dir,
+      read: (given) => (typeof given === 'string' ? resolve(given) : given),
+      why: 'another directory is another store',
+    },
+    partitions: { value: config.partitions, why: 'the directory was made with so many folders' },
+    segmentBytes: {
+      value: config.segmentBytes,
+      read: sizeOf,
+      why: 'files of the log have that length, and room is kept for them; it is for the next open',
+    },
+    packLimit: {
+      value: config.packLimit,
+      read: sizeOf,
+      why: 'values that are being written have gone by it already; it is for the next open',
+    },
+    chunkBytes: {
+      value: config.chunkBytes,
+      read: sizeOf,
+      why: 'values that are being written are cut by it already; it is for the next open',
+    },
+    logger: { value: config.logger, why: 'it is told what an open found, and that is over' },
+  }
+}
+
+/** What one option says about another. */
+function assertTogether(
+  { maxBytes, maxItemBytes, segmentBytes }: FileConfig,
+  at: string,
+  given: { readonly maxBytes?: unknown; readonly maxItemBytes?: unknown },
+): void {
+  if (maxBytes < 8 * segmentBytes) {
+    throw new ConfigError(
+      `${at}.maxBytes: got ${showValue(given.maxBytes)}; want at least 8 segments, ${8 * segmentBytes} bytes (${showSize(8 * segmentBytes)})`,
+    )
+  }
+  if (maxItemBytes > maxBytes / 2 || maxItemBytes >= MAX_VALUE) {
+    throw new ConfigError(
+      `${at}.maxItemBytes: got ${showValue(given.maxItemBytes)}; want at most half of maxBytes, ${Math.floor(maxBytes / 2)} bytes`,
+    )
+  }
+}
+
+function usualIndex(maxBytes: number): number {
+  return clamp(Math.floor(maxBytes / 64), 16 * MiB, GiB)
+}
+
+function usualItem(maxBytes: number): number {
+  return Math.floor(maxBytes / 4)
 }
 
 function readMinFree(given: number | string | undefined): number {

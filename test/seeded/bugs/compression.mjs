@@ -55,8 +55,8 @@ export const BUGS = [
   {
     name: 'a signal frees memory that is still being read',
     file: CODEC,
-    replace: 'made = usable(await compressor.compress(bytes))',
-    by: "made = usable(await Promise.race([compressor.compress(bytes), new Promise((done) => signal?.addEventListener('abort', done as never))]))",
+    replace: 'made = usable(await config.compressor!.compress(bytes))',
+    by: "made = usable(await Promise.race([config.compressor!.compress(bytes), new Promise((done) => signal?.addEventListener('abort', done as never))]))",
     check: 'compression',
   },
   {

@@ -1,10 +1,9 @@
 import {
   type ChunkCodec,
   type ChunkEncoder,
-  CODEC_IDS,
   type ContentHint,
-  codecId,
   hintOf,
+  ownNameOf,
   type StoredChunk,
 } from '../../../compression/index.js'
 import { WRITTEN } from '../../../native/file-numbers.js'
@@ -27,7 +26,7 @@ export interface NativeDraftHost {
   /** The draft takes so many bytes more of the disk, or fewer. */
   pinDraft(bytes: number): void
   onRefusal(): void
-  onCommit(key: string): void
+  onCommit(key: string, early: boolean): void
   /** The draft is over. */
   onEnd(draft: NativeFileDraft): void
 }
@@ -54,6 +53,8 @@ export class NativeFileDraft implements Draft {
   readonly #handle: number
   readonly #hint: ContentHint
   #encoder: ChunkEncoder | undefined
+  /** Of the commit: it was acknowledged before it was written. */
+  #early = false
   #pieces: Buffer[] = []
   /** It is too large for the log, or going to be. */
   #large = false
@@ -148,9 +149,9 @@ export class NativeFileDraft implements Draft {
   }
 
   /** Of a draft that was prepared. */
-  settle(outcome: number): void {
+  settle(outcome: number, early: boolean): void {
     this.#fenced ||= outcome === WRITTEN.fenced
-    if (outcome === WRITTEN.done) this.#host.onCommit(this.key)
+    if (outcome === WRITTEN.done) this.#host.onCommit(this.key, early)
     this.#end(outcome !== WRITTEN.done)
   }
 
@@ -166,7 +167,7 @@ export class NativeFileDraft implements Draft {
     }).then(
       (committed) => {
         const done = committed && this.#isCommitting
-        if (done) this.#host.onCommit(this.key)
+        if (done) this.#host.onCommit(this.key, this.#early)
         this.#end(!committed)
         return committed
       },
@@ -195,7 +196,7 @@ export class NativeFileDraft implements Draft {
 
   #encodedMetadata(metadata: Metadata, last: Encoded): Uint8Array | undefined {
     const own = this.#ownCodec || last.own
-    return encodeMetadata(metadata, own ? ownName(this.#host.codec) : undefined)
+    return encodeMetadata(metadata, own ? ownNameOf(this.#encoder?.compressor) : undefined)
   }
 
   #next(work: () => Promise<boolean>): Promise<boolean> {
@@ -239,7 +240,7 @@ export class NativeFileDraft implements Draft {
     for (let at = 0; at < chunk.length; ) {
       if (this.#state !== 'open' || this.#full) return false
       const rest = chunk.length - at
-      if (this.#staged === 0 && rest >= chunkBytes && codec.compressor === undefined) {
+      if (this.#staged === 0 && rest >= chunkBytes && isPlain(this.#encoder ?? codec)) {
         const whole = chunk.subarray(at, at + rest - (rest % chunkBytes))
         this.#size += whole.length
         at += whole.length
@@ -277,7 +278,8 @@ export class NativeFileDraft implements Draft {
 
   async #encode(bytes: Buffer): Promise<Encoded> {
     const { chunkBytes, codec } = this.#host
-    if (codec.compressor === undefined) return plainChunks(bytes, chunkBytes)
+    // Once begun, it goes on with the codec that it began with, which the store may have changed since.
+    if (isPlain(this.#encoder ?? codec)) return plainChunks(bytes, chunkBytes)
     this.#encoder ??= codec.encoder(this.#hint)
     const count = Math.ceil(bytes.length / chunkBytes)
     const chunks: StoredChunk[] = []
@@ -302,7 +304,8 @@ export class NativeFileDraft implements Draft {
     try {
       return await operations.run(
         () => addon.fileDraftWrite(this.#handle, data, table, count, metadata),
-        ({ outcome, second }) => {
+        ({ outcome, second, early }) => {
+          this.#early = early
           this.#pin(this.#state === 'over' || metadata !== undefined ? 0 : second)
           this.#fenced ||= outcome === WRITTEN.fenced
           // The addon has counted it.
@@ -356,7 +359,6 @@ function plainChunks(bytes: Uint8Array, chunkBytes: number): Encoded {
   return { data: bytes, table, count, own: false }
 }
 
-/** What a reader has to know of who made chunks of codec 4. */
-function ownName({ compressor }: ChunkCodec): string | undefined {
-  return compressor !== undefined && codecId(compressor.name) === CODEC_IDS.own ? compressor.name : undefined
+function isPlain({ compressor }: Pick<ChunkEncoder, 'compressor'>): boolean {
+  return compressor === undefined
 }
