@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.js'
 import { systemClock } from '../clock.js'
+import { cacheOptionsWith, fileOf } from '../config/file/with-file.js'
+import { isPlain } from '../config/merge.js'
 import { native } from '../native/loader.js'
 import type { Cache } from './cache.js'
 import type { DirectCache } from './direct.js'
@@ -30,7 +32,8 @@ export async function createCacheWith<User = unknown>(
 ): Promise<DirectCache<User>> {
   // With DREY_NATIVE=1 and no addon this is the place to say so, before anything is served by the js path.
   native()
-  const config = readCacheOptions(options, runtime)
+  const file = isPlain(options) ? await fileOf(options) : undefined
+  const config = readCacheOptions(cacheOptionsWith(options, file), runtime)
   const cache = new StreamingCache(config, seams.clock)
   await cache.open()
   return cache as DirectCache<unknown> as DirectCache<User>

@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Cache } from '../cache/cache.js'
 import { createCacheWith } from '../cache/create.js'
+import type { CacheOptions } from '../cache/options.js'
 import { type Clock, systemClock } from '../clock.js'
+import { fileOf, proxyOptionsWith } from '../config/file/with-file.js'
+import { isPlain } from '../config/merge.js'
 import { ConfigError } from '../errors.js'
-import { fileStore } from '../store/file/index.js'
-import { memoryStore } from '../store/memory/index.js'
-import type { Store } from '../store/store.js'
 import { createAccessLog } from './access-log.js'
 import type { ProxyContext } from './exchange.js'
 import { APPENDED_FIELDS } from './forward.js'
@@ -69,29 +69,18 @@ export async function createProxyWith(
   options: ProxyOptions,
   { clock, common }: ProxySeams,
 ): Promise<CachingProxy> {
-  const config = readProxyOptions(options)
-  if (common !== undefined && config.disk !== undefined) throw new ConfigError(ONE_THREAD)
+  const file = isPlain(options) ? await fileOf(options) : undefined
+  const config = readProxyOptions(proxyOptionsWith(options, file))
+  if (common !== undefined && config.oneThread) throw new ConfigError(ONE_THREAD)
   const log =
     config.accessLog === undefined ? undefined : await createAccessLog(config.accessLog, clock, onLogError)
-  const cache = await createCacheWith<StoredHead>(
-    {
-      tiers: tiersOf(config, common),
-      bufferPool: config.bufferPool,
-      timeouts: {
-        firstByte: config.originTimeout,
-        // A large body on its way to a slow client is no fault; what stands still is found by `idle`.
-        fill: Number.POSITIVE_INFINITY,
-        idle: config.clientTimeout,
-        // Nobody waits for an answer any more by then; but what a disk is being given is to be there after a restart.
-        shutdown: config.disk === undefined ? 0 : Math.min(config.shutdownTimeout, KEEPING_MS),
-      },
+  const cache = await createCacheWith<StoredHead>(cacheOptionsOf(config, common), { clock }).catch(
+    async (error) => {
+      // The directory of another, say: nothing is left of the proxy that is not to be.
+      await log?.close()
+      throw error
     },
-    { clock },
-  ).catch(async (error) => {
-    // The directory of another, say: nothing is left of the proxy that is not to be.
-    await log?.close()
-    throw error
-  })
+  )
   const upstream = createUpstream(config.origin, config.dispatcher, clock)
   let closing: Promise<void> | undefined
   // Marks must differ between threads, too.
@@ -159,23 +148,15 @@ export async function createProxyWith(
   return proxy
 }
 
-/** What is being written to the disk when the proxy stops is given so long, in ms. */
-const KEEPING_MS = 5000
-
 /** What several threads cannot have. */
 export const ONE_THREAD =
-  'dir: one thread has a directory, and what it keeps there cannot be kept right for others yet; want one worker, or no dir'
+  'dir: one thread has a directory, and what it keeps there cannot be kept right for others yet; want one worker, or no dir and no tiers'
 
-function tiersOf({ memory, maxItem, disk }: ProxyConfig, common: Common | undefined): Store[] {
-  // With a disk below, what is too large for memory goes there.
-  const maxItemBytes = disk === undefined ? maxItem : maxItem && Math.min(maxItem, Math.floor(memory / 8))
-  const first = memoryStore({
-    maxBytes: memory,
-    ...(maxItemBytes === undefined ? {} : { maxItemBytes }),
-    ...(common === undefined ? {} : { name: `drey proxy ${common.instance}` }),
-  })
-  if (disk === undefined) return [first]
-  return [first, fileStore({ ...disk, ...(maxItem === undefined ? {} : { maxItemBytes: maxItem }) })]
+/** Proxies in several threads have one memory. */
+function cacheOptionsOf({ cache }: ProxyConfig, common: Common | undefined): CacheOptions {
+  if (common === undefined) return cache
+  const [memory] = cache.tiers as [object]
+  return { ...cache, tiers: [{ store: 'memory', ...memory, name: `drey proxy ${common.instance}` }] }
 }
 
 /** A log that fails costs its lines, not the answers. */

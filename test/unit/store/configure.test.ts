@@ -184,7 +184,7 @@ describe('what is wrong changes nothing', () => {
     ],
     [{ maxBytes: '4MiB', policy: 7 }, /^configure\.policy: got 7; want one of/],
     [{ maxBytes: '4MiB', maxItemBytes: '5MiB' }, /^configure\.maxItemBytes: got "5MiB"/],
-    [{ maxbytes: 1 }, /^configure\.maxbytes: no such option; there are maxBytes, maxItemBytes, policy$/],
+    [{ maxbytes: 1 }, /^configure\.maxbytes: no such option; did you mean configure\.maxBytes\? there are maxBytes, maxItemBytes, policy$/],
     [{ name: 'other' }, /^configure\.name: no such option/],
     [5, /^configure: got 5; want an object of options$/],
   ] as ReadonlyArray<readonly [unknown, RegExp]>)('%o', async (patch, message) => {
