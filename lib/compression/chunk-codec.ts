@@ -1,5 +1,5 @@
 import { showValue } from '../config/validate.js'
-import { abortedBy, CompressionError, messageOf } from '../errors.js'
+import { abortedBy, CompressionError, ConfigError, messageOf } from '../errors.js'
 import { createLimiter, type Limiter } from '../resilience/limiter/limiter.js'
 import type { Later } from '../store/store.js'
 import type { StoredChunk } from './chunk.js'
@@ -12,6 +12,8 @@ import { CompressionCounters, type CompressionStats } from './stats.js'
 
 /** Compresses the chunks of one value, in their order. */
 export interface ChunkEncoder {
+  /** Who compresses them; undefined when nobody does. */
+  readonly compressor: Compressor | undefined
   /**
    * The chunk as it is to be stored: at once where it is not tried. `bytes`, at most MAX_CHUNK, must not change until the answer is
    * there, and where they are kept as they are, they are the answer's, too. A compressor that fails costs the saving, not the
@@ -27,6 +29,15 @@ export interface ChunkCodec {
   /** Who compresses; undefined when nobody does. */
   readonly compressor: Compressor | undefined
   readonly config: CompressionConfig
+  /**
+   * What is stored from now on is made by `config`. Encoders that were given out go on as they began, and what any compressor made that was
+   * configured before is read as ever.
+   *
+   * @throws `ERR_DREY_CONFIG` where that could not be: see `conflict`
+   */
+  configure(config: CompressionConfig): void
+  /** Why `config` cannot be configured now; undefined when it can. */
+  conflict(config: CompressionConfig): string | undefined
   /** For the chunks of one value. */
   encoder(hint?: ContentHint): ChunkEncoder
   /**
@@ -60,13 +71,13 @@ export function createChunkCodec(config: CompressionConfig): ChunkCodec {
 
 /** Invariant: at most `config.concurrency` calls of compressors are under way, decompressing first. */
 class BoundedCodec implements ChunkCodec {
-  readonly config: CompressionConfig
+  #config: CompressionConfig
   readonly #counters = new CompressionCounters()
   readonly #limiter: Limiter
   readonly #known: Map<number, Compressor>
 
   constructor(config: CompressionConfig) {
-    this.config = config
+    this.#config = config
     this.#known = knownCodecs()
     const { compressor } = config
     if (compressor !== undefined) this.#known.set(codecId(compressor.name), compressor)
@@ -75,17 +86,39 @@ class BoundedCodec implements ChunkCodec {
     this.#limiter = createLimiter({ name: 'compression', concurrency, queue: Number.MAX_SAFE_INTEGER })
   }
 
+  get config(): CompressionConfig {
+    return this.#config
+  }
+
   get compressor(): Compressor | undefined {
-    return this.config.compressor
+    return this.#config.compressor
+  }
+
+  configure(config: CompressionConfig): void {
+    const why = this.conflict(config)
+    if (why !== undefined) throw new ConfigError(why)
+    const { compressor, concurrency } = config
+    if (compressor !== undefined) this.#known.set(codecId(compressor.name), compressor)
+    this.#limiter.configure({ concurrency })
+    this.#config = config
+  }
+
+  conflict({ compressor }: CompressionConfig): string | undefined {
+    const known = compressor === undefined ? undefined : this.#known.get(codecId(compressor.name))
+    if (known === undefined || known.name === compressor!.name) return undefined
+    // Chunks say which codec made them by a number, and all that are the user's own have one between them.
+    return `compression: got ${showValue(compressor!.name)}; what ${showValue(known.name)} has made could not be read beside it: change to a compressor of another name when the store is made anew`
   }
 
   encoder(hint: ContentHint = {}): ChunkEncoder {
-    const { compressor, skips } = this.config
+    const { config } = this
+    const { compressor, skips, minSize } = config
     const probe = compressor === undefined || skips(hint) ? undefined : new Probe()
     return {
+      compressor,
       encode: (bytes, signal) => {
         if (signal !== undefined) assertWanted(signal, 'compressing')
-        if (probe === undefined || bytes.length < this.config.minSize || !probe.tries()) {
+        if (probe === undefined || bytes.length < minSize || !probe.tries()) {
           this.#counters.skipped += 1
           return this.#raw(bytes)
         }
@@ -93,9 +126,9 @@ class BoundedCodec implements ChunkCodec {
           compressor!.compressSync !== undefined &&
           bytes.length <= atOnce(compressor!.syncBytes?.compress)
         ) {
-          return this.#compressSync(compressor!, probe, bytes)
+          return this.#compressSync(config, probe, bytes)
         }
-        return this.#compress(compressor!, probe, bytes, signal)
+        return this.#compress(config, probe, bytes, signal)
       },
     }
   }
@@ -141,7 +174,7 @@ class BoundedCodec implements ChunkCodec {
   }
 
   async #compress(
-    compressor: Compressor,
+    config: CompressionConfig,
     probe: Probe,
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
@@ -149,35 +182,35 @@ class BoundedCodec implements ChunkCodec {
     const permit = await this.#limiter.acquire({ signal })
     let made: Uint8Array | undefined
     try {
-      made = usable(await compressor.compress(bytes))
+      made = usable(await config.compressor!.compress(bytes))
     } catch {
       // Counted below, as an answer that is of no use is: the chunk is kept as it is.
     } finally {
       permit.release()
     }
     if (signal !== undefined) assertWanted(signal, 'compressing')
-    return this.#better(compressor, probe, bytes, made)
+    return this.#better(config, probe, bytes, made)
   }
 
-  #compressSync(compressor: Compressor, probe: Probe, bytes: Uint8Array): StoredChunk {
+  #compressSync(config: CompressionConfig, probe: Probe, bytes: Uint8Array): StoredChunk {
     let made: Uint8Array | undefined
     try {
-      made = usable(compressor.compressSync!(bytes))
+      made = usable(config.compressor!.compressSync!(bytes))
     } catch {
       // As above.
     }
-    return this.#better(compressor, probe, bytes, made)
+    return this.#better(config, probe, bytes, made)
   }
 
   /** What was made of `bytes`, if that pays; else `bytes`. */
   #better(
-    compressor: Compressor,
+    { compressor, minRatio }: CompressionConfig,
     probe: Probe,
     bytes: Uint8Array,
     made: Uint8Array | undefined,
   ): StoredChunk {
     const small = made !== undefined && made.length < bytes.length
-    const paid = small && made!.length * this.config.minRatio <= bytes.length
+    const paid = small && made!.length * minRatio <= bytes.length
     probe.learn(paid)
     if (!paid) {
       if (made === undefined) this.#counters.failures += 1
@@ -186,7 +219,7 @@ class BoundedCodec implements ChunkCodec {
     }
     this.#counters.compressed += 1
     this.#counters.stored(bytes.length, made!.length)
-    return { codec: codecId(compressor.name), size: bytes.length, bytes: made! }
+    return { codec: codecId(compressor!.name), size: bytes.length, bytes: made! }
   }
 
   #raw(bytes: Uint8Array): StoredChunk {

@@ -48,3 +48,8 @@ export interface Compressor {
    */
   readonly syncBytes?: { readonly compress?: number; readonly decompress?: number } | undefined
 }
+
+/** What a value has to say of who made its chunks: the name, where the codec's id is not his alone. */
+export function ownNameOf(compressor: Compressor | undefined): string | undefined {
+  return compressor !== undefined && codecId(compressor.name) === CODEC_IDS.own ? compressor.name : undefined
+}

@@ -1,7 +1,7 @@
 export type { StoredChunk } from './chunk.js'
 export { type ChunkCodec, type ChunkEncoder, createChunkCodec } from './chunk-codec.js'
 export { CODEC_NAMES, type CodecName } from './codecs.js'
-export { CODEC_IDS, type Compressor, codecId, MAX_CHUNK } from './compressor.js'
+export { CODEC_IDS, type Compressor, codecId, MAX_CHUNK, ownNameOf } from './compressor.js'
 export { type ContentHint, hintOf } from './content.js'
 export {
   type CompressionConfig,

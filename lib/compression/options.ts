@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { checked, option, orOptions, required, wholeOption } from '../config/option.js'
 import { showValue, validate } from '../config/validate.js'
@@ -16,8 +17,7 @@ const MOST_AT_ONCE = 4
 
 const NAMES = CODEC_NAMES.map((name) => showValue(name)).join(', ')
 const WANT = `want one of ${NAMES}, options such as { codec: "zstd", level: 3 }, or a Compressor`
-/** Why they stay. */
-const WRITTEN = 'the store is made with it'
+
 const NAME_FORM = /^[a-z0-9._-]{1,32}$/
 
 export const compressionOptions = z.strictObject({
@@ -31,7 +31,7 @@ export const compressionOptions = z.strictObject({
           : `want one of ${NAMES}, or a Compressor: an object with name, compress and decompress`,
       { enum: CODEC_NAMES },
     ),
-    { live: WRITTEN },
+    { live: true },
   ),
   /** How much time to spend for how few bytes: `gzip` 1 to 9, default 6; `zstd` 1 to 19, default 3. Others have none. Default: `gzip` 6, `zstd` 3. */
   level: option(
@@ -39,13 +39,13 @@ export const compressionOptions = z.strictObject({
     checked<number>((value) => (typeof value === 'number' ? undefined : 'want a whole number'), {
       type: 'integer',
     }),
-    { otherwise: '`gzip` 6, `zstd` 3', live: WRITTEN },
+    { otherwise: '`gzip` 6, `zstd` 3', live: true },
   ),
   /** Smaller chunks are kept as they are, in bytes. Default 256 B. */
   minSize: option('Smaller chunks are kept as they are, in bytes.', wholeOption(1, 1024 * 1024), {
     default: 256,
     unit: 'bytes',
-    live: WRITTEN,
+    live: true,
   }),
   /** A chunk is kept compressed when it gets so many times smaller, else as it is: from 1 to 100. Default `1.1`. */
   minRatio: option(
@@ -57,7 +57,7 @@ export const compressionOptions = z.strictObject({
           : 'want a number from 1 to 100: how many times smaller a chunk has to get',
       { type: 'number', minimum: 1, maximum: 100 },
     ),
-    { default: 1.1, live: WRITTEN },
+    { default: 1.1, live: true },
   ),
   /**
    * Media types that are not tried; a star at the beginning or the end stands for any text. Instead of the default list. Default: the list of
@@ -74,12 +74,12 @@ export const compressionOptions = z.strictObject({
         ),
       )
       .max(256),
-    { otherwise: 'the list of docs/reference/compression.md', live: WRITTEN },
+    { otherwise: 'the list of docs/reference/compression.md', live: true },
   ),
   /** How many chunks are worked on at once. Default: as many as there are processors, at most 4. */
   concurrency: option('How many chunks are worked on at once.', wholeOption(1, 64), {
     otherwise: 'as many as there are processors, at most 4',
-    live: WRITTEN,
+    live: true,
   }),
 })
 
@@ -105,6 +105,8 @@ export interface CompressionConfig {
   readonly minRatio: number
   readonly skips: Skips
   readonly concurrency: number
+  /** What it was made of, as a message or an event says it: a name, or the options; of a compressor of your own its name. */
+  readonly shown: string | CompressionOptions
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, or a codec that this process does not have; the message says what would do. */
@@ -116,7 +118,14 @@ export function readCompression(value: unknown, at = 'compression'): Compression
     minRatio: given.minRatio,
     skips: skipsOf(given.skipTypes ?? COMPRESSED_TYPES),
     concurrency: given.concurrency ?? Math.min(MOST_AT_ONCE, availableParallelism()),
+    shown: shownOf(given),
   }
+}
+
+function shownOf(given: z.output<typeof compressionOptions>): string | CompressionOptions {
+  const codec = typeof given.codec === 'string' ? given.codec : given.codec.name
+  const plain = isDeepStrictEqual(given, compressionOptions.parse({ codec: given.codec }))
+  return plain ? codec : { ...given, codec: codec as CodecName }
 }
 
 function formOf(value: unknown, at: string): z.output<typeof compressionOptions> {

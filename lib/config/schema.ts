@@ -203,7 +203,7 @@ const memoryStoreLive = z.strictObject({
     unit: 'bytes',
     live: true,
   }),
-  /** Larger values are not kept. Default: a quarter of `maxBytes`. */
+  /** Larger values are not kept. Default: an eighth of `maxBytes`. */
   maxItemBytes: option('Larger values are not kept.', sizeOption, {
     otherwise: 'an eighth of `maxBytes`',
     unit: 'bytes',
@@ -214,6 +214,15 @@ const memoryStoreLive = z.strictObject({
     'Which entry goes first when room is needed: a name, or an object with the methods of `EvictionPolicy`.',
     policyOption,
     { default: 'w-tinylfu', live: true },
+  ),
+  /**
+   * Keeps values compressed: `'lz4'`, `'gzip'`, `'zstd'`, more than a name, or a `Compressor` of your own. Not with a name. Can be changed, for what
+   * is written from then on, where the store was made with it. Default `'none'`.
+   */
+  compression: option(
+    "Keeps values compressed: `'lz4'`, `'gzip'`, `'zstd'`, more than a name, or a `Compressor` of your own. Not with a name. Can be changed, for what is written from then on, where the store was made with it.",
+    compressionOption,
+    { default: 'none', live: true },
   ),
 })
 
@@ -226,12 +235,6 @@ export const memoryStoreOptions = memoryStoreLive.extend({
     'Stores of one name are one memory, in all worker threads of the process, where the addon is loaded. Not with a policy of your own.',
     textOption(LONGEST_NAME),
     { otherwise: 'no name, a store of its own', live: AT_OPEN },
-  ),
-  /** Keeps values compressed: `'lz4'`, `'gzip'`, `'zstd'`, more than a name, or a `Compressor` of your own. Not with a name. Default `'none'`. */
-  compression: option(
-    "Keeps values compressed: `'lz4'`, `'gzip'`, `'zstd'`, more than a name, or a `Compressor` of your own. Not with a name.",
-    compressionOption,
-    { default: 'none', live: AT_OPEN },
   ),
 })
 

@@ -87,6 +87,10 @@ export interface Addon {
   readonly memoryTime: (store: number, now: number) => void
   /** Throws `ERR_DREY_CONFIG`, and has changed nothing then. */
   readonly memoryConfigure: (store: number, maxBytes: number, maxItemBytes: number, policy: string) => void
+  /** One step of a bound that goes down; false, and nothing has changed, when it is not `from` any more. */
+  readonly memoryLower: (store: number, from: number, to: number) => boolean
+  /** The policy that decides, by name. */
+  readonly memoryPolicy: (store: number) => string
   /** Has the store use `part` thousandths of its bound, and brings it up to `bytes` nearer to that by evicting; says whether it is there. */
   readonly memoryPress: (store: number, part: number, bytes: number) => boolean
   /** Writes the numbers that lib/store/memory/native-stats.ts names. */
@@ -316,6 +320,8 @@ export const ADDON_FUNCTIONS = [
   'memoryMaintain',
   'memoryTime',
   'memoryConfigure',
+  'memoryLower',
+  'memoryPolicy',
   'memoryPress',
   'memoryStats',
   'memoryTags',

@@ -311,6 +311,26 @@ export interface WholeValue {
   readonly metadata: Metadata
 }
 
+/** A change of a store's options while it runs, checked and not made yet. */
+export interface StoreChange {
+  /** What becomes different, by the option's name below the store's own; sizes in bytes, as they are without their units. Empty when nothing does. */
+  readonly changes: readonly OptionChange[]
+  /**
+   * Makes the change: all of it, or none when it throws or rejects. Settles when all of it holds for what is asked of the store from then on;
+   * what that makes the store do with what it has may go on behind it, and each store says what. Once.
+   */
+  apply(): Later<void>
+  /** After `apply`, whether that has settled or not: the options are again what they were before it. What was evicted for the change stays gone. */
+  undo(): Later<void>
+}
+
+/** One option that a `StoreChange` gives another value. */
+export interface OptionChange {
+  readonly path: string
+  readonly from: unknown
+  readonly to: unknown
+}
+
 /** What a tier is made of. */
 export interface Store {
   /** Said in `Found.tier`, statistics and errors. */
@@ -363,6 +383,15 @@ export interface Store {
    * stays the same. Called while it is open.
    */
   pressure?(factor: number): void
+  /**
+   * Checks a change of options by which the store was made, and changes nothing yet: whoever changes several stores checks all of them before
+   * the first is changed. Options that are not named stay as they are; one that is fixed for the life of the store may be named with the
+   * value that it has.
+   *
+   * @throws `ERR_DREY_CONFIG` for an option that is wrong, unknown or fixed, with its path below `configure`, its value, and what would do
+   * or why it is fixed. `ERR_DREY_CLOSED` after `close()`
+   */
+  configure?(patch: Readonly<Record<string, unknown>>): StoreChange
   /** Of a store that several threads share: what they need to act as one cache. Of drey's own making; other stores leave it out. */
   readonly sharing?: Sharing
   /**

@@ -6,13 +6,6 @@
 namespace drey {
 namespace {
 
-std::string_view NameOf(PolicyKind kind) noexcept {
-  for (const PolicyName& name : kPolicyNames) {
-    if (name.kind == kind) return name.name;
-  }
-  return "unknown";
-}
-
 Status Differs(const std::string& store, const char* option, std::string_view given,
                std::string_view has) {
   return Status::InvalidArgument(std::string(option) + ": got " + std::string(given) +

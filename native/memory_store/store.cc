@@ -339,6 +339,23 @@ Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes, Polic
   return {};
 }
 
+bool MemoryStore::Lower(uint64_t from, uint64_t to) {
+  const std::lock_guard configuring(configuring_);
+  Ledger& ledger = commons_.ledger;
+  if (ledger.max() != from || to > from || to < kLeastBytes) return false;
+  // What is withheld already, of a bound that Yield has not come down to, is not evicted for this.
+  const uint64_t withheld = std::min(ledger.withheld(), WithheldOf(to));
+  ledger.SetMax(to);
+  ledger.Withhold(withheld);
+  Settle();
+  return true;
+}
+
+PolicyKind MemoryStore::policy() const {
+  const std::lock_guard configuring(configuring_);
+  return policy_;
+}
+
 uint64_t MemoryStore::WithheldOf(uint64_t max_bytes) const noexcept {
   if (parts_.empty()) return 0;
   const uint64_t part = *parts_.begin();

@@ -206,6 +206,12 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   Stats stats() const;
   // Keeps what still fits. `max_item_bytes` 0 is an eighth of max_bytes.
   Status Configure(uint64_t max_bytes, uint64_t max_item_bytes, PolicyKind policy);
+  // A step of a bound that goes down bit by bit, because to evict all at once takes long: from
+  // `from` to `to`, as Configure does it, but for what goes with the whole way. False when the
+  // bound is not `from` any more, because somebody else configured the store; nothing has changed
+  // then.
+  bool Lower(uint64_t from, uint64_t to);
+  PolicyKind policy() const;
   // Memory is short elsewhere: the store keeps to `to` of kWhole parts of its max_bytes, but to 1
   // MiB at least, until told otherwise. Where several want that it is the least of what they want;
   // `from` is what the caller wanted before, kWhole at first. A larger part may be used at once, a
@@ -287,7 +293,7 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   std::atomic<uint64_t> batches_{0};
   // By the monotonic clock; before it CommitAll does not begin.
   std::atomic<std::chrono::steady_clock::rep> held_off_{0};
-  std::mutex configuring_;
+  mutable std::mutex configuring_;
   // Guarded by configuring_.
   PolicyKind policy_;
   // What is wanted by those who want less than all of it.

@@ -39,6 +39,8 @@ constexpr Export kExports[] = {
     {"memoryMaintain", MemoryMaintain},
     {"memoryTime", MemoryTime},
     {"memoryConfigure", MemoryConfigure},
+    {"memoryLower", MemoryLower},
+    {"memoryPolicy", MemoryPolicy},
     {"memoryPress", MemoryPress},
     {"memoryStats", MemoryStats},
     {"memoryTags", MemoryTags},

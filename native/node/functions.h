@@ -48,6 +48,8 @@ napi_value MemoryClear(napi_env env, napi_callback_info info);
 napi_value MemoryMaintain(napi_env env, napi_callback_info info);
 napi_value MemoryTime(napi_env env, napi_callback_info info);
 napi_value MemoryConfigure(napi_env env, napi_callback_info info);
+napi_value MemoryLower(napi_env env, napi_callback_info info);
+napi_value MemoryPolicy(napi_env env, napi_callback_info info);
 napi_value MemoryPress(napi_env env, napi_callback_info info);
 napi_value MemoryStats(napi_env env, napi_callback_info info);
 napi_value MemoryTags(napi_env env, napi_callback_info info);

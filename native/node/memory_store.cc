@@ -241,6 +241,24 @@ napi_value MemoryConfigure(napi_env env, napi_callback_info info) {
   return status.ok() ? nullptr : Throw(env, status);
 }
 
+napi_value MemoryLower(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
+  if (open == nullptr) return nullptr;
+  const Result<uint64_t> from = CountArgument(env, arguments[1], "from");
+  if (!from.ok()) return Throw(env, from.status());
+  const Result<uint64_t> to = CountArgument(env, arguments[2], "to");
+  if (!to.ok()) return Throw(env, to.status());
+  return Boolean(env, open->store->Lower(from.value(), to.value()));
+}
+
+napi_value MemoryPolicy(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);
+  if (open == nullptr) return nullptr;
+  return Text(env, SliceOf(NameOf(open->store->policy())));
+}
+
 napi_value MemoryPress(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);

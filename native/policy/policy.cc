@@ -36,6 +36,13 @@ std::optional<PolicyKind> PolicyKindOf(std::string_view name) noexcept {
   return std::nullopt;
 }
 
+std::string_view NameOf(PolicyKind kind) noexcept {
+  for (const PolicyName& known : kPolicyNames) {
+    if (known.kind == kind) return known.name;
+  }
+  return {};
+}
+
 std::unique_ptr<Policy> MakePolicy(PolicyKind kind, const PolicyNodes& nodes,
                                    const PolicySetting& setting) noexcept {
   switch (kind) {

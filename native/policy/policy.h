@@ -146,6 +146,7 @@ inline constexpr std::array<PolicyName, 6> kPolicyNames = {{
     {PolicyKind::kWTinyLfu, "w-tinylfu"},
 }};
 std::optional<PolicyKind> PolicyKindOf(std::string_view name) noexcept;
+std::string_view NameOf(PolicyKind kind) noexcept;
 
 // Where a policy's memory comes from, and how much there may ever be to do.
 struct PolicySetting {

@@ -145,7 +145,7 @@ describe.each(engines)('a policy of the user over the %s engine', (_name, make) 
               entry.release()
             }
           } else if ('pass' in at) clock.now += at.pass
-          else store.configure({ maxBytes: at.bound, maxItemBytes: MiB })
+          else store.configure({ maxBytes: at.bound, maxItemBytes: MiB }).apply()
 
           const gone = left.splice(0)
           // What is being revised is named in vain: it is in use.
@@ -264,7 +264,9 @@ describe.each(engines)('a hostile policy over the %s engine', (_name, make) => {
                 break
               }
               case 'configure':
-                expect(() => store?.configure({ maxBytes: 2 * MiB })).toThrow('from within your own policy')
+                expect(() => store?.configure({ maxBytes: 2 * MiB }).apply()).toThrow(
+                  'from within your own policy',
+                )
             }
             return undefined
           }
@@ -296,13 +298,13 @@ describe.each(engines)('a hostile policy over the %s engine', (_name, make) => {
               const there = read(store, at.get, at.peek)
               if (there !== undefined) expectBytes(there, values.get(at.get)!)
             } else if ('remove' in at) store.delete(at.remove)
-            else if ('bound' in at) store.configure({ maxBytes: at.bound, maxItemBytes: MiB })
+            else if ('bound' in at) store.configure({ maxBytes: at.bound, maxItemBytes: MiB }).apply()
             const { bytes, maxBytes, pinnedBytes, entries } = store.stats()
             expect(bytes).toBeLessThanOrEqual(maxBytes)
             expect(pinnedBytes).toBe(0)
             expect(entries).toBe(keysOf(store).length)
           }
-          store.configure({ policy: 'lru' })
+          store.configure({ policy: 'lru' }).apply()
           for (const name of keysOf(store)) expectBytes(read(store, name, true), values.get(name)!)
           store.close()
         },

@@ -5,12 +5,15 @@ import {
   createChunkCodec,
   readCompression,
 } from '../../compression/index.js'
+import { showValue } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
+import { AT, compressionChange, together } from '../change.js'
 import type {
   Draft,
   Later,
   Metadata,
   Store,
+  StoreChange,
   StoreContext,
   StoredEntry,
   StoreStats,
@@ -119,6 +122,18 @@ export class CompressedStore implements Store {
 
   pressure(factor: number): void {
     this.#inner.pressure?.(factor)
+  }
+
+  configure(patch: Readonly<Record<string, unknown>>): StoreChange {
+    if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) {
+      throw new ConfigError(`${AT}: got ${showValue(patch)}; want an object of options`)
+    }
+    const { compression, ...rest } = patch
+    const own = compressionChange(this.#codec, compression)
+    if (this.#inner.configure !== undefined) return together([own, this.#inner.configure(rest)])
+    const [unknown] = Object.keys(rest)
+    if (unknown === undefined) return own
+    throw new ConfigError(`${AT}.${unknown}: no such option; there are compression`)
   }
 
   close(): Later<void> {

@@ -53,7 +53,7 @@ export class GrowingDraft implements Draft {
     this.#codec = codec
     this.#encoder = codec.encoder(hintOf(hint))
     this.#chunkBytes = chunkBytes
-    this.#givenUp = codec.compressor === undefined || codec.config.skips(hintOf(hint))
+    this.#givenUp = this.#encoder.compressor === undefined || codec.config.skips(hintOf(hint))
   }
 
   get fenced(): boolean {
@@ -176,7 +176,7 @@ export class GrowingDraft implements Draft {
     try {
       const table = tableOf(this.#lengths)
       if (table.length > 0 && !(await packed.write(table))) return false
-      const codec = this.#codec.compressor!.name
+      const codec = this.#encoder.compressor!.name
       const layout = { codec, size: this.#size, chunkBytes: this.#chunkBytes }
       const committed = await packed.commit(beneath(metadata, layout, stored))
       this.#committed = packed

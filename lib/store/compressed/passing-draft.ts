@@ -99,7 +99,7 @@ export class PassingDraft implements Draft {
     if (!this.#packed) return this.#draft.commit(beneath(metadata))
     const table = tableOf(this.#lengths)
     if (table.length > 0 && !(await this.#draft.write(table))) return this.#abandoned()
-    const layout = { codec: this.#codec.compressor!.name, size: this.#size, chunkBytes: this.#chunkBytes }
+    const layout = { codec: this.#encoder.compressor!.name, size: this.#size, chunkBytes: this.#chunkBytes }
     return this.#draft.commit(beneath(metadata, layout, this.#stored + table.length))
   }
 

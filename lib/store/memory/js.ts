@@ -1,9 +1,12 @@
 import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError } from '../../errors.js'
+import { changeOf } from '../change.js'
 import {
   type Draft,
   IN_HAND,
+  type Later,
   type Metadata,
+  type StoreChange,
   type StoreContext,
   type StoredEntry,
   type StoreStats,
@@ -13,8 +16,9 @@ import { type DraftHost, MemoryDraft } from './draft.js'
 import { ENTRY_OVERHEAD, type Entry } from './entry.js'
 import { GivingWay } from './giving-way.js'
 import { halfOfHeap, MAX_ENTRIES } from './heap.js'
+import { lowerTo } from './lowering.js'
 import type { MemoryStore } from './memory-store.js'
-import { type MemoryConfig, patchMemoryConfig } from './options.js'
+import { type MemoryConfig, memoryChanges, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
 import { setTogether } from './together.js'
 
@@ -118,11 +122,48 @@ class JsMemoryStore implements MemoryStore, DraftHost {
     return this.table.scan()
   }
 
-  configure(patch: MemoryStorePatch): void {
+  configure(patch: MemoryStorePatch): StoreChange {
+    this.#assertChangeable()
+    const read = (): { from: MemoryConfig; to: MemoryConfig } => {
+      const from = this.#config
+      return { from, to: patchMemoryConfig(from, patch) }
+    }
+    const { from, to } = read()
+    return changeOf(memoryChanges(from, to), read, (config) => this.#become(config))
+  }
+
+  #assertChangeable(): void {
     if (this.closed) throw new ClosedError('the memory store is closed; make a new one')
-    const config = patchMemoryConfig(this.#config, patch)
-    this.table.configure(config.maxBytes, config.policy)
+    this.table.assertQuiet()
+  }
+
+  /** The policy of before decides what a smaller store keeps: so that comes first. */
+  #become(config: MemoryConfig): Later<void> {
+    this.#assertChangeable()
     this.#config = config
+    const isLatest = (): boolean => this.#config === config
+    const lowered = lowerTo(
+      {
+        bound: () => ({
+          maxBytes: this.table.maxBytes,
+          bytes: this.table.ledger.total,
+          entries: this.table.size,
+        }),
+        lower: (_, to) => {
+          if (this.closed || !isLatest()) return false
+          this.table.lower(to)
+          return true
+        },
+      },
+      config.maxBytes,
+    )
+    const finish = (): void => {
+      if (!isLatest()) return
+      if (this.closed)
+        throw new ClosedError('the memory store was closed while it was changed; make a new one')
+      this.table.configure(config.maxBytes, config.policy)
+    }
+    return lowered === undefined ? finish() : lowered.then(finish)
   }
 
   pressure(factor: number): void {
@@ -137,7 +178,7 @@ class JsMemoryStore implements MemoryStore, DraftHost {
       entries: size,
       bytes: ledger.total,
       pinnedBytes: ledger.pinned,
-      maxBytes: this.#config.maxBytes,
+      maxBytes: this.table.maxBytes,
       maxItemBytes: this.maxItemBytes,
       evictions,
       expirations,

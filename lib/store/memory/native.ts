@@ -6,17 +6,21 @@ import { type Addon, FOUND, STORED } from '../../native/addon.js'
 import { ETAG_SIZE, HANDLE, SIZE, USER_SIZE, VALUE_AT, VERSION } from '../../native/numbers.js'
 import type { EvictionPolicy, PolicyName } from '../../policy/policy.js'
 import { FROM_WITHIN } from '../../policy/user.js'
+import { changeOf } from '../change.js'
 import {
   type Draft,
   IN_HAND,
+  type Later,
   type Metadata,
   type Sharing,
+  type StoreChange,
   type StoreContext,
   type StoredEntry,
   type StoreStats,
   type TagJournal,
   type WholeValue,
 } from '../store.js'
+import { lowerTo } from './lowering.js'
 import type { MemoryStore } from './memory-store.js'
 import { NativeDraft } from './native/draft.js'
 import { CopiedEntry, type FoundEntry, PinnedEntry } from './native/entry.js'
@@ -33,7 +37,7 @@ import { Spans } from './native/spans.js'
 import { MAX_BYTES, MAX_ITEM_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
 import { type Thread, threadOf } from './native/thread.js'
 import { setAll } from './native/together.js'
-import { type MemoryConfig, patchMemoryConfig } from './options.js'
+import { type MemoryConfig, memoryChanges, patchMemoryConfig } from './options.js'
 
 /** How often what lies idle is given back. */
 const MAINTENANCE_MS = 5000
@@ -234,16 +238,14 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     return statsOf(this.#numbers, this.#host?.faults ?? 0, this.#host?.uncounted ?? 0)
   }
 
-  configure(patch: MemoryStorePatch): void {
-    if (this.#closed) throw new ClosedError('the memory store is closed; make a new one')
-    if (this.#host?.running === true) throw new ConfigError(FROM_WITHIN)
-    const config = patchMemoryConfig(this.#config, patch)
-    if (this.#id >= 0) {
-      this.beforeChange()
-      this.#become(config)
-      this.afterChange()
+  configure(patch: MemoryStorePatch): StoreChange {
+    this.#assertChangeable()
+    const read = (): { from: MemoryConfig; to: MemoryConfig } => {
+      const from = this.#now()
+      return { from, to: patchMemoryConfig(from, patch) }
     }
-    this.#config = config
+    const { from, to } = read()
+    return changeOf(memoryChanges(from, to), read, (config) => this.#change(config))
   }
 
   pressure(factor: number): void {
@@ -352,9 +354,61 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     return new CopiedEntry(metadata, version, bytes)
   }
 
+  #assertChangeable(): void {
+    if (this.#closed) throw new ClosedError('the memory store is closed; make a new one')
+    if (this.#host?.running === true) throw new ConfigError(FROM_WITHIN)
+  }
+
+  /** What holds now: of a store that is shared, another thread may have opened or configured it otherwise. */
+  #now(): MemoryConfig {
+    if (this.sharing === undefined || this.#id < 0) return this.#config
+    const { maxBytes, maxItemBytes } = this.stats()
+    const policy = this.thread.addon.memoryPolicy(this.#id) as PolicyName
+    const maxItemFollows = maxItemBytes === Math.floor(maxBytes / 8)
+    return { ...this.#config, maxBytes, maxItemBytes, maxItemFollows, policy }
+  }
+
+  /** The policy of before decides what a smaller store keeps: so that comes first, bit by bit. */
+  #change(config: MemoryConfig): Later<void> {
+    this.#assertChangeable()
+    const before = this.#now()
+    this.#config = config
+    if (this.#id < 0) return undefined
+    const isLatest = (): boolean => this.#config === config
+    const lowered = lowerTo(
+      {
+        bound: () => this.stats(),
+        lower: (from, to) => !this.#closed && isLatest() && this.#lower(from, to),
+      },
+      config.maxBytes,
+    )
+    const finish = (): void => {
+      if (!isLatest()) return
+      if (this.#closed)
+        throw new ClosedError('the memory store was closed while it was changed; make a new one')
+      this.beforeChange()
+      try {
+        this.#become(config, before.policy)
+      } catch (error) {
+        this.#config = before
+        throw error
+      } finally {
+        this.afterChange()
+      }
+    }
+    return lowered === undefined ? finish() : lowered.then(finish)
+  }
+
+  #lower(from: number, to: number): boolean {
+    this.beforeChange()
+    this.#host?.shrink(to)
+    const lowered = !this.#closed && this.thread.addon.memoryLower(this.#id, from, to)
+    this.afterChange()
+    return lowered
+  }
+
   /** Changes to what `config` says. The policy of before decides what a smaller store keeps: another knows nothing yet. */
-  #become({ maxBytes, maxItemBytes, policy }: MemoryConfig): void {
-    const before = this.#config.policy
+  #become({ maxBytes, maxItemBytes, policy }: MemoryConfig, before: PolicyName | EvictionPolicy): void {
     const configure = (name: PolicyName): void =>
       complaining('configure', () =>
         this.thread.addon.memoryConfigure(this.#id, maxBytes, maxItemBytes, name),

@@ -11,6 +11,8 @@ import { parseSize } from '../../config/units.js'
 import { showValue, validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import { type EvictionPolicy, POLICY_NAMES, type PolicyName } from '../../policy/policy.js'
+import { AT, differences, withoutFixed } from '../change.js'
+import type { OptionChange } from '../store.js'
 
 /** The policy of a memory store that was given none. docs/reference/policies.md says why. */
 export const DEFAULT_POLICY = defaultOf(memoryStoreOptions.shape.policy) as PolicyName
@@ -49,7 +51,14 @@ export function readMemoryOptions(options: MemoryStoreOptions, at = 'memoryStore
 
 /** `config` with what `patch` changes. @throws as `readMemoryOptions` */
 export function patchMemoryConfig(config: MemoryConfig, patch: MemoryStorePatch): MemoryConfig {
-  const given = validate(memoryStorePatch, patch, 'configure')
+  const live = withoutFixed(patch, {
+    name: { value: config.name, why: 'it is how other threads find the same memory; want another store' },
+    compression: {
+      value: config.compression?.shown ?? 'none',
+      why: 'one that was made without has values in another form, and in one with a name threads read them from each other; want a store that was made with compression, which can be changed',
+    },
+  })
+  const given = validate(memoryStorePatch, live, AT)
   const maxBytes = parseSize(given.maxBytes) ?? config.maxBytes
   const maxItemBytes = parseSize(given.maxItemBytes)
   const follows = maxItemBytes === undefined && config.maxItemFollows
@@ -61,9 +70,14 @@ export function patchMemoryConfig(config: MemoryConfig, patch: MemoryStorePatch)
       policy: given.policy ?? config.policy,
       name: config.name,
     },
-    'configure',
+    AT,
     given.maxItemBytes ?? config.maxItemBytes,
   )
+}
+
+/** What an operator sees change. */
+export function memoryChanges(from: MemoryConfig, to: MemoryConfig): OptionChange[] {
+  return differences(from, to, ['maxBytes', 'maxItemBytes', 'policy'])
 }
 
 /** Undefined where nothing is to be compressed: a memory store has nothing from before that would have to be read. */

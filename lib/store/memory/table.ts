@@ -178,11 +178,28 @@ export class EntryTable {
     return true
   }
 
+  /** The bound, of which `press` may leave a part unused. */
+  get maxBytes(): number {
+    return this.#maxBytes
+  }
+
+  /** @throws `ERR_DREY_CONFIG` while the user's policy is running */
+  assertQuiet(): void {
+    if (this.#userRuns) throw new ConfigError(FROM_WITHIN)
+  }
+
+  /** A step of a bound that goes down bit by bit: evicts, but for what only `configure` does when it is there. */
+  lower(maxBytes: number): void {
+    this.#maxBytes = maxBytes
+    // What `press` has not come down to yet is not evicted for this.
+    this.ledger.maxBytes = Math.min(this.ledger.maxBytes, maxBytes)
+    this.#shrink()
+    this.report()
+  }
+
   /** As the store's `configure`, of what is checked already. */
   configure(maxBytes: number, choice: PolicyName | EvictionPolicy): void {
-    if (this.#userRuns) {
-      throw new ConfigError(FROM_WITHIN)
-    }
+    this.assertQuiet()
     this.#maxBytes = maxBytes
     this.ledger.maxBytes = this.#bound
     this.#policy.setCapacity(this.#bound)

@@ -166,7 +166,7 @@ function press(world: MemoryWorld, at: number, from: number, size: number): void
 }
 
 function configure(world: MemoryWorld, at: number, making: Making): void {
-  world.share(at).configure(making)
+  world.share(at).configure(making).apply()
   world.maxBytes = making.maxBytes
   world.maxItemBytes = making.maxItemBytes
 }

@@ -38,7 +38,7 @@ describe('a bound that changes', () => {
   test('upwards keeps everything, and lets more in', async () => {
     const store = make({ maxBytes: 2 * MiB, policy: 'lru' })
     await fill(store, 100)
-    store.configure({ maxBytes: 8 * MiB })
+    store.configure({ maxBytes: 8 * MiB }).apply()
     expect(store.stats()).toMatchObject({ maxBytes: 8 * MiB, maxItemBytes: MiB, entries: 100, evictions: 0 })
     await fill(store, 600)
     expect(store.stats()).toMatchObject({ entries: 600, evictions: 0 })
@@ -48,7 +48,7 @@ describe('a bound that changes', () => {
     const store = make({ maxBytes: 8 * MiB, policy: 'lru' })
     await fill(store, 400)
     for (let at = 0; at < 60; at += 1) use(store, keyAt(at))
-    store.configure({ maxBytes: 2 * MiB })
+    store.configure({ maxBytes: 2 * MiB }).apply()
     const { bytes, entries, evictions } = store.stats()
     expect(bytes).toBeLessThanOrEqual(2 * MiB)
     expect(entries).toBeGreaterThan(100)
@@ -68,7 +68,7 @@ describe('a bound that changes', () => {
     const draft = store.draft('filled', undefined) as Draft
     expect(draft.write(bytesOf(MiB, 'filled'))).toBe(true)
     await fill(store, 50)
-    store.configure({ maxBytes: 2 * MiB, maxItemBytes: MiB })
+    store.configure({ maxBytes: 2 * MiB, maxItemBytes: MiB }).apply()
     expect(await put(store, 'new', bytesOf(100_000, 'new'))).toBe(false)
     expect(await keysOf(store)).toEqual(['read'])
     const copy = Buffer.alloc(3 * MiB)
@@ -85,7 +85,7 @@ describe('a bound that changes', () => {
   test('is kept to by what comes after', async () => {
     const store = make({ maxBytes: 8 * MiB })
     await fill(store, 300)
-    store.configure({ maxBytes: MiB })
+    store.configure({ maxBytes: MiB }).apply()
     for (let at = 0; at < 500; at += 1) {
       await put(store, keyAt(at), bytesOf((at * 7919) % 60_000, at))
       expect(store.stats().bytes).toBeLessThanOrEqual(MiB)
@@ -96,10 +96,10 @@ describe('a bound that changes', () => {
 describe('the largest value', () => {
   test('follows the bound, unless it was given', () => {
     const store = make({ maxBytes: 8 * MiB })
-    store.configure({ maxBytes: 4 * MiB })
+    store.configure({ maxBytes: 4 * MiB }).apply()
     expect([store.maxItemBytes, store.stats().maxItemBytes]).toEqual([MiB / 2, MiB / 2])
-    store.configure({ maxItemBytes: '100KiB' })
-    store.configure({ maxBytes: '6MiB' })
+    store.configure({ maxItemBytes: '100KiB' }).apply()
+    store.configure({ maxBytes: '6MiB' }).apply()
     expect([store.maxItemBytes, store.stats().maxItemBytes]).toEqual([102_400, 102_400])
     expect(() => store.configure({ maxItemBytes: '7MiB' })).toThrow(
       'configure.maxItemBytes: got "7MiB", which is 7340032 bytes; want at most configure.maxBytes, 6291456 bytes',
@@ -112,7 +112,7 @@ describe('the largest value', () => {
     await mustPut(store, 'large', bytesOf(500_000, 'large'))
     const draft = store.draft('filling', undefined) as Draft
     expect(draft.write(bytesOf(50_000, 1))).toBe(true)
-    store.configure({ maxItemBytes: 100_000 })
+    store.configure({ maxItemBytes: 100_000 }).apply()
     expectBytes(await readValue(store, 'large'), bytesOf(500_000, 'large'))
     expect(await put(store, 'other', bytesOf(100_001, 'other'))).toBe(false)
     expect(draft.write(bytesOf(60_000, 2))).toBe(false)
@@ -126,7 +126,7 @@ describe('another policy', () => {
     async (from, to) => {
       const store = make({ maxBytes: 2 * MiB, policy: from })
       await fill(store, 120)
-      store.configure({ policy: to })
+      store.configure({ policy: to }).apply()
       expect(store.stats()).toMatchObject({ entries: 120, evictions: 0, policyFaults: 0 })
       for (let at = 0; at < 400; at += 1) {
         await mustPut(store, `new ${at}`, bytesOf(10_000, at))
@@ -146,7 +146,7 @@ describe('another policy', () => {
       const store = make({ maxBytes: 2 * MiB, policy: 'lru' })
       await fill(store, 150)
       const maxBytes = store.stats().bytes
-      store.configure({ maxBytes, policy: to })
+      store.configure({ maxBytes, policy: to }).apply()
       expect(store.stats().bytes).toBeLessThanOrEqual(maxBytes)
       expect(store.stats().entries).toBeGreaterThan(100)
     },
@@ -156,8 +156,8 @@ describe('another policy', () => {
     const store = make({ maxBytes: 2 * MiB, policy: 'lru' })
     await fill(store, 100)
     for (let at = 0; at < 20; at += 1) use(store, keyAt(at))
-    store.configure({ policy: 'fifo' })
-    store.configure({ maxBytes: MiB })
+    store.configure({ policy: 'fifo' }).apply()
+    store.configure({ maxBytes: MiB }).apply()
     const kept = new Set(await keysOf(store))
     expect(kept.size).toBeGreaterThan(30)
     for (let at = 0; at < 20; at += 1) expect(kept.has(keyAt(at)), keyAt(at)).toBe(true)
@@ -168,7 +168,7 @@ describe('another policy', () => {
     const store = make({ maxBytes: 2 * MiB, policy: 'lfu' })
     await fill(store, 100)
     for (let at = 0; at < 20; at += 1) use(store, keyAt(at))
-    store.configure({ maxBytes: MiB, policy: 'fifo' })
+    store.configure({ maxBytes: MiB, policy: 'fifo' }).apply()
     const kept = new Set(await keysOf(store))
     for (let at = 0; at < 20; at += 1) expect(kept.has(keyAt(at)), keyAt(at)).toBe(true)
   })
@@ -184,14 +184,24 @@ describe('what is wrong changes nothing', () => {
     ],
     [{ maxBytes: '4MiB', policy: 7 }, /^configure\.policy: got 7; want one of/],
     [{ maxBytes: '4MiB', maxItemBytes: '5MiB' }, /^configure\.maxItemBytes: got "5MiB"/],
-    [{ maxbytes: 1 }, /^configure\.maxbytes: no such option; did you mean configure\.maxBytes\? there are maxBytes, maxItemBytes, policy$/],
-    [{ name: 'other' }, /^configure\.name: no such option/],
+    [
+      { maxbytes: 1 },
+      /^configure\.maxbytes: no such option; did you mean configure\.maxBytes\? there are maxBytes, maxItemBytes, policy, compression$/,
+    ],
+    [
+      { name: 'other' },
+      /^configure\.name: got "other"; it stays what the store was made with, undefined: it is how other threads/,
+    ],
+    [
+      { compression: 'lz4' },
+      /^configure\.compression: got "lz4"; it stays .* "none": one that was made without/,
+    ],
     [5, /^configure: got 5; want an object of options$/],
   ] as ReadonlyArray<readonly [unknown, RegExp]>)('%o', async (patch, message) => {
     const store = make({ maxBytes: 2 * MiB })
     await fill(store, 50)
     const before = store.stats()
-    const attempt = (): void => store.configure(patch as never)
+    const attempt = (): unknown => store.configure(patch as never)
     expect(attempt).toThrow(ConfigError)
     expect(attempt).toThrow(message)
     expect(store.stats()).toEqual(before)
@@ -200,8 +210,8 @@ describe('what is wrong changes nothing', () => {
   test('nor does an empty patch, or one of undefined', () => {
     const store = make({ maxBytes: 2 * MiB, policy: 'sieve' })
     const before = store.stats()
-    store.configure({})
-    store.configure({ maxBytes: undefined, maxItemBytes: undefined, policy: undefined })
+    store.configure({}).apply()
+    store.configure({ maxBytes: undefined, maxItemBytes: undefined, policy: undefined }).apply()
     expect(store.stats()).toEqual(before)
   })
 

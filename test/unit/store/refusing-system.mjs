@@ -47,7 +47,7 @@ async function withLittleMemory() {
   await new Promise(setImmediate)
   const kept = keys.filter((key) => cache.getSync(key)?.value.equals(value)).length
   const last = cache.getSync(keys.at(-1))?.value.equals(value) === true
-  store.configure({ maxBytes: 64 * MiB })
+  store.configure({ maxBytes: 64 * MiB }).apply()
   const stats = store.stats()
   await cache.close()
   return { refusedAt, maxBytes, over, kept, last, warnings, raised: stats.maxBytes }
@@ -62,7 +62,7 @@ async function withFewAddresses() {
     const text = cache.getSync('k').value.toString()
     let message = ''
     try {
-      store.configure({ maxBytes: 128 * MiB })
+      store.configure({ maxBytes: 128 * MiB }).apply()
     } catch (error) {
       message = `${error.code}: ${error.message}`
     }

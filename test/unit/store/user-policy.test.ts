@@ -251,8 +251,8 @@ describe('a policy that calls the store while it is called', () => {
     [
       'changes it',
       (store: MemoryStore): void => {
-        expect(() => store.configure({ policy: 'lru' })).toThrow(ConfigError)
-        expect(() => store.configure({ maxBytes: 2 * MiB })).toThrow('from within your own policy')
+        expect(() => store.configure({ policy: 'lru' }).apply()).toThrow(ConfigError)
+        expect(() => store.configure({ maxBytes: 2 * MiB }).apply()).toThrow('from within your own policy')
       },
     ],
   ] as ReadonlyArray<readonly [string, (store: MemoryStore, key: string) => void]>)(

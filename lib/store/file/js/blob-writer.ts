@@ -1,4 +1,9 @@
-import type { ChunkEncoder, ContentHint, StoredChunk } from '../../../compression/index.js'
+import {
+  type ChunkEncoder,
+  type ContentHint,
+  ownNameOf,
+  type StoredChunk,
+} from '../../../compression/index.js'
 import { codeOf, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, syncFolder, writeFully } from '../env.js'
 import { CHUNK_ENTRY, CODEC, chunkCount, encodeChunk } from '../format/chunk.js'
 import { partitionName } from '../format/names.js'
@@ -14,7 +19,8 @@ export interface WrittenBlob {
   readonly sequence: number
   readonly storedBytes: number
   readonly units: number
-  readonly ownCodec: boolean
+  /** Of chunks by a codec of the user's own, its name. */
+  readonly ownCodec: string | undefined
 }
 
 /** Bytes that are gathered for one write. */
@@ -98,7 +104,12 @@ export class BlobWriter {
       this.#core.ledger.unpin(this.#pinned - charge)
       this.#charged = charge
       this.#pinned = charge
-      return { sequence: this.sequence, storedBytes: this.#stored, units, ownCodec: this.#ownCodec }
+      return {
+        sequence: this.sequence,
+        storedBytes: this.#stored,
+        units,
+        ownCodec: this.#ownCodec ? ownNameOf(this.#encoder.compressor) : undefined,
+      }
     })
   }
 

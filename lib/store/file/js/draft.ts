@@ -1,4 +1,4 @@
-import { CODEC_IDS, type ContentHint, codecId, hintOf, type StoredChunk } from '../../../compression/index.js'
+import { type ContentHint, hintOf, ownNameOf, type StoredChunk } from '../../../compression/index.js'
 import type { Draft, Metadata } from '../../store.js'
 import { CODEC } from '../format/chunk.js'
 import { encodeMetadata } from '../format/metadata.js'
@@ -157,7 +157,8 @@ export class FileDraft implements Draft {
     for (let at = 0; at < value.length; at += config.chunkBytes) {
       chunks.push(await encoder.encode(value.subarray(at, at + config.chunkBytes)))
     }
-    const bytes = encodeMetadata(metadata, this.#codecName(chunks.some(({ codec }) => codec === CODEC.own)))
+    const own = chunks.some(({ codec }) => codec === CODEC.own)
+    const bytes = encodeMetadata(metadata, own ? ownNameOf(encoder.compressor) : undefined)
     if (bytes === undefined) return undefined
     const parts = packedParts(this.id.bytes, bytes, this.#size, Math.log2(config.chunkBytes), chunks)
     return { id: this.id, parts, metadata, blob: undefined, blobUnits: 0 }
@@ -178,7 +179,7 @@ export class FileDraft implements Draft {
   }
 
   #blobParts(metadata: Metadata, written: WrittenBlob): RecordParts | undefined {
-    const bytes = encodeMetadata(metadata, this.#codecName(written.ownCodec))
+    const bytes = encodeMetadata(metadata, written.ownCodec)
     if (bytes === undefined) return undefined
     return {
       kind: KIND.put,
@@ -191,11 +192,6 @@ export class FileDraft implements Draft {
       body: putBody(written.sequence, this.id.bytes, bytes),
       data: [],
     }
-  }
-
-  #codecName(own: boolean): string | undefined {
-    const { compressor } = this.#host.core.config.codec
-    return own && codecId(compressor!.name) === CODEC_IDS.own ? compressor!.name : undefined
   }
 
   #refuse(): false {

@@ -1,10 +1,9 @@
 import {
   type ChunkCodec,
   type ChunkEncoder,
-  CODEC_IDS,
   type ContentHint,
-  codecId,
   hintOf,
+  ownNameOf,
   type StoredChunk,
 } from '../../../compression/index.js'
 import { WRITTEN } from '../../../native/file-numbers.js'
@@ -195,7 +194,7 @@ export class NativeFileDraft implements Draft {
 
   #encodedMetadata(metadata: Metadata, last: Encoded): Uint8Array | undefined {
     const own = this.#ownCodec || last.own
-    return encodeMetadata(metadata, own ? ownName(this.#host.codec) : undefined)
+    return encodeMetadata(metadata, own ? ownNameOf(this.#encoder?.compressor) : undefined)
   }
 
   #next(work: () => Promise<boolean>): Promise<boolean> {
@@ -239,7 +238,7 @@ export class NativeFileDraft implements Draft {
     for (let at = 0; at < chunk.length; ) {
       if (this.#state !== 'open' || this.#full) return false
       const rest = chunk.length - at
-      if (this.#staged === 0 && rest >= chunkBytes && codec.compressor === undefined) {
+      if (this.#staged === 0 && rest >= chunkBytes && isPlain(this.#encoder ?? codec)) {
         const whole = chunk.subarray(at, at + rest - (rest % chunkBytes))
         this.#size += whole.length
         at += whole.length
@@ -277,7 +276,8 @@ export class NativeFileDraft implements Draft {
 
   async #encode(bytes: Buffer): Promise<Encoded> {
     const { chunkBytes, codec } = this.#host
-    if (codec.compressor === undefined) return plainChunks(bytes, chunkBytes)
+    // Once begun, it goes on with the codec that it began with, which the store may have changed since.
+    if (isPlain(this.#encoder ?? codec)) return plainChunks(bytes, chunkBytes)
     this.#encoder ??= codec.encoder(this.#hint)
     const count = Math.ceil(bytes.length / chunkBytes)
     const chunks: StoredChunk[] = []
@@ -356,7 +356,6 @@ function plainChunks(bytes: Uint8Array, chunkBytes: number): Encoded {
   return { data: bytes, table, count, own: false }
 }
 
-/** What a reader has to know of who made chunks of codec 4. */
-function ownName({ compressor }: ChunkCodec): string | undefined {
-  return compressor !== undefined && codecId(compressor.name) === CODEC_IDS.own ? compressor.name : undefined
+function isPlain({ compressor }: Pick<ChunkEncoder, 'compressor'>): boolean {
+  return compressor === undefined
 }
