@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import { systemClock } from '../clock.js'
-import { cacheOptionsWith, fileOf } from '../config/file/with-file.js'
+import { fileOf } from '../config/file/with-file.js'
 import { isPlain } from '../config/merge.js'
 import { native } from '../native/loader.js'
 import type { Cache } from './cache.js'
@@ -33,8 +33,9 @@ export async function createCacheWith<User = unknown>(
   // With DREY_NATIVE=1 and no addon this is the place to say so, before anything is served by the js path.
   native()
   const file = isPlain(options) ? await fileOf(options) : undefined
-  const config = readCacheOptions(cacheOptionsWith(options, file), runtime)
+  const config = readCacheOptions(options, runtime, file)
   const cache = new StreamingCache(config, seams.clock)
   await cache.open()
+  if (file !== undefined && options.watch === true) cache.followFile(file.file)
   return cache as DirectCache<unknown> as DirectCache<User>
 }

@@ -1,5 +1,7 @@
 import type { z } from 'zod'
 import { type PoolPlan, readBufferPool } from '../buffers/choice.js'
+import type { LoadedConfig } from '../config/file/load.js'
+import { cacheOptionsWith } from '../config/file/with-file.js'
 import { isPlain, merge } from '../config/merge.js'
 import { optionsOfProfile, profileNamed } from '../config/profiles.js'
 import type { breakerOptions, callFreshness } from '../config/schema.js'
@@ -15,8 +17,9 @@ import {
 } from '../resilience/pressure/index.js'
 import { readPressureOptions } from '../resilience/pressure/options.js'
 import type { Store } from '../store/store.js'
-import { type Lane, tieredStore } from '../store/tiered/index.js'
+import { type Lane, type TieredRules, tieredStore } from '../store/tiered/index.js'
 import { type AbandonRule, abandonRule } from './abandon.js'
+import { LiveOptions } from './live-options.js'
 import type { Freshness } from './metadata.js'
 import type { RefreshConfig, SharedTurns } from './refreshes.js'
 import { type CacheOptions, cacheOptions, isPressure } from './schema.js'
@@ -24,11 +27,8 @@ import { checkTier, isStore, kindOf, storeOf } from './tier-options.js'
 
 export type { CacheOptions } from './schema.js'
 
-/** What a cache runs on: checked, with defaults, in milliseconds. */
-export interface CacheConfig {
-  /** Called when the cache is closed. Must not throw. */
-  readonly onClosed?: (() => void) | undefined
-  readonly store: Store
+/** What of a cache can be another at run time: checked, with defaults, in milliseconds. */
+export interface CacheSettings {
   readonly freshness: Freshness
   readonly abandon: AbandonRule
   /** Of named origins. */
@@ -43,10 +43,21 @@ export interface CacheConfig {
     readonly idle: number
     readonly shutdown: number
   }
+  readonly maxBufferedBytes: number
+  /** Of several tiers. */
+  readonly tiers: TieredRules
+}
+
+/** What a cache runs on. */
+export interface CacheConfig extends CacheSettings {
+  /** Called when the cache is closed. Must not throw. */
+  readonly onClosed?: (() => void) | undefined
+  readonly store: Store
   /** What is followed, if anything. */
   readonly pressure: Pressure | undefined
   readonly bufferPool: PoolPlan
-  readonly maxBufferedBytes: number
+  /** How it becomes another. */
+  readonly live: LiveOptions
 }
 
 /** What a cache has of a group instead of its own. */
@@ -80,7 +91,7 @@ export function resolved(options: unknown): unknown {
 }
 
 /** Options that are right, with defaults, and what of them was read on the way. */
-interface Checked {
+export interface Checked {
   readonly given: Given
   readonly breaker: BreakerRule
   readonly plan: PoolPlan
@@ -99,25 +110,43 @@ export function checkCacheOptions(options: unknown, runtime?: SharedRuntime): Ch
   return { given, breaker: breaker!, plan: plan! }
 }
 
-/** @throws as `checkCacheOptions` */
-export function readCacheOptions(options: unknown, runtime?: SharedRuntime): CacheConfig {
-  const { given, breaker, plan } = checkCacheOptions(options, runtime)
-  const { tiers = [], timeouts, promotion, writePolicy, background, refresh } = given
+/**
+ * What a cache of those options, over those of the file, runs on.
+ *
+ * @throws as `checkCacheOptions`
+ */
+export function readCacheOptions(
+  options: unknown,
+  runtime?: SharedRuntime,
+  file?: LoadedConfig,
+): CacheConfig {
+  const checked = checkCacheOptions(cacheOptionsWith(options, file), runtime)
+  const { given, plan } = checked
+  const settings = settingsOf(checked, runtime)
+  const stores = (given.tiers ?? []).map(storeOf)
+  const config: CacheConfig = {
+    ...settings,
+    store: tieredStore(stores, {
+      ...settings.tiers,
+      lane: runtime && laneOf(runtime.turns, () => config.timeouts.operation),
+    }),
+    onClosed: runtime && (() => runtime.onClosed()),
+    pressure: runtime === undefined ? detectorOf(given.pressure) : runtime.pressure,
+    bufferPool: plan,
+    live: new LiveOptions(options, file, checked, stores, runtime),
+  }
+  return config
+}
+
+/** What of checked options can be another at run time. */
+export function settingsOf({ given, breaker }: Checked, runtime?: SharedRuntime): CacheSettings {
+  const { timeouts, promotion, writePolicy, background, refresh } = given
   const concurrency = runtime?.concurrency ?? background.concurrency
   const queue = runtime?.queue ?? background.queue
   const fill = parseDuration(timeouts.fill)!
   const operation = parseDuration(timeouts.operation)!
   return {
-    store: tieredStore(tiers.map(storeOf), {
-      promotion,
-      writePolicy,
-      operation,
-      breaker,
-      concurrency,
-      queue,
-      lane: runtime && laneOf(runtime.turns, operation),
-    }),
-    onClosed: runtime && (() => runtime.onClosed()),
+    tiers: { promotion, writePolicy, operation, breaker, concurrency, queue },
     abandon: abandonRule(given.abandon),
     breaker,
     refresh: {
@@ -136,8 +165,6 @@ export function readCacheOptions(options: unknown, runtime?: SharedRuntime): Cac
       idle: parseDuration(timeouts.idle)!,
       shutdown: parseDuration(timeouts.shutdown)!,
     },
-    pressure: runtime === undefined ? detectorOf(given.pressure) : runtime.pressure,
-    bufferPool: plan,
     maxBufferedBytes: parseSize(given.maxBufferedBytes)!,
   }
 }
@@ -169,10 +196,10 @@ function checkPressure(pressure: Given['pressure']): void {
 }
 
 /** The turns of a cache of a group, for its tiers: one that takes longer than `holdTimeout` gives its turn back, so that a tier that hangs keeps none from others. */
-function laneOf({ limiter, owner }: SharedTurns, holdTimeout: number): Lane {
+function laneOf({ limiter, owner }: SharedTurns, holdTimeout: () => number): Lane {
   return {
     enter: async () => {
-      const permit = await limiter.acquire({ owner, holdTimeout })
+      const permit = await limiter.acquire({ owner, holdTimeout: holdTimeout() })
       const leave = (): void => permit.release()
       // In a turn of its own: it is told while the limiter looks through what is due.
       permit.signal.addEventListener('abort', () => queueMicrotask(leave), { once: true })

@@ -105,7 +105,7 @@ export const cacheOptions = z.strictObject({
   profile: option('Which defaults hold where an option is not given.', z.enum(PROFILE_NAMES), {
     otherwise:
       '`DREY_PROFILE`, else `NODE_ENV` where that is `development`, `production` or `test`, else `production`',
-    live: true,
+    live: 'its buffer pool is made when the cache opens',
   }),
   configFile: configFileOption,
   watch: watchOption,

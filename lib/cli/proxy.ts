@@ -1,9 +1,10 @@
 import { systemClock } from '../clock.js'
 import type { LoadedConfig } from '../config/file/load.js'
 import { fileOf, proxyOptionsWith } from '../config/file/with-file.js'
-import { ConfigError, NativeError } from '../errors.js'
+import { showValue } from '../config/validate.js'
+import { ConfigError, messageOf, NativeError } from '../errors.js'
 import type { ProxyOptions } from '../http/options.js'
-import { createProxy } from '../http/proxy.js'
+import { type CachingProxy, createProxy } from '../http/proxy.js'
 import type { Console } from './console.js'
 import { CommandError, type Flags, readFlags, UsageError } from './usage.js'
 import { createWorkers, readWorkerCount, type Workers } from './workers.js'
@@ -115,7 +116,9 @@ async function make(
     const log = options['accessLog'] === '-' ? { accessLog: console.stdout } : {}
     const followed = watch === true ? { ...own, configFile: configFile ?? false, watch } : options
     const made = { ...withDefaults(followed, file), ...log } as unknown as ProxyOptions
-    return { proxy: await createProxy(made), origin }
+    const proxy = await createProxy(made)
+    tellChanges(proxy, console)
+    return { proxy, origin }
   } catch (error) {
     if (error instanceof UsageError) throw error
     if (error instanceof ConfigError) throw new UsageError(inFlags(error.message), { cause: error })
@@ -123,6 +126,20 @@ async function make(
     const why = error instanceof NativeError ? inFlags(message) : message
     throw new CommandError(`proxy cannot start: ${why}`, { cause: error })
   }
+}
+
+/** A line for each option that the file changed, and for each mistake that kept it from that. */
+function tellChanges({ cache }: CachingProxy, console: Console): void {
+  cache.on('config', ({ changes }) => {
+    for (const { path, from, to } of changes) {
+      console.stdout.write(`drey proxy: ${path} was ${showValue(from)}, is ${showValue(to)}\n`)
+    }
+  })
+  cache.on('config-error', ({ error }) => {
+    for (const line of messageOf(error).split('\n')) {
+      console.stderr.write(`drey proxy: not applied: ${line}\n`)
+    }
+  })
 }
 
 /** Flags and file, and the port that a proxy has here where neither says one. */

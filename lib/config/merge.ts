@@ -5,13 +5,18 @@ export function isPlain(value: unknown): value is Readonly<Record<string, unknow
   return prototype === Object.prototype || prototype === null
 }
 
+/** No options are that deep: what is, such as an object that holds itself, is complained of as it is. */
+const DEEPEST = 16
+
 /** `over`, and of `under` what that does not say, leaf by leaf. Lists are leaves; `undefined` says nothing. */
-export function merge(under: unknown, over: unknown): unknown {
+export function merge(under: unknown, over: unknown, depth = DEEPEST): unknown {
   if (over === undefined) return under
-  if (!isPlain(under) || !isPlain(over)) return over
+  if (!isPlain(over) || depth === 0) return over
+  const below = isPlain(under) ? under : {}
+  // Without a prototype: a name such as __proto__ is a name like others, and refused like others.
   const merged: Record<string, unknown> = Object.create(null)
-  for (const name of new Set([...Object.keys(under), ...Object.keys(over)])) {
-    const value = merge(Object.hasOwn(under, name) ? under[name] : undefined, over[name])
+  for (const name of new Set([...Object.keys(below), ...Object.keys(over)])) {
+    const value = merge(Object.hasOwn(below, name) ? below[name] : undefined, over[name], depth - 1)
     if (value !== undefined) merged[name] = value
   }
   return merged

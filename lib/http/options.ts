@@ -21,6 +21,8 @@ export type { ProxyOptions } from './schema.js'
 export interface ProxyConfig {
   readonly origin: URL
   readonly listen: ListenAt
+  /** The options that it is made of, with defaults. */
+  readonly given: Given
   /** Options of the cache that it keeps answers in. */
   readonly cache: CacheOptions
   /** Bound of the memory store; undefined where `cache.tiers` says it. */
@@ -68,6 +70,7 @@ export function readProxyOptions(options: unknown): ProxyConfig {
   const listen = problems.try(() => parseListen(given.listen ?? 0))
   problems.settle()
   const config = {
+    given,
     origin: origin!,
     listen: listen!,
     memory,

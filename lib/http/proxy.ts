@@ -5,16 +5,21 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Cache } from '../cache/cache.js'
 import { createCacheWith } from '../cache/create.js'
+import type { DirectCache } from '../cache/direct.js'
 import type { CacheOptions } from '../cache/options.js'
 import { type Clock, systemClock } from '../clock.js'
+import { loadConfig } from '../config/file/load.js'
+import { follow } from '../config/file/watch.js'
 import { fileOf, proxyOptionsWith } from '../config/file/with-file.js'
 import { isPlain } from '../config/merge.js'
-import { ConfigError } from '../errors.js'
+import { ClosedError, ConfigError } from '../errors.js'
+import type { OptionChange } from '../store/store.js'
 import { createAccessLog } from './access-log.js'
 import type { ProxyContext } from './exchange.js'
 import { APPENDED_FIELDS } from './forward.js'
 import { createHandler } from './handler.js'
 import { showAddress } from './listen.js'
+import { LiveProxyOptions, type ProxyPatch } from './live-options.js'
 import { type ProxyConfig, type ProxyOptions, readProxyOptions } from './options.js'
 import { createPassMemory } from './pass-memory.js'
 import type { StoredHead } from './stored-head.js'
@@ -28,6 +33,13 @@ export interface CachingProxy {
   readonly cache: Cache
   /** Where it listens, such as `http://127.0.0.1:8080`; undefined while it does not. */
   readonly address: string | undefined
+  /**
+   * Changes options while it serves, as `cache.configure` does: those that are named, all of them or none. Requests under way end by those that they began
+   * with. `cache.on('config')` tells it; paths of the proxy's own begin with `proxy`.
+   *
+   * @throws `ERR_DREY_CONFIG` for what is wrong, or takes a restart: a line for each, and why
+   */
+  configure(patch: ProxyPatch): Promise<readonly OptionChange[]>
   /** Begins to listen; resolves to `address`. Rejects with Node's error when it cannot. */
   listen(): Promise<string>
   /**
@@ -70,7 +82,7 @@ export async function createProxyWith(
   { clock, common }: ProxySeams,
 ): Promise<CachingProxy> {
   const file = isPlain(options) ? await fileOf(options) : undefined
-  const config = readProxyOptions(proxyOptionsWith(options, file))
+  let config = readProxyOptions(proxyOptionsWith(options, file))
   if (common !== undefined && config.oneThread) throw new ConfigError(ONE_THREAD)
   const log =
     config.accessLog === undefined ? undefined : await createAccessLog(config.accessLog, clock, onLogError)
@@ -87,34 +99,59 @@ export async function createProxyWith(
   const own = randomBytes(6).toString('hex')
   const instance = common?.instance ?? own
   let marks = 0
+  const settingsOf = (from: ProxyConfig): ProxySettings => ({
+    freshness: {
+      defaultTtl: from.ttl,
+      heuristic: from.heuristic,
+      staleIfError: from.staleIfError,
+      shared: true,
+      rewritten: APPENDED_FIELDS,
+    },
+    forward: { preserveHost: from.preserveHost, trustForwarded: from.trustForwarded, instance },
+    originTimeout: from.originTimeout,
+    healthz: from.healthz,
+  })
   const context: ProxyContext = {
     cache,
     upstream,
     clock,
-    freshness: {
-      defaultTtl: config.ttl,
-      heuristic: config.heuristic,
-      staleIfError: config.staleIfError,
-      shared: true,
-      rewritten: APPENDED_FIELDS,
-    },
-    forward: { preserveHost: config.preserveHost, trustForwarded: config.trustForwarded, instance },
+    ...settingsOf(config),
     passes: createPassMemory(clock),
     log,
     originHost: config.origin.host,
-    originTimeout: config.originTimeout,
     isClosing: () => closing !== undefined,
     newMark: () => {
       marks += 1
       return `${own}${marks.toString(36)}`
     },
   }
-  const server = createServer(createHandler(context, config.healthz))
-  // A connection is silent while its client waits for the origin, too. Node's timers count 31 bits of ms.
-  server.timeout = Math.min(Math.max(config.clientTimeout, config.originTimeout + 1000), 2 ** 31 - 1)
+  const server = createServer(createHandler(context))
+  server.timeout = silenceOf(config)
+  const live = new LiveProxyOptions({ file, code: options }, config, {
+    cache: cache as unknown as DirectCache,
+    cacheOptionsOf: (from) => cacheOptionsOf(from, common),
+    become(next) {
+      config = next
+      Object.assign(context, settingsOf(next))
+      server.timeout = silenceOf(next)
+    },
+  })
+  const following =
+    file !== undefined && options.watch === true
+      ? follow(file.file, clock, () => reload(file.file))
+      : undefined
   server.on('connect', refuseTunnel)
 
+  async function reload(path: string): Promise<void> {
+    try {
+      await live.reload(await loadConfig(path))
+    } catch (error) {
+      if (closing === undefined) cache.tellConfigError(path, error)
+    }
+  }
+
   async function stop(): Promise<void> {
+    await following?.close()
     if (server.listening) await stopServer(server, config, clock)
     await cache.close()
     await upstream.close()
@@ -127,6 +164,10 @@ export async function createProxyWith(
     get address() {
       const at = server.address() as AddressInfo | null
       return at === null ? undefined : showAddress({ host: at.address, port: at.port })
+    },
+    configure(patch) {
+      if (closing !== undefined) return Promise.reject(new ClosedError('the proxy is closed; make a new one'))
+      return live.configure(patch)
     },
     async listen() {
       if (common === undefined) server.listen(config.listen.port, config.listen.host)
@@ -151,6 +192,14 @@ export async function createProxyWith(
 /** What several threads cannot have. */
 export const ONE_THREAD =
   'dir: one thread has a directory, and what it keeps there cannot be kept right for others yet; want one worker, or no dir and no tiers'
+
+/** A connection is silent while its client waits for the origin, too. Node's timers count 31 bits of ms. */
+function silenceOf({ clientTimeout, originTimeout }: ProxyConfig): number {
+  return Math.min(Math.max(clientTimeout, originTimeout + 1000), 2 ** 31 - 1)
+}
+
+/** What of a context can be another at run time. */
+type ProxySettings = Pick<ProxyContext, 'freshness' | 'forward' | 'originTimeout' | 'healthz'>
 
 /** Proxies in several threads have one memory. */
 function cacheOptionsOf({ cache }: ProxyConfig, common: Common | undefined): CacheOptions {

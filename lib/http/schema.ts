@@ -23,7 +23,7 @@ export const proxyOptions = z.strictObject({
   profile: option(
     'Which defaults hold where an option is not given: as `profile` of `createCache`.',
     cacheOptions.shape.profile.unwrap(),
-    { otherwise: 'as of `createCache`', live: true },
+    { otherwise: 'as of `createCache`', live: 'its buffer pool is made when the cache opens' },
   ),
   configFile: configFileOption,
   watch: watchOption,

@@ -1,4 +1,4 @@
-import type { Row } from './sections.js'
+import type { Row } from '../rows.js'
 import { defaultSentence } from './text.js'
 
 /*

@@ -10,11 +10,11 @@ import { limiterOptions, ownerOptions } from '../../resilience/limiter/options.j
 import { pressureOptions } from '../../resilience/pressure/options.js'
 import { fileStoreOptions } from '../../store/file/options.js'
 import { fileConfig } from '../file/schema.js'
+import { rowsOf } from '../rows.js'
 import { memoryStoreOptions } from '../schema.js'
 import { withComments } from './comments.js'
 import { jsonSchemaOf } from './json.js'
 import { configurationPage, profilesPage } from './markdown.js'
-import { rowsOf } from './sections.js'
 
 /** Sources whose options have doc comments made of what the schema says, and the schemas that stand there. */
 const SOURCES: ReadonlyMap<string, readonly z.ZodObject[]> = new Map([

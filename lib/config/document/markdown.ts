@@ -1,7 +1,8 @@
 import { PROFILE_NAMES } from '../profile-names.js'
 import { PROFILES, showSetting } from '../profiles.js'
+import { type Row, rowsOf } from '../rows.js'
 import { jsonSchemaOf } from './json.js'
-import { type Row, rowsOf, SECTIONS } from './sections.js'
+import { SECTIONS } from './sections.js'
 import { defaultSentence, showDefault } from './text.js'
 
 const MADE = '<!-- Made by `npm run docs:config` out of lib: what is written here by hand is lost. -->'

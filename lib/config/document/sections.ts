@@ -9,7 +9,6 @@ import { limiterOptions, ownerOptions } from '../../resilience/limiter/options.j
 import { pressureOptions } from '../../resilience/pressure/options.js'
 import { fileStoreOptions } from '../../store/file/options.js'
 import { fileConfig } from '../file/schema.js'
-import { bare, defaultOf, factsOf, type OptionFacts, optionsWithin, shapeOf } from '../option.js'
 import { memoryStoreOptions } from '../schema.js'
 
 /** Options that stand together in the reference. */
@@ -79,28 +78,3 @@ export const SECTIONS: readonly Section[] = [
 
 /** Those that no program outside gives. */
 export const INNER: readonly z.ZodObject[] = [limiterOptions, ownerOptions, fileConfig]
-
-/** One option of a section. */
-export interface Row {
-  /** Within its section: `timeouts.fill`. */
-  readonly path: string
-  readonly facts: OptionFacts
-  readonly schema: z.ZodType
-  readonly default: unknown
-  /** It has options of its own, which follow. */
-  readonly group: boolean
-}
-
-/** The options of `schema`, and of the groups in it. */
-export function rowsOf(schema: z.ZodObject, below = ''): Row[] {
-  return Object.entries(shapeOf(schema) ?? {}).flatMap(([name, option]) => {
-    const facts = factsOf(option)
-    if (facts === undefined) throw new Error(`nothing is said of the option ${below}${name}`)
-    const inner = bare(option)
-    const group = optionsWithin(inner) === undefined && shapeOf(inner) !== undefined
-    const row: Row = { path: `${below}${name}`, facts, schema: option, default: defaultOf(option), group }
-    // The cache of a proxy has been told of.
-    if (name === 'cache' || name === 'proxy' || !group) return [row]
-    return [row, ...rowsOf(inner as z.ZodObject, `${below}${name}.`)]
-  })
-}

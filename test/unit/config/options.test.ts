@@ -188,7 +188,7 @@ describe('options as a whole', () => {
 
   test('that are unknown are refused with those that there are, at every depth', async () => {
     expect(await storeProblem({ maxbytes: 1 })).toBe(
-      'memoryStore.maxbytes: no such option; did you mean memoryStore.maxBytes? there are maxBytes, maxItemBytes, policy, name, compression',
+      'memoryStore.maxbytes: no such option; did you mean memoryStore.maxBytes? there are maxBytes, maxItemBytes, policy, compression, name',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
       'ttl: no such option; did you mean freshness.ttl? there are profile, configFile, watch, tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, pressure, bufferPool',

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { z } from 'zod'
 import { fileSchema, madeFiles } from '../../../lib/config/document/files.js'
-import { INNER, type Row, rowsOf, SECTIONS } from '../../../lib/config/document/sections.js'
+import { INNER, SECTIONS } from '../../../lib/config/document/sections.js'
 import { optionsWithin } from '../../../lib/config/option.js'
+import { type Row, rowsOf } from '../../../lib/config/rows.js'
 import { POLICY_NAMES } from '../../../lib/policy/policy.js'
 
 const ROOT = new URL('../../../', import.meta.url)
