@@ -355,7 +355,7 @@ export class StreamingCache implements DirectCache {
 
   async #close(): Promise<void> {
     this.#unfollow?.()
-    await this.#following?.close()
+    if (this.#following !== undefined) await this.#following.close()
     this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts

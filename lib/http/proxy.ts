@@ -151,7 +151,7 @@ export async function createProxyWith(
   }
 
   async function stop(): Promise<void> {
-    await following?.close()
+    if (following !== undefined) await following.close()
     if (server.listening) await stopServer(server, config, clock)
     await cache.close()
     await upstream.close()
