@@ -84,12 +84,14 @@ export class Drafting {
 
   #drafted(draft: Draft, at: number, key: string, user: unknown): Draft {
     const level = this.#levels[at]!
+    const { emptied } = level
     const host = this.#host
     return new TierDraft(draft, level.store.name, {
       // A value may still be on its way to a tier below when nobody waits for it any more.
       write: (inner, chunk) =>
         !host.isClosed() && host.telling(() => level.written(() => inner.write(chunk))),
       commit: (inner, metadata: Metadata) => host.commit(at, key, () => inner.commit(metadata)),
+      isFenced: (inner) => inner.fenced === true && level.emptied === emptied,
       below: () => (host.isClosed() ? undefined : this.#draftFrom(at + 1, key, undefined, user)),
     })
   }

@@ -1,4 +1,4 @@
-import type { Later, Metadata, StoredEntry } from '../store.js'
+import type { Later, Metadata, Store, StoredEntry } from '../store.js'
 import type { Together } from './together.js'
 
 /** Where the value comes from that a tier is to have. */
@@ -13,7 +13,11 @@ export interface Source {
 
 /** What a tier is to do for a key. */
 export type Want =
-  | { readonly kind: 'delete' }
+  | {
+      readonly kind: 'delete'
+      /** Nobody deleted the key: another tier has what is newer, or what the tier has is not known to be right. What is being written there stays. */
+      readonly discards: boolean
+    }
   | { readonly kind: 'write'; readonly source: Source }
   | { readonly kind: 'revise'; readonly metadata: Metadata }
   | {
@@ -25,7 +29,15 @@ export type Want =
       readonly reject: (error: unknown) => void
     }
 
-export const DELETE: Want = { kind: 'delete' }
+export const DELETE: Removal = { kind: 'delete', discards: false }
+export const DISCARD: Removal = { kind: 'delete', discards: true }
+
+/** Has `store` remove what it has of `key`; says whether there was something. */
+export function removed(store: Store, key: string, { discards }: Removal): Later<boolean> {
+  return discards && store.discard !== undefined ? store.discard(key) : store.delete(key)
+}
+
+export type Removal = Extract<Want, { kind: 'delete' }>
 
 /** Who waits for a job: is told whether the tier had an entry that was deleted, or why the job is not done. */
 export interface JobWaiter {

@@ -1,7 +1,17 @@
 import type { Health } from '../health.js'
 import type { Later, Metadata, Store } from '../store.js'
 import { copyEntry, setSources } from './copying.js'
-import { both, DELETE, giveUp, type Job, newJob, type Shared, type Source, type Want } from './job.js'
+import {
+  both,
+  DISCARD,
+  giveUp,
+  type Job,
+  newJob,
+  removed,
+  type Shared,
+  type Source,
+  type Want,
+} from './job.js'
 import { Together } from './together.js'
 
 /** Whose turns background writes take where other caches take them, too. */
@@ -89,7 +99,7 @@ export class Jobs {
     if (this.#writes >= queue || this.#heldBytes + source.heldBytes > queueBytes) {
       this.dropped += 1
       source.drop()
-      this.set(key, DELETE)
+      this.set(key, DISCARD)
       return
     }
     if (!this.set(key, { kind: 'write', source })) this.dropped += 1
@@ -130,7 +140,7 @@ export class Jobs {
    */
   change(keys: readonly string[], keeps: boolean, call: () => Later<boolean>): Promise<boolean> {
     if (!this.#takes(keys)) {
-      for (const key of keys) this.set(key, DELETE)
+      for (const key of keys) this.set(key, DISCARD)
       return Promise.resolve(false)
     }
     const together = new Together(keys.length, keeps, call)
@@ -166,7 +176,7 @@ export class Jobs {
     if (this.#writes + count > queue || this.#heldBytes + heldBytes > queueBytes) {
       drop()
       for (const source of sources) source.drop()
-      for (const key of keys) this.set(key, DELETE)
+      for (const key of keys) this.set(key, DISCARD)
       return
     }
     this.#writes += count
@@ -439,7 +449,7 @@ export class Jobs {
     // Else what the store has is not known to be right, or is older.
     else if (!together.keeps || together.failure !== undefined || !job.valid) {
       job.valid = false
-      this.#replace(job, DELETE)
+      this.#replace(job, DISCARD)
     }
   }
 
@@ -456,12 +466,12 @@ export class Jobs {
     const drop = (): void => {
       if (!isNewest()) return
       job.valid = false
-      this.#replace(job, DELETE)
+      this.#replace(job, DISCARD)
     }
     try {
       switch (want.kind) {
         case 'delete':
-          job.was = await store.delete(key)
+          job.was = await removed(store, key, want)
           if (isNewest()) job.valid = true
           break
         case 'write':
@@ -528,7 +538,7 @@ export class Jobs {
       (error) => {
         if (job.version === version && !this.#stopped) {
           job.valid = false
-          if (valid) this.#replace(job, DELETE)
+          if (valid) this.#replace(job, DISCARD)
           else this.#park(job, error)
         }
         void this.#run(job)
@@ -538,7 +548,7 @@ export class Jobs {
   }
 
   #park(job: Job, error: unknown): void {
-    this.#replace(job, DELETE)
+    this.#replace(job, DISCARD)
     job.parked = true
     this.#parked.add(job)
     for (const waiter of job.waiters.splice(0)) waiter.reject(error)

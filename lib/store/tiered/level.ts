@@ -1,7 +1,7 @@
 import { ClosedError } from '../../errors.js'
 import { Health, type HealthHost, type HealthRule } from '../health.js'
 import type { Later, Metadata, Store, StoredEntry } from '../store.js'
-import { DELETE, type Source } from './job.js'
+import { DELETE, DISCARD, type Removal, removed, type Source } from './job.js'
 import { Jobs, type Limits } from './jobs.js'
 
 export type { Limits } from './jobs.js'
@@ -26,6 +26,8 @@ export class Level {
   readonly health: Health
   /** The store answers later: what is looked up before it is needed is not there. */
   answersLater = false
+  /** How often it was emptied on its own account, though nobody cleared the cache. */
+  emptied = 0
   readonly #now: () => number
   readonly #onState: (isDown: boolean) => void
   readonly #jobs: Jobs
@@ -58,7 +60,7 @@ export class Level {
       onFull: () => {
         if (this.#blind) return
         if (this.health.down) this.#setBlind(true)
-        else this.#wipe().catch(counted)
+        else this.#empty().catch(counted)
       },
       succeeded: () => this.succeeded(),
       failed: this.failed,
@@ -143,7 +145,7 @@ export class Level {
     if (this.health.down) {
       this.health.skipped += 1
       void this.#trial(key)
-    } else if (this.#blind && this.#wiping === undefined && this.#mayRetry()) this.#wipe().catch(counted)
+    } else if (this.#blind && this.#wiping === undefined && this.#mayRetry()) this.#empty().catch(counted)
   }
 
   /**
@@ -158,7 +160,7 @@ export class Level {
       try {
         result = call()
       } catch (error) {
-        this.#jobs.set(key, DELETE)
+        this.#jobs.set(key, DISCARD)
         return this.failed(error)
       }
       if (!(result instanceof Promise)) return result
@@ -181,7 +183,7 @@ export class Level {
     try {
       result = call()
     } catch (error) {
-      for (const key of keys) this.#jobs.set(key, DELETE)
+      for (const key of keys) this.#jobs.set(key, DISCARD)
       return this.failed(error)
     }
     if (!(result instanceof Promise)) return result
@@ -209,7 +211,7 @@ export class Level {
       inTime = true
     })
     return this.#inTime(settled).catch((error) => {
-      if (!inTime) for (const key of keys) this.#jobs.set(key, DELETE)
+      if (!inTime) for (const key of keys) this.#jobs.set(key, DISCARD)
       throw error
     })
   }
@@ -249,57 +251,43 @@ export class Level {
     this.#jobs.set(key, { kind: 'revise', metadata })
   }
 
-  /** The store is to have nothing. */
+  /** The store is to have nothing, because a tier above has what is newer. */
   forget(key: string): void {
-    this.#jobs.set(key, DELETE)
+    this.#jobs.set(key, DISCARD)
+  }
+
+  /** The store is to have nothing, because a tier below has what is newer. As `remove`. */
+  giveWay(key: string): Later<boolean> {
+    return this.#remove(key, DISCARD)
   }
 
   /** Removes the entry; says whether there was one that could be read. A store that fails keeps the key fenced. */
   remove(key: string): Later<boolean> {
+    return this.#remove(key, DELETE)
+  }
+
+  #remove(key: string, want: Removal): Later<boolean> {
     if (this.#stopped) return false
     if (this.health.down) {
-      this.#jobs.set(key, DELETE)
+      this.#jobs.set(key, want)
       void this.#trial(key)
       throw this.health.refused()
     }
     if (this.#jobs.has(key) || this.#blind) {
       const counts = this.readable(key)
-      if (!this.#jobs.set(key, DELETE)) return this.#inTime(this.#wiped()).then(none)
+      if (!this.#jobs.set(key, want)) return this.#inTime(this.#wiped()).then(none)
       const done = this.hurry(key)
       return done === undefined ? false : done.then((was) => counts && was)
     }
     let result: Later<boolean>
     try {
-      result = this.store.delete(key)
+      result = removed(this.store, key, want)
     } catch (error) {
       this.#jobs.failedToDelete(key, error)
       return this.failed(error)
     }
     if (!(result instanceof Promise)) return result
     return this.#inTime(this.#jobs.follow(key, result, false))
-  }
-
-  /**
-   * The store is to have nothing, because a tier below has what is newer. Where it has nothing it is not asked to: its delete would fence what is being
-   * written there, which is newer still.
-   */
-  giveWay(key: string): Later<boolean> {
-    // To look there would take as long as the delete.
-    if (this.#stopped || this.answersLater || this.isBusy(key)) return this.remove(key)
-    let there: Later<StoredEntry | undefined>
-    try {
-      there = this.store.find(key, true)
-    } catch {
-      // Counted; the delete is owed if it fails as well.
-      this.health.count()
-      return this.remove(key)
-    }
-    if (there === undefined) return false
-    if (there instanceof Promise) {
-      this.answersLater = true
-      void there.then(this.#letGo, nothing)
-    } else this.#letGo(there)
-    return this.remove(key)
   }
 
   /** Removes all entries. Nothing is read from now on until that has succeeded. */
@@ -330,7 +318,7 @@ export class Level {
     if (this.health.down) await this.#trial(ANY_KEY)
     if (this.health.down) return
     this.#jobs.unpark()
-    if (this.#blind) await (this.#wiping ?? this.#wipe()).catch(counted)
+    if (this.#blind) await (this.#wiping ?? this.#empty()).catch(counted)
     await this.#jobs.quiet()
   }
 
@@ -352,7 +340,7 @@ export class Level {
     if (isDown) this.#jobs.oweAll()
     else if (!this.#stopped) {
       this.#jobs.unpark()
-      if (this.#blind && this.#wiping === undefined) this.#wipe().catch(counted)
+      if (this.#blind && this.#wiping === undefined) this.#empty().catch(counted)
     }
     this.#onState(isDown)
   }
@@ -372,7 +360,12 @@ export class Level {
   #wiped(): Promise<void> {
     if (!this.#blind) return Promise.resolve()
     if (this.#wiping !== undefined) return this.#wiping
-    return this.#mayRetry() ? this.#wipe() : Promise.reject(this.#why)
+    return this.#mayRetry() ? this.#empty() : Promise.reject(this.#why)
+  }
+
+  #empty(): Promise<void> {
+    this.emptied += 1
+    return this.#wipe()
   }
 
   #wipe(begun?: Promise<void>): Promise<void> {
@@ -411,7 +404,6 @@ export class Level {
 }
 
 const none = (): false => false
-const nothing = (): void => undefined
 
 // Who made the call was told.
 const told = (): undefined => undefined

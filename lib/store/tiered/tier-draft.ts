@@ -4,6 +4,8 @@ import type { Draft, GrowingReads, Later, Metadata } from '../store.js'
 export interface DraftHost {
   write(draft: Draft, chunk: Uint8Array): Later<boolean>
   commit(draft: Draft, metadata: Metadata): Later<boolean>
+  /** Somebody deleted what is being written. */
+  isFenced(draft: Draft): boolean
   /** A draft of a tier below, for a value that outgrows this one. */
   below(): Later<Draft | undefined>
 }
@@ -24,7 +26,7 @@ export class TierDraft implements Draft {
   }
 
   get fenced(): boolean {
-    return this.#inner.fenced === true
+    return this.#host.isFenced(this.#inner)
   }
 
   write(chunk: Uint8Array): Later<boolean> {
