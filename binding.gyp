@@ -95,6 +95,7 @@
         "native/file_store/file_store_read.cc",
         "native/file_store/file_store_reclaim.cc",
         "native/file_store/file_store_room.cc",
+        "native/file_store/file_store_tune.cc",
         "native/file_store/file_store_write.cc",
         "native/file_store/format/blob_table.cc",
         "native/file_store/format/chunk.cc",

@@ -181,7 +181,18 @@ export function defaultOf(schema: z.ZodType): unknown {
   return schema.def.defaultValue
 }
 
-type Bare<T> = T extends z.ZodDefault<infer I extends z.ZodType> ? z.ZodOptional<I> : T
+function optional(schema: z.ZodType): z.ZodType {
+  return (schema instanceof z.ZodDefault ? (schema.unwrap() as z.ZodType) : schema).optional()
+}
+
+type Bare<T> =
+  T extends z.ZodDefault<infer I extends z.ZodType>
+    ? z.ZodOptional<I>
+    : T extends z.ZodOptional
+      ? T
+      : T extends z.ZodType
+        ? z.ZodOptional<T>
+        : never
 
 /** The same options, of which those that are not given stay so: of a call, or a patch. */
 export function partial<S extends z.ZodRawShape>(
@@ -189,7 +200,7 @@ export function partial<S extends z.ZodRawShape>(
 ): z.ZodObject<{ [K in keyof S]: Bare<S[K]> }, z.core.$strict> {
   const shape = Object.entries(schema.shape as unknown as Record<string, z.ZodType>).map(([name, one]) => [
     name,
-    one instanceof z.ZodDefault ? (one.unwrap() as z.ZodType).optional() : one,
+    one instanceof z.ZodOptional ? one : optional(one),
   ])
   return z.strictObject(Object.fromEntries(shape)) as never
 }

@@ -207,6 +207,10 @@ export interface Addon {
   readonly fileClose: (store: number) => number
   /** [ERR_DREY_*, message, errno or 0]. Once. */
   readonly fileFailure: (operation: number) => [string, string, number]
+  /** Writes what FILE_TUNING names: the options as they are now. */
+  readonly fileTuning: (store: number, out: Float64Array) => void
+  /** Changes them, all or none. An operation. */
+  readonly fileTune: (store: number, numbers: Float64Array) => number
   /** Writes what FILE_STATS names. */
   readonly fileStats: (store: number, out: Float64Array) => void
   /** As `memoryTags`. */
@@ -376,6 +380,8 @@ export const ADDON_FUNCTIONS = [
   'fileOpened',
   'fileClose',
   'fileFailure',
+  'fileTuning',
+  'fileTune',
   'fileStats',
   'fileTags',
   'fileTagsSince',

@@ -58,8 +58,8 @@ export const DONE_SECOND = 3
 
 /** What `fileFind` says, and a find that waited. */
 export const FOUND_FILE = { miss: 0, found: 1, wait: 2, tooSmall: 3 } as const
-/** What operations that write say. */
-export const WRITTEN = { done: 0, fenced: 1, gone: 2, tooLarge: 3, noRoom: 4 } as const
+/** What operations that write say. `promised` is done as far as the durability goes, and not written yet. */
+export const WRITTEN = { done: 0, fenced: 1, gone: 2, tooLarge: 3, noRoom: 4, promised: 5 } as const
 /** Why a key was dropped. */
 export const DROPPED = { evicted: 0, expired: 1, corrupt: 2 } as const
 
@@ -74,6 +74,20 @@ export const FILE_OPTIONS = [
   'minFreeBytes',
   'minFreeShare',
   'partitions',
+  'durability',
+  'openFiles',
+  'readThreads',
+  'policy',
+  'reclaimRate',
+] as const
+
+/** What `fileTune` takes and `fileTuning` writes, in order. */
+export const FILE_TUNING = [
+  'maxBytes',
+  'maxIndexBytes',
+  'maxItemBytes',
+  'minFreeBytes',
+  'minFreeShare',
   'durability',
   'openFiles',
   'readThreads',

@@ -10,6 +10,8 @@ export const AT = 'configure'
 /** An option that is what it was when the store was made, and why. */
 export interface Fixed {
   readonly value: unknown
+  /** What an option as it is given says, in the form of `value`. Default: itself. */
+  readonly read?: (given: unknown) => unknown
   /** Goes on after "it stays what the store was made with: ". */
   readonly why: string
 }
@@ -26,7 +28,7 @@ export function withoutFixed(patch: unknown, fixed: Readonly<Record<string, Fixe
   for (const [name, value] of Object.entries(patch)) {
     const known = Object.hasOwn(fixed, name) ? fixed[name] : undefined
     if (known === undefined) live[name] = value
-    else if (value !== undefined && !same(value, known.value)) {
+    else if (value !== undefined && !same(known.read?.(value) ?? value, known.value)) {
       problems.push(
         `${AT}.${name}: got ${showValue(value)}; it stays what the store was made with, ${showValue(known.value)}: ${known.why}`,
       )
@@ -58,6 +60,18 @@ function isData(value: unknown): boolean {
   return prototype === Object.prototype || prototype === Array.prototype
 }
 
+/** Has changes of one store made one after another, so that each begins with what the one before left. */
+export function inTurns(): (change: StoreChange) => StoreChange {
+  let last: Promise<unknown> = Promise.resolve()
+  const after = (work: () => Later<void>): Promise<void> => {
+    const done = last.then(work)
+    // Whoever asked for it is told what it failed with.
+    last = done.catch(() => undefined)
+    return done
+  }
+  return ({ changes, apply, undo }) => ({ changes, apply: () => after(apply), undo: () => after(undo) })
+}
+
 /** Several changes as one: made in their order, and taken back the other way round when one fails. */
 export function together(parts: readonly StoreChange[]): StoreChange {
   const back = async (made: readonly StoreChange[]): Promise<void> => {
@@ -65,7 +79,7 @@ export function together(parts: readonly StoreChange[]): StoreChange {
   }
   return {
     changes: parts.flatMap(({ changes }) => changes),
-    async apply() {
+    apply: async () => {
       const made: StoreChange[] = []
       try {
         for (const part of parts) {
@@ -94,7 +108,7 @@ export function changeOf<T extends object>(
   let before: T | undefined
   return {
     changes,
-    apply() {
+    apply: () => {
       const { from, to } = read()
       before = from
       try {
@@ -104,7 +118,7 @@ export function changeOf<T extends object>(
         return back(error)
       }
     },
-    undo() {
+    undo: () => {
       const to = before
       before = undefined
       return to === undefined ? undefined : become(to)

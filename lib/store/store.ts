@@ -319,9 +319,9 @@ export interface StoreChange {
    * Makes the change: all of it, or none when it throws or rejects. Settles when all of it holds for what is asked of the store from then on;
    * what that makes the store do with what it has may go on behind it, and each store says what. Once.
    */
-  apply(): Later<void>
+  readonly apply: () => Later<void>
   /** After `apply`, whether that has settled or not: the options are again what they were before it. What was evicted for the change stays gone. */
-  undo(): Later<void>
+  readonly undo: () => Later<void>
 }
 
 /** One option that a `StoreChange` gives another value. */

@@ -51,7 +51,7 @@ void FileStore::CommitAll(std::span<const Change> changes, WriteDone done) {
     }
   }
   const auto append = [self = shared_from_this(), parts, refuse, done = std::move(done)] {
-    const bool sync = self->options_.durability == Durability::kPower;
+    const bool sync = self->power();
     for (const Part& part : *parts) {
       if (part.draft == nullptr || part.draft->blob_ == nullptr) continue;
       const Status finished = part.draft->blob_->Finish(sync);

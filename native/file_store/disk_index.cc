@@ -84,17 +84,25 @@ DiskIndex::DiskIndex(uint64_t max_bytes) noexcept : ledger_(max_bytes) {
 DiskIndex::~DiskIndex() = default;
 
 std::unique_ptr<DiskIndex> DiskIndex::Create(SystemMemory& system, uint64_t max_bytes) noexcept {
-  std::unique_ptr<DiskIndex> index(new DiskIndex(max_bytes));
+  for (const uint64_t reach : {kReach, uint64_t{1}}) {
+    std::unique_ptr<DiskIndex> index(new DiskIndex(max_bytes));
+    index->ceiling_ = max_bytes * reach;
+    if (index->Reserve(system)) return index;
+  }
+  return nullptr;
+}
+
+bool DiskIndex::Reserve(SystemMemory& system) noexcept {
   // Shards are even to a few percent, but of a small index.
-  const uint64_t most = max_bytes / sizeof(Record) / kShards * 2 + 1024;
-  for (std::unique_ptr<Shard>& shard : index->shards_) {
+  const uint64_t most = ceiling_ / sizeof(Record) / kShards * 2 + 1024;
+  for (std::unique_ptr<Shard>& shard : shards_) {
     shard = std::make_unique<Shard>();
-    if (!shard->table.Reserve(system, index->ledger_, most) ||
-        !shard->records.Reserve(system, index->ledger_, most * sizeof(Record))) {
-      return nullptr;
+    if (!shard->table.Reserve(system, ledger_, most) ||
+        !shard->records.Reserve(system, ledger_, most * sizeof(Record))) {
+      return false;
     }
   }
-  return index;
+  return true;
 }
 
 std::optional<IndexEntry> DiskIndex::Find(uint64_t identity) const noexcept {
@@ -212,7 +220,48 @@ uint64_t DiskIndex::blobs() const noexcept {
 
 bool DiskIndex::HasRoomFor(uint64_t entries) const noexcept {
   // Each may be the one that makes its shard grow; no more of them can than there are shards.
-  return ledger_.MayTake(std::min<uint64_t>(entries, kShards) * kGrowth + entries * 48);
+  if (ledger_.MayTake(std::min<uint64_t>(entries, kShards) * kGrowth + entries * 48)) return true;
+  if (ledger_.Over()) return false;
+  // Or all of them come to one shard, and find what was evicted there.
+  return std::ranges::all_of(shards_, [&](const auto& shard) {
+    const std::lock_guard lock(shard->mutex);
+    return shard->free_count >= entries;
+  });
+}
+
+void DiskIndex::Shard::Compact() noexcept {
+  if (free_count == 0) return;
+  uint32_t to = 0;
+  for (uint32_t from = end; from > 0;) {
+    from -= 1;
+    if (!At(from).used()) continue;
+    while (to < from && At(to).used()) to += 1;
+    if (to >= from) break;
+    table.Rename(HashOf(At(from).identity()), from, to);
+    At(to) = At(from);
+    At(from).order_low = 0;
+    At(from).order_high = 0;
+  }
+  end -= free_count;
+  free = kNoHandle;
+  free_count = 0;
+  records.Shrink(uint64_t{end} * sizeof(Record));
+}
+
+void DiskIndex::Compact() noexcept {
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    shard->Compact();
+  }
+}
+
+uint64_t DiskIndex::slack() const noexcept {
+  uint64_t slack = 0;
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    slack += uint64_t{shard->free_count} * sizeof(Record);
+  }
+  return slack;
 }
 
 }  // namespace drey::file

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -46,6 +47,9 @@ struct IndexEntry {
 // Safe from any thread: a shard's mutex guards it, and no two are held at once but by Clear.
 class DiskIndex {
  public:
+  // How many times `max_bytes` SetMax may go up to at least: addresses are taken for so much, where
+  // the system has them.
+  static constexpr uint64_t kReach = 8;
   // Null when the system has no addresses.
   static std::unique_ptr<DiskIndex> Create(SystemMemory& system, uint64_t max_bytes) noexcept;
   ~DiskIndex();
@@ -83,6 +87,9 @@ class DiskIndex {
   // there or not. It is called with the shard's lock, which is let go of every now and then.
   template <class Visit>
   void ForEach(size_t shard, Visit&& visit) const;
+  // Makes of the policy's state of each entry of a shard what `become` does; as ForEach.
+  template <class Become>
+  void Reconsider(size_t shard, Become&& become);
   // The entries of a shard, sorted by identity.
   std::vector<IndexEntry> Collect(size_t shard) const;
   uint64_t count() const noexcept;
@@ -90,6 +97,16 @@ class DiskIndex {
   uint64_t blobs() const noexcept;
   uint64_t committed() const noexcept { return ledger_.used(); }
   uint64_t max_bytes() const noexcept { return ledger_.max(); }
+  // Of SetMax.
+  uint64_t ceiling() const noexcept { return ceiling_; }
+  // Another bound. Of a lower one it holds at once that nothing grows; Over says whether more is
+  // taken still, which comes back when entries are evicted and Compact was called.
+  void SetMax(uint64_t max_bytes) noexcept { ledger_.SetMax(std::min(max_bytes, ceiling_)); }
+  bool Over() const noexcept { return ledger_.Over(); }
+  // Puts the records of each shard together, and gives back what lies behind them.
+  void Compact() noexcept;
+  // Of memory that Compact would give back.
+  uint64_t slack() const noexcept;
   // Whether so many more entries fit, wherever they go.
   bool HasRoomFor(uint64_t entries) const noexcept;
 
@@ -97,13 +114,18 @@ class DiskIndex {
   struct Record;
   struct Shard;
 
+  // Entries looked at with a lock that readers wait for, event loops among them.
+  static constexpr uint32_t kAtOnce = 4096;
+
   explicit DiskIndex(uint64_t max_bytes) noexcept;
+  bool Reserve(SystemMemory& system) noexcept;
   Shard& ShardOf(uint64_t identity) const noexcept { return *shards_[identity >> 60]; }
   static uint32_t HashOf(uint64_t identity) noexcept {
     return static_cast<uint32_t>(identity >> 24);
   }
 
   Ledger ledger_;
+  uint64_t ceiling_ = 0;
   std::array<std::unique_ptr<Shard>, kShards> shards_;
 };
 
@@ -142,6 +164,7 @@ struct DiskIndex::Shard {
   // kNoHandle when there is no room.
   uint32_t TakeHandle() noexcept;
   void Erase(uint32_t handle) noexcept;
+  void Compact() noexcept;
   void Replace(uint32_t handle, const IndexEntry& entry, IndexEntry* before) noexcept;
 
   mutable std::mutex mutex;
@@ -166,10 +189,21 @@ std::optional<IndexEntry> DiskIndex::FindAndUse(uint64_t identity, Use&& use) no
   return record.Get();
 }
 
+template <class Become>
+void DiskIndex::Reconsider(size_t at, Become&& become) {
+  Shard& shard = *shards_[at];
+  for (uint32_t from = 0, end = 1; from < end; from += kAtOnce) {
+    const std::lock_guard lock(shard.mutex);
+    end = shard.end;
+    for (uint32_t handle = from; handle < end && handle - from < kAtOnce; handle++) {
+      Record& record = shard.At(handle);
+      if (record.used()) record.policy = become(record.policy);
+    }
+  }
+}
+
 template <class Visit>
 void DiskIndex::ForEach(size_t at, Visit&& visit) const {
-  // Readers wait for the lock, event loops among them.
-  constexpr uint32_t kAtOnce = 4096;
   const Shard& shard = *shards_[at];
   for (uint32_t from = 0, end = 1; from < end; from += kAtOnce) {
     const std::lock_guard lock(shard.mutex);

@@ -133,7 +133,7 @@ bool FileDraft::Admit(std::span<const StoredChunk> chunks, const WriteDone& done
     raw += chunk.raw;
   }
   const bool begun = right && Begin(false);
-  const bool large = begun && size_ + raw > store_->options_.max_item_bytes;
+  const bool large = begun && size_ + raw > store_->max_item_bytes_;
   if (begun && !large && !short_chunk_) {
     short_chunk_ = ended;
     return true;
@@ -253,7 +253,7 @@ void FileDraft::CommitPacked(Slice metadata, uint32_t expires, WriteDone done) {
 
 void FileDraft::CommitBlob(Slice metadata, uint32_t expires, WriteDone done) {
   // It must be whole before its record says so.
-  const Status finished = blob_->Finish(store_->options_.durability == Durability::kPower);
+  const Status finished = blob_->Finish(store_->power());
   if (!finished.ok()) {
     GiveUp();
     done(FailedBy(finished));

@@ -51,7 +51,25 @@ Result<std::shared_ptr<OpenDirectory>> OpenDirectory::Open(const FileStoreOption
   Result<std::shared_ptr<FileStore>> store = FileStore::Open(options);
   if (!store.ok()) return store.TakeStatus();
   directory->store_ = store.Take();
+  directory->read_threads_ = read_threads;
   return directory;
+}
+
+Status OpenDirectory::Tune(const FileTuning& tuning, uint32_t read_threads) {
+  const uint32_t before = read_threads_;
+  if (before != read_threads) {
+    if (Status resized = executor_->Resize(Executor::kRead, read_threads); !resized.ok()) {
+      // Those that there are do.
+      static_cast<void>(executor_->Resize(Executor::kRead, before).ok());
+      return resized;
+    }
+    read_threads_ = read_threads;
+  }
+  Status tuned = store_->Tune(tuning);
+  if (tuned.ok() || before == read_threads) return tuned;
+  static_cast<void>(executor_->Resize(Executor::kRead, before).ok());
+  read_threads_ = before;
+  return tuned;
 }
 
 Status OpenDirectory::Close() {

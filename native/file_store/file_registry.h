@@ -36,6 +36,11 @@ class OpenDirectory final : public FileStoreListener {
   FileStore& store() const noexcept { return *store_; }
   const std::shared_ptr<FileStore>& share() const noexcept { return store_; }
 
+  // Threads that read the disk.
+  uint32_t read_threads() const noexcept { return read_threads_; }
+  // All of it, or nothing and why. Waits for the disk.
+  Status Tune(const FileTuning& tuning, uint32_t read_threads);
+
   void Listen(const std::shared_ptr<FileAudience>& audience);
   // Once it has returned, the audience hears nothing any more.
   void Unlisten(const std::shared_ptr<FileAudience>& audience);
@@ -56,6 +61,8 @@ class OpenDirectory final : public FileStoreListener {
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<ExecutorWorkers> workers_;
   std::shared_ptr<FileStore> store_;
+
+  std::atomic<uint32_t> read_threads_{0};
 
   std::mutex mutex_;
   // Guarded by mutex_.

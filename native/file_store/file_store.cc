@@ -115,6 +115,13 @@ FileStore::FileStore(const FileStoreOptions& options, std::unique_ptr<Directory>
           [this](uint64_t bytes) { return MakeBlobRoom(bytes); },
           [this](uint64_t bytes) { return MayGrow(bytes); }),
       pace_(*options.clock, options.reclaim_rate),
+      durability_(options.durability),
+      max_item_bytes_(options.max_item_bytes),
+      min_free_bytes_(options.min_free_bytes),
+      min_free_share_(options.min_free_share),
+      image_every_(options.image_every),
+      open_files_(options.open_files),
+      reclaim_rate_(options.reclaim_rate),
       told_time_(std::numeric_limits<double>::quiet_NaN()) {}
 
 FileStore::~FileStore() = default;
@@ -142,7 +149,7 @@ Status FileStore::Recover() noexcept {
                                         ledger_, *index_, segments_, *this);
   writer_->Begin(recovered_.next_segment, recovered_.next_sequence, recovered_.doubt);
   // What power is to keep from here on stands on what is there already.
-  if (options_.durability == Durability::kPower) {
+  if (power()) {
     if (Status synced = SyncSegments(0); !synced.ok()) return synced;
   }
   if (Status tags = OpenTags(); !tags.ok()) return tags;
@@ -176,7 +183,7 @@ Status FileStore::Recover() noexcept {
 }
 
 Status FileStore::OpenTags() {
-  const bool power = options_.durability == Durability::kPower;
+  const bool power = this->power();
   tags_ = std::make_unique<TagLog>(
       directory_->log(), context_,
       TagLog::Settings{.max_bytes = options_.max_bytes, .synced = power, .boot_id = boot_id_},
@@ -300,9 +307,9 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
   if (ended.ok()) ended = std::move(closed);
   if (written && ended.ok() && outcome.end.segment != 0) {
     // With durability `power` those of this owner are synced already.
-    const bool power = options_.durability == Durability::kPower;
+    const bool synced_all = power() && !retuned_;
     const uint64_t from = recovered_.synced ? recovered_.next_sequence : 0;
-    const uint64_t to = power ? recovered_.next_sequence : UINT64_MAX;
+    const uint64_t to = synced_all ? recovered_.next_sequence : UINT64_MAX;
     const bool none = from > 0 && blobs_.bytes_written() == 0;
     const bool synced = clean && (none || blobs_.Sync(from, to, [until] {
                           return std::chrono::steady_clock::now() >= until;
@@ -320,7 +327,7 @@ Status FileStore::Checkpoint() noexcept {
   LogOutcome outcome;
   Status done = Await(std::make_unique<LogRequest>(), &outcome);
   if (!done.ok() || outcome.end.segment == 0) return done;
-  return WriteImageAt(outcome.end, false, options_.durability == Durability::kPower);
+  return WriteImageAt(outcome.end, false, power() && !retuned_);
 }
 
 void FileStore::WantImage() {
@@ -335,9 +342,9 @@ void FileStore::WantImage() {
     // Not on the thread that writes: an image takes its time.
     RunOn(Executor::kMaintenance, [self = shared_from_this(), position = outcome.end] {
       // One that cannot be written leaves the next open more to read.
-      const bool power = self->options_.durability == Durability::kPower;
+      const bool synced = self->power() && !self->retuned_;
       if (position.segment != 0) {
-        static_cast<void>(self->WriteImageAt(position, false, power).ok());
+        static_cast<void>(self->WriteImageAt(position, false, synced).ok());
       }
       self->imaging_ = false;
       self->Ended();

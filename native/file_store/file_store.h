@@ -76,6 +76,20 @@ struct FileStoreOptions {
   FileStoreListener* listener = nullptr;
 };
 
+// What of the options can be changed while a store is open, as it is now or is to be. Zeros mean
+// nothing but themselves here.
+struct FileTuning {
+  uint64_t max_bytes = 0;
+  uint64_t max_index_bytes = 0;
+  uint64_t max_item_bytes = 0;
+  uint64_t min_free_bytes = 0;
+  double min_free_share = 0;
+  TurnKind policy = TurnKind::kS3Fifo;
+  Durability durability = Durability::kProcess;
+  uint32_t open_files = 0;
+  uint64_t reclaim_rate = 0;
+};
+
 // What is stored of a value: the core compresses nothing and decompresses nothing.
 struct StoredChunk {
   uint8_t codec = 0;
@@ -113,6 +127,8 @@ struct WriteOutcome {
   Status status;
   // Of a delete: whether there was one.
   bool existed = false;
+  // Of kDone: it is not written yet, for no more was promised.
+  bool promised = false;
 };
 using WriteDone = std::function<void(WriteOutcome)>;
 
@@ -235,8 +251,16 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
     uint64_t bytes_copied = 0;
   };
   Stats stats() const;
+  // As it is now, without waiting for anybody; max_bytes is what was asked for, which stats() says
+  // only once it holds.
+  FileTuning tuning() const noexcept;
+  // All of it, or nothing and why. Waits for the disk: where the durability becomes `power`, all of
+  // the log is synced first. A bound that is lower holds at once for what wants to grow, and
+  // max_bytes of stats() comes down to it as reclaim goes on (DiskLedger).
+  Status Tune(const FileTuning& tuning) noexcept;
   const Recovered& recovered() const noexcept { return recovered_; }
-  uint64_t max_item_bytes() const noexcept { return options_.max_item_bytes; }
+  uint64_t max_item_bytes() const noexcept { return max_item_bytes_; }
+  // Those that stay as they were given.
   const FileStoreOptions& options() const noexcept { return options_; }
   // Writes an image of the index, so that the next open has less to read. Waits for the disk.
   Status Checkpoint() noexcept;
@@ -288,6 +312,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   bool IsCurrent(uint64_t identity, Position position) override;
   bool MakeRoom(uint64_t bytes, uint64_t entries) override;
   bool MayGrow(uint64_t bytes) override;
+  Status SyncLog() override { return SyncSegments(0); }
   void Release(LogRequest& request) override;
   void ScheduleDrain() override;
   void ApplyClear(uint64_t sequence);
@@ -298,6 +323,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   struct Candidate;
   struct Turn;
   void WantReclaim();
+  // There is more than there is to be, on the disk or in the index.
+  bool IsFull() const noexcept { return ledger_.AboveHighMark() > 0 || index_->Over(); }
   void ReclaimStep();
   bool GatherCandidates(const Segment& segment, std::vector<Candidate>& candidates);
   void CopyForward(const Segments::Handle& segment, std::vector<Candidate> kept);
@@ -311,15 +338,25 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   bool EvictSegment(const Segments::Handle& segment);
   bool DropSegment(const Segments::Handle& segment);
   void EvictEntry(const IndexEntry& entry, const RecordHead* head, bool log);
+  // What says whether room enough was made.
+  using Enough = std::function<bool()>;
   bool MakeBlobRoom(uint64_t bytes);
-  // Evicts blobs of a segment, from the cursor on, until so much is not missing.
-  bool EvictBlobs(const Segment& segment, uint64_t bytes, bool spare);
+  bool EvictUntil(const Enough& enough);
+  bool IndexHasRoom(uint64_t entries);
+  // Evicts blobs of a segment, from the cursor on, until it is enough.
+  bool EvictBlobs(const Segment& segment, const Enough& enough, bool spare);
   // Looks through the index for what has expired, unless it did so just now.
   void LookForExpired();
-  // Evicts blobs that have expired until so much is not missing; false when that was not enough.
-  bool EvictExpired(uint64_t bytes, DiskLedger::Use use);
+  // Evicts blobs that have expired until it is enough; false when that was not.
+  bool EvictExpired(const Enough& enough);
   uint32_t MiddleOf() const;
   uint32_t NowSeconds() const noexcept;
+  // What `kind` makes of the states that the policy before left.
+  void TakeTurns(TurnKind kind);
+  Status TuneOpen(const FileTuning& tuning);
+  Status SetDurability(Durability durability);
+  Status CheckTuning(const FileTuning& tuning) const;
+  bool power() const noexcept { return durability_ == Durability::kPower; }
   // Writes would have to wait for room, or evict in haste, before long.
   bool RoomIsScarce() noexcept;
   // Before reclaim reads or writes so many bytes.
@@ -337,7 +374,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::unique_ptr<DirectoryLock> lock_;
   const Context context_;
   const HashKey key_;
-  const Turns turns_;
+  Turns turns_;
   Bytes16 boot_id_{};
   DiskLedger ledger_;
   std::unique_ptr<DiskIndex> index_;
@@ -349,6 +386,18 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::unique_ptr<TagLog> tags_;
   Recovered recovered_;
   ReclaimPace pace_;
+
+  // Whoever changes the options holds it; taken before any other.
+  std::mutex tuning_;
+  std::atomic<Durability> durability_;
+  // It was another once: what was written then may not be synced.
+  std::atomic<bool> retuned_{false};
+  std::atomic<uint64_t> max_item_bytes_;
+  std::atomic<uint64_t> min_free_bytes_;
+  std::atomic<double> min_free_share_;
+  std::atomic<uint64_t> image_every_;
+  std::atomic<uint32_t> open_files_;
+  std::atomic<uint64_t> reclaim_rate_;
 
   std::mutex mutex_;
   // Guarded by mutex_, down to looked_at_.

@@ -52,15 +52,16 @@ void FileStore::ReclaimStep() {
     closing = closing_;
   }
   if (!closing && oldest != nullptr && oldest->number != writer_->active()) {
+    if (index_->Over() && index_->slack() > 0) index_->Compact();
     if (oldest->live == 0) {
       again = EvictSegment(oldest);
     } else if (ledger_.AboveHighMark() > 0 &&
-               EvictExpired(ledger_.ahead(), DiskLedger::Use::kOther)) {
+               EvictExpired([this] { return ledger_.AboveHighMark() == 0; })) {
       again = true;
     } else if (const Segments::Handle dead = MostlyDead(*oldest);
                dead != nullptr && ledger_.AboveHighMark() > 0) {
       return CopyAll(dead);
-    } else if (ledger_.AboveHighMark() > 0) {
+    } else if (IsFull()) {
       std::vector<Candidate> candidates;
       // EndTurn goes on from there.
       if (GatherCandidates(*oldest, candidates)) {
@@ -70,7 +71,8 @@ void FileStore::ReclaimStep() {
     }
   } else if (!closing && ledger_.AboveHighMark() > 0) {
     // Only one segment is left, and it is being written to: what there is are blobs.
-    static_cast<void>(MakeBlobRoom(ledger_.ahead()));
+    pace_.Hurry(true);
+    static_cast<void>(EvictUntil([this] { return ledger_.AboveHighMark() == 0; }));
   }
   if (again) {
     RunOn(Executor::kMaintenance, [self = shared_from_this()] { self->ReclaimStep(); });
@@ -347,7 +349,7 @@ bool FileStore::DropSegment(const Segments::Handle& segment) {
   }
   reclaimed_ += 1;
   // Before the next one goes, this one must be gone for good.
-  if (options_.durability != Durability::kPower) return true;
+  if (!power()) return true;
   return directory_->log().Sync().ok();
 }
 

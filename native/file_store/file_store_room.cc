@@ -12,7 +12,10 @@ namespace drey::file {
 // anything else: what has expired.
 
 bool FileStore::MakeRoom(uint64_t bytes, uint64_t entries) {
-  if (entries == 0 && bytes > 0 && EvictExpired(bytes, DiskLedger::Use::kLog)) return true;
+  if (entries == 0 && bytes > 0 &&
+      EvictExpired([&] { return ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0; })) {
+    return true;
+  }
   // Once at least: what was refused was perhaps not the ledger's doing.
   bool made = false;
   do {
@@ -20,21 +23,32 @@ bool FileStore::MakeRoom(uint64_t bytes, uint64_t entries) {
     if (oldest == nullptr || oldest->number == writer_->active() || !EvictSegment(oldest)) break;
     made = true;
   } while (ledger_.Missing(bytes, DiskLedger::Use::kLog) > 0 ||
-           (entries > 0 && !index_->HasRoomFor(entries)));
+           (entries > 0 && !IndexHasRoom(entries)));
   if (made && ledger_.Missing(bytes, DiskLedger::Use::kLog) == 0) return true;
   // Blobs alone may fill it.
   return MakeBlobRoom(bytes);
 }
 
+bool FileStore::IndexHasRoom(uint64_t entries) {
+  if (index_->HasRoomFor(entries)) return true;
+  // More may be free than one shard's records would say.
+  if (index_->slack() < index_->committed() / 16) return false;
+  index_->Compact();
+  return index_->HasRoomFor(entries);
+}
+
 bool FileStore::MakeBlobRoom(uint64_t bytes) {
-  const auto enough = [&] { return ledger_.Missing(bytes, DiskLedger::Use::kOther) == 0; };
   pace_.Hurry(true);
-  if (EvictExpired(bytes, DiskLedger::Use::kOther)) return true;
+  return EvictUntil([&] { return ledger_.Missing(bytes, DiskLedger::Use::kOther) == 0; });
+}
+
+bool FileStore::EvictUntil(const Enough& enough) {
+  if (EvictExpired(enough)) return true;
   // In the order of the log; in the first round, those that the policy wants to keep are spared.
   for (const bool spare : {true, false}) {
     for (const Segments::Handle& segment : segments_.All()) {
       if (enough()) return true;
-      if (EvictBlobs(*segment, bytes, spare)) return true;
+      if (EvictBlobs(*segment, enough, spare)) return true;
       const Segments::Handle oldest = segments_.Oldest();
       if (oldest == segment && segment->number != writer_->active() && !EvictSegment(segment)) {
         break;
@@ -46,7 +60,7 @@ bool FileStore::MakeBlobRoom(uint64_t bytes) {
   return enough();
 }
 
-bool FileStore::EvictBlobs(const Segment& segment, uint64_t bytes, bool spare) {
+bool FileStore::EvictBlobs(const Segment& segment, const Enough& enough, bool spare) {
   uint64_t from = kSegmentHeaderBytes;
   {
     const std::lock_guard lock(mutex_);
@@ -59,7 +73,7 @@ bool FileStore::EvictBlobs(const Segment& segment, uint64_t bytes, bool spare) {
   const uint32_t middle = MiddleOf();
   const uint32_t now = NowSeconds();
   SegmentReader reader(file.value()->file, context_, segment.number, from, segment.end);
-  while (ledger_.Missing(bytes, DiskLedger::Use::kOther) > 0) {
+  while (!enough()) {
     const SegmentReader::Found found = reader.Next();
     if (found == SegmentReader::Found::kDamage && reader.Skip()) continue;
     if (found != SegmentReader::Found::kRecord) return false;
@@ -102,7 +116,7 @@ void FileStore::LookForExpired() {
   // the index costs little beside what was written since.
   constexpr uint64_t kBytesForEach = 64;
   const uint64_t written = writer_->bytes_written() + blobs_.bytes_written();
-  const uint64_t pause = std::max(options_.max_bytes / 64, index_->count() * kBytesForEach);
+  const uint64_t pause = std::max(ledger_.goal() / 64, index_->count() * kBytesForEach);
   {
     const std::lock_guard lock(mutex_);
     if (written - looked_at_ < pause) return;
@@ -128,11 +142,11 @@ void FileStore::LookForExpired() {
   expired_ = std::move(blobs);
 }
 
-bool FileStore::EvictExpired(uint64_t bytes, DiskLedger::Use use) {
+bool FileStore::EvictExpired(const Enough& enough) {
   LookForExpired();
   std::vector<uint8_t> buffer;
   const uint32_t now = NowSeconds();
-  while (ledger_.Missing(bytes, use) > 0) {
+  while (!enough()) {
     IndexEntry entry;
     {
       const std::lock_guard lock(mutex_);

@@ -56,7 +56,7 @@ WriteOutcome::Kind FileStore::MakeItem(const Member& member, LogItem* item, Stat
   }
   Metadata metadata;
   if (!Parse(member.metadata, &metadata)) return refuse("metadata is not as the format says");
-  if (member.size > options_.max_item_bytes || member.size > kMostPacked) {
+  if (member.size > max_item_bytes_ || member.size > kMostPacked) {
     refusals_ += 1;
     return WriteOutcome::Kind::kTooLarge;
   }
@@ -86,7 +86,8 @@ void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done, LogW
   uint64_t request_bytes = 0;
   for (const LogItem& item : request->items) request_bytes += item.bytes.size();
   request->done = [this, request_bytes, done = std::move(done)](LogOutcome& result) {
-    WriteOutcome outcome{.status = std::move(result.status), .existed = result.existed};
+    WriteOutcome outcome{
+        .status = std::move(result.status), .existed = result.existed, .promised = result.promised};
     switch (result.kind) {
       case LogOutcome::Kind::kDone:
         break;
@@ -104,8 +105,8 @@ void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done, LogW
     done(std::move(outcome));
     pace_.Wrote(request_bytes);
     pace_.Hurry(RoomIsScarce());
-    if (ledger_.AboveHighMark() > 0) WantReclaim();
-    if (writer_->bytes_written() - imaged_at_ > options_.image_every) WantImage();
+    if (IsFull()) WantReclaim();
+    if (writer_->bytes_written() - imaged_at_ > image_every_) WantImage();
     Ended();
   };
   writer_->Enqueue(std::move(request), when);
@@ -313,13 +314,15 @@ bool FileStore::IsCurrent(uint64_t identity, Position position) {
 }
 
 bool FileStore::MayGrow(uint64_t bytes) {
-  if (options_.min_free_bytes == 0 && options_.min_free_share <= 0) return true;
+  const uint64_t min_free_bytes = min_free_bytes_;
+  const double min_free_share = min_free_share_;
+  if (min_free_bytes == 0 && min_free_share <= 0) return true;
   const Result<VolumeInfo> volume = directory_->root().StatVolume();
   // Where it cannot be told, it is not kept.
   if (!volume.ok()) return true;
   const auto share = static_cast<uint64_t>(static_cast<double>(volume.value().total) *
-                                           std::clamp(options_.min_free_share, 0.0, 1.0));
-  const uint64_t keep = std::max(options_.min_free_bytes, share);
+                                           std::clamp(min_free_share, 0.0, 1.0));
+  const uint64_t keep = std::max(min_free_bytes, share);
   return volume.value().available >= keep && volume.value().available - keep >= bytes;
 }
 

@@ -160,8 +160,8 @@ void LogWriter::WriteGroup(Group& group) {
   while (at < group.size()) {
     Status begun;
     const bool wanted = !group[at]->items.empty();
-    if (group[at]->roll && active_ != nullptr && end_ > start_) Seal(false);
-    if (active_ == nullptr && (wanted || group[at]->roll)) begun = BeginSegment();
+    if (group[at]->roll) begun = Roll(*group[at]);
+    if (begun.ok() && active_ == nullptr && wanted) begun = BeginSegment();
     if (!begun.ok()) {
       Refuse(*group[at++], begun);
       continue;
@@ -291,7 +291,8 @@ void LogWriter::Promise(const Run& run) {
                            .status = {},
                            .sequence = each.sequence,
                            .end = {active_->number, run.end},
-                           .existed = index_.Find(each.item->identity).has_value()});
+                           .existed = index_.Find(each.item->identity).has_value(),
+                           .promised = true});
   }
 }
 
@@ -359,6 +360,21 @@ void LogWriter::Refuse(LogRequest& request, const Status& status) {
   Finish(request, {.kind = LogOutcome::Kind::kFailed,
                    .status = Status::Failed(status.code(), status.message(), status.error()),
                    .end = {}});
+}
+
+Status LogWriter::Roll(const LogRequest& request) {
+  // A segment says what holds for its records.
+  const Durability before = settings_.durability;
+  const Durability wanted = request.durability.value_or(before);
+  if (active_ != nullptr && (end_ > start_ || wanted != before)) Seal(false);
+  if (active_ != nullptr) return {};
+  if (wanted == Durability::kPower && before != wanted) {
+    if (Status synced = host_.SyncLog(); !synced.ok()) return synced;
+  }
+  settings_.durability = wanted;
+  Status begun = BeginSegment();
+  if (!begun.ok()) settings_.durability = before;
+  return begun;
 }
 
 Status LogWriter::BeginSegment() {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -80,6 +81,8 @@ struct LogOutcome {
   Position end;
   // Of a delete: whether there was an entry.
   bool existed = false;
+  // It has its place, and is not written yet: that is all that was promised (D4).
+  bool promised = false;
 };
 
 // What becomes of drafts of a key that is deleted.
@@ -102,6 +105,9 @@ struct LogRequest {
   Drafts drafts = Drafts::kFenced;
   // Begin another segment first.
   bool roll = false;
+  // With `roll`: when writes count as done from there on. All that was written before is synced
+  // first where that says so. Refused when it cannot be; then it is as it was.
+  std::optional<Durability> durability;
   // Called once, without any lock: from the thread that writes or, of a draft that is fenced, from
   // the caller's.
   std::function<void(LogOutcome&)> done;
@@ -126,6 +132,8 @@ class LogHost {
   virtual bool MakeRoom(uint64_t bytes, uint64_t entries) = 0;
   // Whether the file system has so much to give (minFree).
   virtual bool MayGrow(uint64_t bytes) = 0;
+  // Has the system write out all of the log, and says whether it did.
+  virtual Status SyncLog() = 0;
   // Nobody looks at its records any more.
   virtual void Release(LogRequest& request) = 0;
   // Begins Drain on a thread that may wait for the disk.
@@ -214,6 +222,8 @@ class LogWriter {
   void Finish(LogRequest& request, LogOutcome outcome);
   void Refuse(LogRequest& request, const Status& status);
 
+  // Begins a segment, as the request wants it.
+  Status Roll(const LogRequest& request);
   Status BeginSegment();
   Status TryBeginSegment();
   // Ends the active one at the end of what was written well.
@@ -227,7 +237,8 @@ class LogWriter {
 
   const Folder& folder_;
   const Context& context_;
-  const LogSettings settings_;
+  // The draining thread's, as far as it changes.
+  LogSettings settings_;
   DiskLedger& ledger_;
   DiskIndex& index_;
   Segments& segments_;

@@ -63,7 +63,12 @@ Result<OpenFiles::Handle> OpenFiles::Open(const FileKey& key, const Folder& fold
   slot.kept = handle;
   recent_.push_front(key);
   slot.place = recent_.begin();
-  while (recent_.size() > most_) {
+  TrimLocked(most_, dropped);
+  return handle;
+}
+
+void OpenFiles::TrimLocked(size_t most, std::vector<Handle>& dropped) {
+  while (recent_.size() > most) {
     const auto last = slots_.find(recent_.back());
     recent_.pop_back();
     dropped.push_back(std::move(last->second.kept));
@@ -71,7 +76,13 @@ Result<OpenFiles::Handle> OpenFiles::Open(const FileKey& key, const Folder& fold
     // The slot stays while anybody else has the file open, or is about to: it has the lease.
     if (last->second.lease.use_count() <= 1) slots_.erase(last);
   }
-  return handle;
+}
+
+void OpenFiles::SetMost(size_t most) noexcept {
+  std::vector<Handle> dropped;
+  const std::lock_guard lock(mutex_);
+  most_ = most;
+  TrimLocked(most_, dropped);
 }
 
 Status OpenFiles::Unlink(const FileKey& key, const Folder& folder, const std::string& name,

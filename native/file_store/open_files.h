@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <vector>
 
 #include "core/status.h"
 #include "file_store/disk_ledger.h"
@@ -71,6 +72,8 @@ class OpenFiles {
   // fails, the file is there still and so is its charge; when there was none, its charge is
   // somebody else's to give back.
   Status Unlink(const FileKey& key, const Folder& folder, const std::string& name, uint64_t charge);
+  // How many may be open that nobody uses; those that are too many are closed.
+  void SetMost(size_t most) noexcept;
   // Closes what nobody uses.
   void Trim() noexcept;
   size_t idle() noexcept;
@@ -90,11 +93,13 @@ class OpenFiles {
   std::shared_ptr<Lease> LeaseOf(Slot& slot);
   // Drops the slot if nothing is left of it.
   void Forget(const FileKey& key);
+  // Lets go of what is kept beyond `most`: to be closed without the lock.
+  void TrimLocked(size_t most, std::vector<Handle>& dropped);
 
   DiskLedger& ledger_;
-  const size_t most_;
   std::mutex mutex_;
   // Guarded by mutex_, all below.
+  size_t most_;
   std::unordered_map<FileKey, Slot, Hash> slots_;
   // Of slots with `kept`, the one used last first.
   std::list<FileKey> recent_;

@@ -26,6 +26,14 @@ void ReclaimPace::Wait(uint64_t bytes) noexcept {
   owed_ = 0;
 }
 
+void ReclaimPace::SetLeast(uint64_t least) noexcept {
+  least_ = least;
+  rate_ = least;
+  // Without a limit nobody waits, hurried or not; Hurry says the rest when room gets scarce.
+  hurried_ = false;
+  limit_.SetRate(least, kPiece);
+}
+
 void ReclaimPace::Close() noexcept { limit_.Close(); }
 
 void ReclaimPace::Adapt() noexcept {
@@ -42,7 +50,7 @@ void ReclaimPace::Adapt() noexcept {
       rested ? static_cast<uint64_t>(latest) : (average_ + static_cast<uint64_t>(latest)) / 2;
   window_from_ = now;
   written_before_ = written;
-  const uint64_t wanted = std::max(least_, average_ * kFactor);
+  const uint64_t wanted = std::max(least_.load(), average_ * kFactor);
   const uint64_t before = rate_.exchange(wanted);
   // A new rate forgives what is owed: not for every small change.
   const uint64_t change = wanted > before ? wanted - before : before - wanted;

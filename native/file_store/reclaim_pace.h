@@ -34,6 +34,8 @@ class ReclaimPace {
   void Hurry(bool scarce) noexcept;
   // Reclaim is about to read or write so many bytes: waits until it may.
   void Wait(uint64_t bytes) noexcept;
+  // Another `least`, from here on; who waits goes on.
+  void SetLeast(uint64_t least) noexcept;
   // Nobody waits any more.
   void Close() noexcept;
   // Bytes a second that are let pass now; 0 is without limit.
@@ -43,7 +45,7 @@ class ReclaimPace {
   void Adapt() noexcept;
 
   MonotonicClock& clock_;
-  const uint64_t least_;
+  std::atomic<uint64_t> least_;
   RateLimit limit_;
   std::atomic<uint64_t> written_{0};
   std::atomic<uint64_t> rate_;

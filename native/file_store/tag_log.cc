@@ -18,6 +18,11 @@ uint64_t FileBytes(uint64_t max_bytes) noexcept {
 
 }  // namespace
 
+void TagLog::SetSynced(bool synced) noexcept {
+  const std::lock_guard writing(writing_);
+  settings_.synced = synced;
+}
+
 TagLog::TagLog(const Folder& log, const Context& context, const Settings& settings,
                DiskLedger& ledger, Reserve reserve) noexcept
     : log_(log),

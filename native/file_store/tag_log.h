@@ -70,6 +70,9 @@ class TagLog {
   // The same, and whatever was written is synced: nothing is lost when the power goes after it.
   Status Sync() noexcept;
 
+  // Whether frames are synced before they count as kept, from here on.
+  void SetSynced(bool synced) noexcept;
+
   // Of files, that were not what was written.
   uint64_t damaged_bytes() const noexcept { return damaged_bytes_; }
 
@@ -87,7 +90,8 @@ class TagLog {
 
   const Folder& log_;
   const Context& context_;
-  const Settings settings_;
+  // `synced` guarded by writing_.
+  Settings settings_;
   // Bytes of a file.
   const uint64_t most_;
   DiskLedger& ledger_;

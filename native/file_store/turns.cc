@@ -23,12 +23,23 @@ std::optional<TurnKind> TurnKindOf(std::string_view name) noexcept {
   return std::nullopt;
 }
 
+uint32_t Turns::Taken(uint32_t state, const Turns& from, uint64_t clock,
+                      uint32_t middle) const noexcept {
+  const bool warm = from.Worth(state, clock, middle) > 0;
+  // Half way round the clock: older than whoever is read from now on.
+  if (kind() == TurnKind::kLru) {
+    const uint64_t when = warm ? clock : clock - kClockMask / 2;
+    return static_cast<uint32_t>(when) & kClockMask;
+  }
+  return warm ? Use(Begin(clock), clock) : Begin(clock);
+}
+
 uint32_t Turns::Begin(uint64_t clock) const noexcept {
-  return kind_ == TurnKind::kLru ? static_cast<uint32_t>(clock) & kClockMask : 0;
+  return kind() == TurnKind::kLru ? static_cast<uint32_t>(clock) & kClockMask : 0;
 }
 
 uint32_t Turns::Use(uint32_t state, uint64_t clock) const noexcept {
-  switch (kind_) {
+  switch (kind()) {
     case TurnKind::kFifo:
       return state;
     case TurnKind::kLru:
@@ -49,7 +60,7 @@ uint32_t Turns::Use(uint32_t state, uint64_t clock) const noexcept {
 }
 
 uint32_t Turns::Measure(uint32_t state, uint64_t clock) const noexcept {
-  if (kind_ == TurnKind::kLru) {
+  if (kind() == TurnKind::kLru) {
     // How recent: the clock goes round, so it is its distance that counts.
     const uint32_t age = (static_cast<uint32_t>(clock) - state) & kClockMask;
     return kClockMask - age;
@@ -58,7 +69,7 @@ uint32_t Turns::Measure(uint32_t state, uint64_t clock) const noexcept {
 }
 
 uint32_t Turns::Worth(uint32_t state, uint64_t clock, uint32_t middle) const noexcept {
-  switch (kind_) {
+  switch (kind()) {
     case TurnKind::kFifo:
       return 0;
     case TurnKind::kLru:
@@ -78,7 +89,7 @@ uint32_t Turns::Worth(uint32_t state, uint64_t clock, uint32_t middle) const noe
 }
 
 uint32_t Turns::Again(uint32_t state) const noexcept {
-  switch (kind_) {
+  switch (kind()) {
     case TurnKind::kFifo:
     case TurnKind::kLru:
       return state;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -18,6 +19,12 @@ class Turns {
  public:
   explicit Turns(TurnKind kind) noexcept : kind_(kind) {}
 
+  TurnKind kind() const noexcept { return kind_.load(std::memory_order_relaxed); }
+  void Become(TurnKind kind) noexcept { kind_.store(kind, std::memory_order_relaxed); }
+  // What a state of another policy becomes under this one: who was worth another turn still is, and
+  // nobody else.
+  uint32_t Taken(uint32_t state, const Turns& from, uint64_t clock, uint32_t middle) const noexcept;
+
   // The state of an entry that comes.
   uint32_t Begin(uint64_t clock) const noexcept;
   // It was read.
@@ -31,7 +38,7 @@ class Turns {
   uint32_t Measure(uint32_t state, uint64_t clock) const noexcept;
 
  private:
-  const TurnKind kind_;
+  std::atomic<TurnKind> kind_;
 };
 
 }  // namespace drey::file

@@ -9,6 +9,10 @@ namespace {
 
 constexpr const char* kNames[Executor::kLanes] = {"read", "write", "upkeep"};
 
+Thread::Priority PriorityOf(size_t lane) noexcept {
+  return lane == Executor::kMaintenance ? Thread::Priority::kLow : Thread::Priority::kNormal;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Executor>> Executor::Start(const Options& options) noexcept {
@@ -18,12 +22,12 @@ Result<std::unique_ptr<Executor>> Executor::Start(const Options& options) noexce
                                    " needs at least one thread and room for one task");
   }
   std::unique_ptr<Executor> executor(new Executor(*options.clock));
+  executor->name_ = options.name;
   for (size_t lane = 0; lane < kLanes; lane++) {
     executor->lanes_[lane] = std::make_shared<Lane>(*options.clock, options.lanes[lane]);
   }
   for (size_t lane = 0; lane < kLanes; lane++) {
-    const Thread::Priority priority =
-        lane == kMaintenance ? Thread::Priority::kLow : Thread::Priority::kNormal;
+    const Thread::Priority priority = PriorityOf(lane);
     for (uint32_t thread = 0; thread < options.lanes[lane].threads; thread++) {
       const std::string name = options.name + "-" + kNames[lane] + "-" + std::to_string(thread);
       Status added = Lane::AddThread(executor->lanes_[lane], name, priority);
@@ -38,6 +42,11 @@ Executor::~Executor() { Stop(0); }
 
 Executor::Submitted Executor::Submit(LaneName lane, std::unique_ptr<Task>& task) noexcept {
   return lanes_[lane]->Submit(task);
+}
+
+Status Executor::Resize(LaneName lane, uint32_t threads) noexcept {
+  if (threads == 0) return Status::InvalidArgument("a lane needs at least one thread");
+  return Lane::Resize(lanes_[lane], threads, name_ + "-" + kNames[lane], PriorityOf(lane));
 }
 
 Executor::Stopped Executor::Stop(uint64_t deadline) noexcept {

@@ -53,6 +53,10 @@ class Executor {
   // Takes the task, or leaves it where it is. From any thread, tasks too.
   [[nodiscard]] Submitted Submit(LaneName lane, std::unique_ptr<Task>& task) noexcept;
 
+  // So many threads serve the lane from here on: those that are too many end after their task. When
+  // the system gives no more (kIo), as many as there are. Not from a task, nor while it is stopped.
+  Status Resize(LaneName lane, uint32_t threads) noexcept;
+
   struct Stopped {
     uint64_t dropped = 0;
     // Threads that were still in a task when the deadline came. They are detached, touch nothing of
@@ -81,6 +85,7 @@ class Executor {
   explicit Executor(MonotonicClock& clock) noexcept : clock_(clock) {}
 
   MonotonicClock& clock_;
+  std::string name_;
   // Shared with its threads, so that one that is stuck has something to come back to.
   std::array<std::shared_ptr<Lane>, kLanes> lanes_;
 };

@@ -11,8 +11,13 @@ Status Lane::AddThread(const std::shared_ptr<Lane>& self, const std::string& nam
   size_t number = 0;
   {
     const std::lock_guard lock(self->mutex_);
-    number = self->members_.size();
-    self->members_.emplace_back();
+    // In the place of one that has gone.
+    while (number < self->members_.size() &&
+           !(self->members_[number].ended && !self->members_[number].thread.owned())) {
+      number += 1;
+    }
+    if (number == self->members_.size()) self->members_.emplace_back();
+    self->members_[number].ended = false;
     self->alive_ += 1;
     self->stats_.threads += 1;
   }
@@ -22,10 +27,33 @@ Status Lane::AddThread(const std::shared_ptr<Lane>& self, const std::string& nam
     self->members_[number].thread = started.Take();
     return {};
   }
-  self->members_.pop_back();
+  self->members_[number].ended = true;
   self->alive_ -= 1;
   self->stats_.threads -= 1;
   return started.TakeStatus();
+}
+
+Status Lane::Resize(const std::shared_ptr<Lane>& self, uint32_t threads, const std::string& name,
+                    Thread::Priority priority) noexcept {
+  const std::lock_guard resizing(self->resizing_);
+  uint32_t more = 0;
+  std::vector<Thread> ended;
+  {
+    const std::lock_guard lock(self->mutex_);
+    if (self->state_ != State::kOpen) return {};
+    self->wanted_ = threads;
+    more = threads - std::min(threads, self->alive_);
+    self->work_.notify_all();
+    for (Member& member : self->members_) {
+      if (member.ended && member.thread.owned()) ended.push_back(std::move(member.thread));
+    }
+  }
+  for (Thread& thread : ended) thread.Join();
+  for (; more > 0; more--) {
+    Status added = AddThread(self, name + "-" + std::to_string(threads - more), priority);
+    if (!added.ok()) return added;
+  }
+  return {};
 }
 
 Executor::Submitted Lane::Submit(std::unique_ptr<Task>& task) noexcept {
@@ -51,13 +79,19 @@ Executor::Submitted Lane::Submit(std::unique_ptr<Task>& task) noexcept {
 
 void Lane::Serve(size_t number) noexcept {
   std::unique_lock lock(mutex_);
+  const auto too_many = [this] { return state_ == State::kOpen && alive_ > wanted_; };
   while (true) {
-    while (first_ == nullptr && state_ == State::kOpen) {
+    while (first_ == nullptr && state_ == State::kOpen && !too_many()) {
       idle_ += 1;
       work_.wait(lock);
       idle_ -= 1;
     }
     if (first_ == nullptr) break;
+    if (too_many()) {
+      // It may have been woken for that task.
+      if (idle_ > 0) work_.notify_one();
+      break;
+    }
     std::unique_ptr<Task> task = std::move(first_);
     first_ = std::move(task->next_);
     if (first_ == nullptr) last_ = nullptr;
@@ -76,6 +110,7 @@ void Lane::Serve(size_t number) noexcept {
   }
   members_[number].ended = true;
   alive_ -= 1;
+  stats_.threads -= state_ == State::kOpen ? 1 : 0;
   // While the lock is held, because who waits for it may let go of the lane next.
   ended_.notify_all();
 }
@@ -100,6 +135,7 @@ Executor::Stopped Lane::EndStop(uint64_t deadline) noexcept {
   stopped.stuck = alive_;
   std::vector<Thread> ended;
   for (Member& member : members_) {
+    if (!member.thread.owned()) continue;
     if (member.ended) {
       ended.push_back(std::move(member.thread));
     } else {

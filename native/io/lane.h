@@ -29,6 +29,10 @@ class Lane {
   static Status AddThread(const std::shared_ptr<Lane>& self, const std::string& name,
                           Thread::Priority priority) noexcept;
 
+  // So many threads from here on, at least 1: those that are too many end after their task.
+  static Status Resize(const std::shared_ptr<Lane>& self, uint32_t threads, const std::string& name,
+                       Thread::Priority priority) noexcept;
+
   Executor::Submitted Submit(std::unique_ptr<Task>& task) noexcept;
   void BeginStop() noexcept;
   // Waits for the threads up to `deadline`, joins those that have ended, and lets go of the others.
@@ -49,6 +53,8 @@ class Lane {
 
   MonotonicClock& clock_;
   const uint32_t most_queued_;
+  // Whoever adds threads or takes them away holds it; taken before mutex_.
+  std::mutex resizing_;
   mutable std::mutex mutex_;
   // Guarded by mutex_, all below.
   std::condition_variable work_;
@@ -58,6 +64,8 @@ class Lane {
   Task* last_ = nullptr;
   uint32_t idle_ = 0;
   uint32_t alive_ = 0;
+  // Threads beyond it end.
+  uint32_t wanted_ = UINT32_MAX;
   State state_ = State::kOpen;
   Executor::Stats stats_;
   std::vector<Member> members_;

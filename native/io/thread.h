@@ -30,6 +30,8 @@ class Thread {
   Thread(Thread&& other) noexcept;
   Thread& operator=(Thread&& other) noexcept;
 
+  // Neither joined, detached, nor moved away.
+  bool owned() const noexcept { return owned_; }
   void Join() noexcept;
   void Detach() noexcept;
 

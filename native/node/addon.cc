@@ -92,6 +92,8 @@ constexpr Export kExports[] = {
     {"fileOpened", FileOpened},
     {"fileClose", FileClose},
     {"fileFailure", FileFailure},
+    {"fileTuning", FileTuning},
+    {"fileTune", FileTune},
     {"fileStats", FileStats},
     {"fileTags", FileTags},
     {"fileTagsSince", FileTagsSince},

@@ -56,16 +56,39 @@ enum StatNumber : uint32_t {
   kStatNumbers
 };
 
+// What fileTune is given and fileTuning writes, in this order; lib/native/file-numbers.ts has the
+// same list.
+enum TuneNumber : uint32_t {
+  kTuneMaxBytes,
+  kTuneMaxIndexBytes,
+  kTuneMaxItemBytes,
+  kTuneMinFreeBytes,
+  kTuneMinFreeShare,
+  kTuneDurability,
+  kTuneOpenFiles,
+  kTuneReadThreads,
+  kTunePolicy,
+  kTuneReclaimRate,
+  kTuneNumbers
+};
+
+// As lib/store/file/options.ts has them, in order.
+constexpr file::TurnKind kPolicies[] = {file::TurnKind::kFifo, file::TurnKind::kLru,
+                                        file::TurnKind::kLfu, file::TurnKind::kSieve,
+                                        file::TurnKind::kS3Fifo};
+constexpr file::Durability kDurabilities[] = {file::Durability::kNone, file::Durability::kProcess,
+                                              file::Durability::kPower};
+
+template <class T, size_t kCount>
+double PlaceOf(const T (&list)[kCount], T value) noexcept {
+  return static_cast<double>(std::find(std::begin(list), std::end(list), value) - std::begin(list));
+}
+
 uint64_t Whole(double value) noexcept {
   return value > 0 && value < 9007199254740992.0 ? static_cast<uint64_t>(value) : 0;
 }
 
 file::FileStoreOptions OptionsOf(std::string dir, std::span<const double> numbers) {
-  constexpr file::TurnKind kPolicies[] = {file::TurnKind::kFifo, file::TurnKind::kLru,
-                                          file::TurnKind::kLfu, file::TurnKind::kSieve,
-                                          file::TurnKind::kS3Fifo};
-  constexpr file::Durability kDurabilities[] = {file::Durability::kNone, file::Durability::kProcess,
-                                                file::Durability::kPower};
   file::FileStoreOptions options;
   options.dir = std::move(dir);
   options.max_bytes = Whole(numbers[kOpenMaxBytes]);
@@ -131,7 +154,7 @@ Files::Ending EndingOf(file::WriteOutcome outcome, Status* failure) {
   Files::Ending ending{.first = outcome.existed ? uint64_t{1} : 0};
   switch (outcome.kind) {
     case Kind::kDone:
-      ending.outcome = kWritten;
+      ending.outcome = outcome.promised ? kPromised : kWritten;
       break;
     case Kind::kFenced:
       ending.outcome = kFencedOff;
@@ -232,10 +255,12 @@ napi_value FileOpened(napi_env env, napi_callback_info info) {
   }
   OpenFileStore open{.attached = std::exchange((*operation)->attached, {}), .drops = nullptr};
   const file::FileStoreOptions& options = open.attached.directory->store().options();
-  files.Number(kFileStoreMaxItem) = static_cast<double>(options.max_item_bytes);
+  files.Number(kFileStoreMaxItem) =
+      static_cast<double>(open.attached.directory->store().max_item_bytes());
   files.Number(kFileStorePackLimit) = static_cast<double>(options.pack_limit);
   files.Number(kFileStoreChunkBytes) = static_cast<double>(uint64_t{1} << options.chunk_power);
-  files.Number(kFileStoreMaxBytes) = static_cast<double>(options.max_bytes);
+  files.Number(kFileStoreMaxBytes) =
+      static_cast<double>(open.attached.directory->store().tuning().max_bytes);
   files.Number(kFileStore) = files.stores.Add(std::move(open));
   files.Forget(id.value());
   return nullptr;
@@ -279,6 +304,62 @@ napi_value FileFailure(napi_env env, napi_callback_info info) {
   napi_set_element(env, said, 2, Int(env, failure.error()));
   files.Forget(id.value());
   return said;
+}
+
+napi_value FileTuning(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  const Result<std::span<double>> out = NumbersArgument(env, arguments[1], "numbers", kTuneNumbers);
+  if (!out.ok()) return Throw(env, out.status());
+  const file::OpenDirectory& directory = *open->attached.directory;
+  const file::FileTuning tuning = directory.store().tuning();
+  const std::span<double> numbers = out.value();
+  numbers[kTuneMaxBytes] = static_cast<double>(tuning.max_bytes);
+  numbers[kTuneMaxIndexBytes] = static_cast<double>(tuning.max_index_bytes);
+  numbers[kTuneMaxItemBytes] = static_cast<double>(tuning.max_item_bytes);
+  numbers[kTuneMinFreeBytes] = static_cast<double>(tuning.min_free_bytes);
+  numbers[kTuneMinFreeShare] = tuning.min_free_share;
+  numbers[kTuneDurability] = PlaceOf(kDurabilities, tuning.durability);
+  numbers[kTuneOpenFiles] = tuning.open_files;
+  numbers[kTuneReadThreads] = directory.read_threads();
+  numbers[kTunePolicy] = PlaceOf(kPolicies, tuning.policy);
+  numbers[kTuneReclaimRate] = static_cast<double>(tuning.reclaim_rate);
+  return nullptr;
+}
+
+napi_value FileTune(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  const Result<std::span<double>> given =
+      NumbersArgument(env, arguments[1], "numbers", kTuneNumbers);
+  if (!given.ok()) return Throw(env, given.status());
+  const std::span<double> numbers = given.value();
+  const file::FileTuning tuning{
+      .max_bytes = Whole(numbers[kTuneMaxBytes]),
+      .max_index_bytes = Whole(numbers[kTuneMaxIndexBytes]),
+      .max_item_bytes = Whole(numbers[kTuneMaxItemBytes]),
+      .min_free_bytes = Whole(numbers[kTuneMinFreeBytes]),
+      .min_free_share = numbers[kTuneMinFreeShare],
+      .policy = kPolicies[std::min<uint64_t>(Whole(numbers[kTunePolicy]), 4)],
+      .durability = kDurabilities[std::min<uint64_t>(Whole(numbers[kTuneDurability]), 2)],
+      .open_files = static_cast<uint32_t>(Whole(numbers[kTuneOpenFiles])),
+      .reclaim_rate = Whole(numbers[kTuneReclaimRate])};
+  const auto threads =
+      std::max<uint32_t>(static_cast<uint32_t>(Whole(numbers[kTuneReadThreads])), 1);
+  Files::Operation operation;
+  const int64_t id = files.Begin(nullptr, {}, &operation);
+  if (id < 0) return OperationValue(env, id);
+  // Not on a lane: it may change their threads, and waits for the one that writes.
+  return RunOnThread(env, files, static_cast<uint32_t>(id), operation,
+                     [operation, directory = open->attached.directory, tuning, threads,
+                      end = files.EndOf(static_cast<uint32_t>(id), operation)] {
+                       operation->failure = directory->Tune(tuning, threads);
+                       end({});
+                     });
 }
 
 napi_value FileStats(napi_env env, napi_callback_info info) {

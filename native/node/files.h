@@ -229,7 +229,7 @@ class Files {
 };
 
 // What operations that write tell; lib/native/file-numbers.ts has the same list as WRITTEN.
-enum Written : int32_t { kWritten, kFencedOff, kGone, kTooLargeValue, kNoRoomLeft };
+enum Written : int32_t { kWritten, kFencedOff, kGone, kTooLargeValue, kNoRoomLeft, kPromised };
 
 // `failure` is what has to be asked for.
 Files::Ending EndingOf(file::WriteOutcome outcome, Status* failure);

@@ -103,6 +103,8 @@ napi_value FileOpen(napi_env env, napi_callback_info info);
 napi_value FileOpened(napi_env env, napi_callback_info info);
 napi_value FileClose(napi_env env, napi_callback_info info);
 napi_value FileFailure(napi_env env, napi_callback_info info);
+napi_value FileTuning(napi_env env, napi_callback_info info);
+napi_value FileTune(napi_env env, napi_callback_info info);
 napi_value FileStats(napi_env env, napi_callback_info info);
 napi_value FileTags(napi_env env, napi_callback_info info);
 napi_value FileTagsSince(napi_env env, napi_callback_info info);

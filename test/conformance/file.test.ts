@@ -7,19 +7,33 @@ import { storeConformance } from './store.js'
  * The file store keeps the contract of a store; and what each engine leaves behind after each test, the other reads (I10).
  */
 
+const PATCH = { maxBytes: '3MiB', policy: 'sieve', compression: 'lz4' }
+
 for (const engine of engines()) {
   const name = `the ${engine.name} engine of fileStore`
 
-  storeConformance(name, readByTheOther(engine))
+  storeConformance(name, readByTheOther(engine), 'live', PATCH)
 
   storeConformance(
     `${name}, with everything in blobs`,
     readByTheOther(engine, { packLimit: 0, chunkBytes: 4096 }),
+    'live',
+    PATCH,
   )
 
-  storeConformance(`${name}, against the loss of power`, readByTheOther(engine, { durability: 'power' }))
+  storeConformance(
+    `${name}, against the loss of power`,
+    readByTheOther(engine, { durability: 'power' }),
+    'live',
+    PATCH,
+  )
 
-  storeConformance(`${name}, without durability`, readByTheOther(engine, { durability: 'none' }))
+  storeConformance(
+    `${name}, without durability`,
+    readByTheOther(engine, { durability: 'none' }),
+    'live',
+    PATCH,
+  )
 }
 
 afterAll(() => {

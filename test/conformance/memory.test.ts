@@ -4,8 +4,11 @@ import { storeConformance } from './store.js'
 import { jsStore } from './store-kit.js'
 
 for (const policy of POLICY_NAMES) {
-  storeConformance(`the js engine of memoryStore, ${policy},`, ({ maxBytes, maxItemBytes }) =>
-    jsStore(maxBytes, maxItemBytes, policy),
+  storeConformance(
+    `the js engine of memoryStore, ${policy},`,
+    ({ maxBytes, maxItemBytes }) => jsStore(maxBytes, maxItemBytes, policy),
+    'live',
+    { maxBytes: '3MiB' },
   )
 }
 

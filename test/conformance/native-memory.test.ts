@@ -15,11 +15,13 @@ if (addon === undefined) {
     'the native engine of memoryStore',
     (bounds) => nativeMemoryStore({ ...config, ...bounds, name: undefined }, addon),
     'committed',
+    { maxBytes: '3MiB', policy: 'lfu' },
   )
   storeConformance(
     'the native engine of memoryStore, with a policy of the user',
     (bounds) => nativeMemoryStore({ ...config, ...bounds, name: undefined, policy: ownLru() }, addon),
     'committed',
+    { maxBytes: '3MiB', policy: 'lfu' },
   )
   let stores = 0
   storeConformance(
@@ -29,5 +31,6 @@ if (addon === undefined) {
       return nativeMemoryStore({ ...config, ...bounds, name: `conformance ${stores}` }, addon)
     },
     'committed',
+    { maxBytes: '3MiB', policy: 'lfu' },
   )
 }

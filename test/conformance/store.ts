@@ -6,10 +6,22 @@ export type { MakeStore, StoreBounds } from '../../lib/testing/index.js'
 
 /**
  * The suite that the package exports, with whatever the store offers. `bytes`: what its statistics count, the bytes of what lives in it, or
- * those that it has committed for that.
+ * those that it has committed for that. `configure`: a patch that it takes.
  */
-export function storeConformance(name: string, make: MakeStore, bytes: 'live' | 'committed' = 'live'): void {
+export function storeConformance(
+  name: string,
+  make: MakeStore,
+  bytes: 'live' | 'committed' = 'live',
+  configure?: Readonly<Record<string, unknown>>,
+): void {
   describe(`${name} keeps the contract of a store`, async () => {
-    runSuite(storeSuite(make, { ...(await capabilitiesOf(make)), bytes }), test)
+    runSuite(
+      storeSuite(make, {
+        ...(await capabilitiesOf(make)),
+        bytes,
+        ...(configure === undefined ? {} : { configure }),
+      }),
+      test,
+    )
   })
 }

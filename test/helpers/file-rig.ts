@@ -34,6 +34,8 @@ export function fileConfig(more: Partial<FileConfig> = {}): FileConfig {
     ...readFileOptions({ dir: more.dir ?? emptyDir(), maxBytes: 64 * MiB, minFree: 0 }),
     maxBytes: 4 * MiB,
     maxItemBytes: 512 * KiB,
+    maxItemFollows: false,
+    maxIndexFollows: false,
     segmentBytes: 256 * KiB,
     partitions: 4,
     ...more,

@@ -1,4 +1,5 @@
-import type { Draft, Metadata, Store, StoreStats } from '../store.js'
+import type { Draft, Metadata, Store, StoreChange, StoreStats } from '../store.js'
+import type { FileStorePatch } from './options.js'
 
 /** What an open found. */
 export interface RecoverySummary {
@@ -47,6 +48,16 @@ export type Change =
 /** A store in a directory. */
 export interface FileStore extends Store {
   stats(): FileStoreStats
+  /**
+   * Checks a change of options, which `apply()` of the answer makes, for all threads that have the directory open; those that are not named
+   * stay as they are. docs/reference/file.md says of each option whether it can be changed, and what that does. A smaller `maxBytes` is
+   * kept to from then on by what wants to grow, and `apply` does not wait for the disk to come down to it: reclaim goes on behind it, and
+   * the bound that `stats()` says goes down with it, and never up.
+   *
+   * @throws `ERR_DREY_CONFIG` for an option that is wrong or fixed; `ERR_DREY_CLOSED` after `close()`. `apply` rejects with `ERR_DREY_IO`
+   * when what was written could not be synced for durability 'power', and has changed nothing then
+   */
+  configure(patch: FileStorePatch): StoreChange
   /**
    * Commits drafts of this store and deletes keys, all or none of them, also across a crash. False when there is no room,
    * or a draft is fenced or was aborted; then all its drafts are aborted.

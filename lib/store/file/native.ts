@@ -5,6 +5,7 @@ import {
   CACHED_AT,
   DROPPED,
   FILE_OPTIONS,
+  FILE_TUNING,
   FOUND_FILE,
   FRESH_UNTIL,
   NEEDED,
@@ -19,11 +20,13 @@ import {
   STORE_PACK_LIMIT,
   WRITTEN,
 } from '../../native/file-numbers.js'
+import { AT, changeOf, compressionChange, inTurns, together } from '../change.js'
 import { NativeJournal } from '../native-journal.js'
 import {
   IN_HAND,
   type Later,
   type Metadata,
+  type StoreChange,
   type StoreContext,
   type StoredEntry,
   type TagJournal,
@@ -39,7 +42,14 @@ import type { Ended } from './native/operations.js'
 import { readBlob, readPacked } from './native/reading.js'
 import { type NativeStats, NO_STATS, readStats, recoveryOf } from './native/stats.js'
 import { type FileThread, fileThreadOf } from './native/thread.js'
-import { DURABILITIES, FILE_POLICY_NAMES, type FileConfig } from './options.js'
+import {
+  DURABILITIES,
+  FILE_POLICY_NAMES,
+  type FileConfig,
+  type FileStorePatch,
+  fileChanges,
+  patchFileConfig,
+} from './options.js'
 import { setAllOf } from './together.js'
 import { tell } from './told.js'
 
@@ -50,6 +60,10 @@ export function nativeFileStore(config: FileConfig, addon: Addon): FileStore {
 
 /** The addon's index takes its memory in pieces of that size. */
 const LEAST_INDEX = 4 * 1024 * 1024
+/** How many times that it may be raised to while the store is open; native/file_store/disk_index.h has the same. */
+const INDEX_REACH = 8
+/** What the addon says of options, read and used at once. */
+const tuned = new Float64Array(FILE_TUNING.length)
 /** Keys that were acknowledged before they were written, until all is flushed. */
 const MOST_UNWRITTEN = 1000
 
@@ -63,7 +77,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   readonly name = 'file'
   readonly outlives = true
   readonly journal: TagJournal
-  readonly #config: FileConfig
+  #config: FileConfig
   readonly #addon: Addon
   readonly #drafts = new Set<NativeFileDraft>()
   /** How many have each blob open. */
@@ -86,6 +100,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   #refusals = 0
   #limits = { maxBytes: 0, maxItemBytes: 0, packLimit: 0, chunkBytes: 0 }
   #kicking = false
+  #indexReach = Number.POSITIVE_INFINITY
+  readonly #turns = inTurns()
   #closing: Promise<void> | undefined
   #flushing: Promise<void> | undefined
 
@@ -98,6 +114,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   }
 
   get maxItemBytes(): number {
+    // Another thread may have configured the directory.
+    if (!this.closed && this.#store !== -1) this.#readLimits()
     return this.#limits.maxItemBytes
   }
 
@@ -150,6 +168,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       throw openError(error, dir)
     }
     this.#thread = thread
+    // What was asked for first, by whichever thread, is not known here: what is asked for now is no more.
+    this.#indexReach = INDEX_REACH * this.#readTuning().maxIndexBytes
     this.#tellTime()
     this.#listen()
     const stats = this.#readStats()
@@ -174,6 +194,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
 
   draft(key: string, size: number | undefined, user?: unknown): NativeFileDraft | undefined {
     if (this.closed) return undefined
+    if (size !== undefined && size > IN_HAND) this.#readLimits()
     const { maxBytes, maxItemBytes } = this.#limits
     const room = maxBytes - this.#pinnedBytes - 2 * this.#config.segmentBytes
     if (size !== undefined && (size > maxItemBytes || size > room)) {
@@ -198,7 +219,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     if (this.closed) return Promise.resolve(false)
     const encoded = isTimes(metadata) ? undefined : encodeMetadata(metadata)
     const sound = metadata.size === bytes.length && (encoded !== undefined || isTimes(metadata))
-    if (!sound || bytes.length > this.#limits.maxItemBytes) {
+    if (!sound || (bytes.length > this.#limits.maxItemBytes && bytes.length > this.maxItemBytes)) {
       this.onRefusal()
       return Promise.resolve(false)
     }
@@ -219,9 +240,9 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       }
       return addon.filePut(this.#store, key, value, encoded)
     }
-    return this.#run(start, ({ outcome }) => {
+    return this.#run(start, ({ outcome, early }) => {
       if (outcome !== WRITTEN.done) return false
-      this.onCommit(key)
+      this.onCommit(key, early)
       return true
     })
   }
@@ -256,7 +277,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     const outcome = await this.#write('writing metadata', () =>
       this.#addon.fileRevise(this.#store, key, sequence, bytes),
     )
-    if (outcome.outcome === WRITTEN.done) this.onCommit(key)
+    if (outcome.outcome === WRITTEN.done) this.onCommit(key, outcome.early)
     return outcome.outcome === WRITTEN.done
   }
 
@@ -284,7 +305,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
 
   async *entries(): AsyncGenerator<readonly [string, Metadata], void, undefined> {
     if (this.closed) return
-    if (this.#config.durability === 'none') await this.#flush()
+    await this.#flush()
     const scan = this.thread.addon.fileScan(this.#store)
     try {
       for (let more = true; more; ) {
@@ -308,7 +329,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   stats(): FileStoreStats {
     const open = !this.closed && this.#store !== -1
     const stats = open ? this.#readStats() : this.#last
-    const { maxBytes, maxItemBytes } = this.#limits
+    const { maxItemBytes } = this
+    const maxBytes = open ? stats.maxBytes : this.#limits.maxBytes
     return {
       entries: open ? stats.entries : 0,
       bytes: stats.bytes,
@@ -334,6 +356,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   async commitAll(changes: readonly Change[]): Promise<boolean> {
     const drafts = changes.flatMap((change) => ('draft' in change ? [change.draft as NativeFileDraft] : []))
     let outcome: number = WRITTEN.gone
+    let early = false
     try {
       const given: Array<number | string | Uint8Array | undefined> = []
       for (const change of changes) {
@@ -349,11 +372,32 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       if (this.closed) return false
       const written = this.#write('writing a batch', () => this.#addon.fileCommitAll(this.#store, given))
       this.#hide(changes, written)
-      outcome = (await written).outcome
+      const ended = await written
+      outcome = ended.outcome
+      early = ended.early
       return outcome === WRITTEN.done
     } finally {
-      for (const draft of drafts) draft.settle(outcome)
+      for (const draft of drafts) draft.settle(outcome, early)
     }
+  }
+
+  configure(patch: FileStorePatch): StoreChange {
+    if (this.closed) throw new ClosedError('the file store is closed')
+    const read = (): { from: FileConfig; to: FileConfig } => {
+      const from = this.#now()
+      const { compression: _, ...rest } = patch
+      const to = patchFileConfig(from, rest)
+      if (!to.maxIndexFollows) return { from, to }
+      return { from, to: { ...to, maxIndexBytes: Math.min(to.maxIndexBytes, this.#indexReach) } }
+    }
+    const { from, to } = read()
+    if (to.maxIndexBytes > this.#indexReach) {
+      throw new ConfigError(
+        `${AT}.maxIndexBytes: got ${to.maxIndexBytes}; want at most ${this.#indexReach} bytes, for which addresses were taken when the directory was opened: open it anew for more`,
+      )
+    }
+    const made = changeOf(fileChanges(from, to), read, (config) => this.#become(config))
+    return this.#turns(together([compressionChange(this.codec, patch.compression), made]))
   }
 
   setAll(values: readonly WholeValue[]): Promise<boolean> {
@@ -401,8 +445,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     this.#refusals += 1
   }
 
-  onCommit(key: string): void {
-    if (this.#config.durability !== 'none') return
+  onCommit(key: string, early: boolean): void {
+    if (!early) return
     this.#unwritten.add(key)
     // Told nobody: who looks for one of them waits for it.
     if (this.#unwritten.size > MOST_UNWRITTEN) this.#flush().catch(() => undefined)
@@ -464,6 +508,46 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   #entryOf(key: string, memory: Buffer): Later<StoredEntry | undefined> {
     const { numbers } = this.thread
     return readBlob(this, key, numbers, memory) ?? readPacked(this.codec, numbers, memory)
+  }
+
+  /** What holds now: another thread may have opened or configured the directory otherwise. */
+  #now(): FileConfig {
+    if (this.#store === -1) return this.#config
+    const { minFreeBytes, minFreeShare, durability, policy, readThreads, ...sizes } = this.#readTuning()
+    return {
+      ...this.#config,
+      ...sizes,
+      minFree: minFreeShare > 0 ? minFreeShare : minFreeBytes,
+      durability: DURABILITIES[durability]!,
+      policy: FILE_POLICY_NAMES[policy]!,
+      readConcurrency: readThreads,
+    }
+  }
+
+  async #become(config: FileConfig): Promise<void> {
+    if (this.#store !== -1) {
+      const given = numbersOf(config)
+      const tuning = Float64Array.from(FILE_TUNING, (name) => given[name])
+      await this.#write('changing its options', () => this.#addon.fileTune(this.#store, tuning))
+    }
+    this.#config = config
+    if (this.#store !== -1) this.#readLimits()
+    else this.#limits = { ...this.#limits, maxBytes: config.maxBytes, maxItemBytes: config.maxItemBytes }
+  }
+
+  #readTuning(): Readonly<Record<(typeof FILE_TUNING)[number], number>> {
+    this.#addon.fileTuning(this.#store, tuned)
+    return Object.fromEntries(FILE_TUNING.map((name, at) => [name, tuned[at]!])) as Record<
+      (typeof FILE_TUNING)[number],
+      number
+    >
+  }
+
+  #readLimits(): void {
+    this.#addon.fileTuning(this.#store, tuned)
+    const [maxBytes, , maxItemBytes] = tuned as unknown as readonly [number, number, number]
+    if (maxBytes === this.#limits.maxBytes && maxItemBytes === this.#limits.maxItemBytes) return
+    this.#limits = { ...this.#limits, maxBytes, maxItemBytes }
   }
 
   #run<T>(start: () => number, settle: (ended: Ended) => T): Promise<Awaited<T>> {
@@ -576,8 +660,11 @@ function isTimes(metadata: Metadata): boolean {
   return cachedAt + freshUntil + staleUntil + staleIfErrorUntil > 0
 }
 
-function optionsFor(config: FileConfig): Float64Array {
-  const given: Record<(typeof FILE_OPTIONS)[number], number> = {
+/** What the addon takes of options. */
+function numbersOf(
+  config: FileConfig,
+): Record<(typeof FILE_OPTIONS)[number] | (typeof FILE_TUNING)[number], number> {
+  return {
     maxBytes: config.maxBytes,
     maxIndexBytes: Math.max(config.maxIndexBytes, LEAST_INDEX),
     maxItemBytes: config.maxItemBytes,
@@ -593,6 +680,10 @@ function optionsFor(config: FileConfig): Float64Array {
     policy: FILE_POLICY_NAMES.indexOf(config.policy),
     reclaimRate: config.reclaimRate,
   }
+}
+
+function optionsFor(config: FileConfig): Float64Array {
+  const given = numbersOf(config)
   return Float64Array.from(FILE_OPTIONS, (name) => given[name])
 }
 

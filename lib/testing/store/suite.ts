@@ -2,6 +2,7 @@ import { IN_HAND, type Later, type Store } from '../../store/store.js'
 import { holds, same, sameBytes } from '../check.js'
 import { type Case, caseOf, type Suite } from '../suite.js'
 import { boundCases } from './bounds.js'
+import { configureCases, type Patch } from './configure.js'
 import { draftCases } from './drafts.js'
 import { growingCases } from './growing.js'
 import { keyCases } from './keys.js'
@@ -38,6 +39,8 @@ export interface StoreCapabilities {
   readonly setLater?: boolean
   /** It has `setAll`. Default false. */
   readonly setAll?: boolean
+  /** It has `configure`, and takes this patch, by which it differs from how `make` makes it. Default: it has none. */
+  readonly configure?: Patch
   /**
    * Its entries are there when it was closed and is opened again: makes a store, with these bounds, over what the last one had that `make` made. The
    * cases that use it run one after the other.
@@ -67,6 +70,7 @@ export function storeSuite(make: MakeStore, can: StoreCapabilities = {}): Suite 
     ...(can.set === true ? setCases(make) : []),
     ...(can.setLater === true ? setLaterCases(make) : []),
     ...(can.setAll === true ? togetherCases(make, can.reopen) : []),
+    ...(can.configure === undefined ? [] : configureCases(make, can.configure)),
     ...(can.reopen === undefined ? [] : reopenCases(make, can.reopen)),
   ]
 }

@@ -1,5 +1,8 @@
 import { once } from 'node:events'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import type { Cache } from '../../../lib/cache/cache.js'
 import { createCache, createCacheWith } from '../../../lib/cache/create.js'
 import type { CacheEvents } from '../../../lib/cache/events.js'
@@ -7,8 +10,10 @@ import { createGroup } from '../../../lib/cache/group.js'
 import { cacheOptions } from '../../../lib/cache/schema.js'
 import { withAt } from '../../../lib/config/merge.js'
 import { rowsOf } from '../../../lib/config/rows.js'
+import { memoryStoreOptions } from '../../../lib/config/schema.js'
 import { ClosedError, ConfigError } from '../../../lib/errors.js'
 import { Deadlines } from '../../../lib/resilience/timeouts/deadlines.js'
+import { fileStoreOptions } from '../../../lib/store/file/options.js'
 import { memoryStore } from '../../../lib/store/memory/index.js'
 import { nullStore } from '../../../lib/store/null.js'
 import type { Store, StoreChange } from '../../../lib/store/store.js'
@@ -289,6 +294,48 @@ describe('a part that fails', () => {
     expect(await problemOf(cache.configure({ tiers: [{ maxBytes: 1 }] }))).toBe(
       'tiers.0.maxBytes: the mine tier cannot be changed while it runs; want a restart',
     )
+  })
+})
+
+describe('what is said of an option of a store is what the store does', () => {
+  const others: Readonly<Record<string, unknown>> = {
+    maxBytes: '32MiB',
+    maxItemBytes: '1MiB',
+    policy: 'lru',
+    name: 'other',
+    compression: 'gzip',
+    dir: '/elsewhere',
+    maxIndexBytes: '20MiB',
+    minFree: 0.1,
+    partitions: 32,
+    packLimit: '32KiB',
+    segmentBytes: '2MiB',
+    chunkBytes: '32KiB',
+    durability: 'none',
+    reclaimRate: '1MiB',
+    readConcurrency: 9,
+    openFiles: 99,
+    logger: { info: () => undefined, warn: () => undefined },
+  }
+  const dir = mkdtempSync(join(tmpdir(), 'drey-live-'))
+  afterAll(() => rmSync(dir, { recursive: true }))
+
+  test.each(rowsOf(memoryStoreOptions))('memory: $path', async ({ path, facts }) => {
+    const tiers = [{ store: 'memory', maxBytes: '16MiB', compression: 'lz4' } as const]
+    const cache = await make({ tiers })
+    const change = cache.configure({ tiers: [{ [path]: others[path] }] })
+    if (facts.live === true)
+      expect(await change).toContainEqual(expect.objectContaining({ path: `tiers.0.${path}` }))
+    else expect(await problemOf(change)).toContain('tiers.0.')
+  })
+
+  test.each(rowsOf(fileStoreOptions))('file: $path', async ({ path, facts }) => {
+    const tiers = [{ store: 'file', dir: join(dir, path), maxBytes: '64MiB', compression: 'lz4' } as const]
+    const cache = await make({ tiers })
+    const change = cache.configure({ tiers: { file: { [path]: others[path] } } })
+    if (facts.live === true)
+      expect(await change).toContainEqual(expect.objectContaining({ path: `tiers.0.${path}` }))
+    else expect(await problemOf(change)).toContain('tiers.0.')
   })
 })
 

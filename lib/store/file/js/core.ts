@@ -46,7 +46,8 @@ export function newTally(): Tally {
 /** What the parts of an open store share. */
 export interface Core {
   readonly dir: string
-  readonly config: FileConfig
+  /** As it is now: `configure` puts another in its place. */
+  config: FileConfig
   readonly env: Env
   readonly clock: Clock
   readonly header: DirectoryHeader
@@ -55,7 +56,7 @@ export interface Core {
   readonly index: IndexTable
   readonly segments: Segments
   readonly files: OpenFiles
-  readonly policy: TurnPolicy
+  policy: TurnPolicy
   readonly free: FreeSpace
   readonly tally: Tally
   readonly bootId: Buffer

@@ -30,7 +30,7 @@ interface Slot extends OpenFile {
 export class OpenFiles {
   readonly #env: Env
   readonly #ledger: SpaceLedger
-  readonly #limit: number
+  #limit: number
   readonly #slots = new Map<string, Slot>()
   readonly #idle = new Set<Slot>()
   readonly #doomed = new Set<Slot>()
@@ -70,6 +70,12 @@ export class OpenFiles {
       this.#idle.add(slot)
       this.#trim(this.#limit)
     }
+  }
+
+  /** So many idle ones from here on. */
+  setLimit(limit: number): void {
+    this.#limit = limit
+    this.#trim(limit)
   }
 
   /** Says that whoever has the file keeps `bytes` on the disk; to be taken back by `unpin`. */

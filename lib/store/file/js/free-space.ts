@@ -10,7 +10,7 @@ export class FreeSpace {
   readonly #env: Env
   readonly #clock: Clock
   readonly #path: string
-  readonly #minFree: number
+  #minFree: number
   #left = 0
   #given = 0
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -21,6 +21,12 @@ export class FreeSpace {
     this.#clock = clock
     this.#path = path
     this.#minFree = minFree
+  }
+
+  /** So much stays free from here on; as in the constructor. */
+  setMinFree(minFree: number): void {
+    this.#minFree = minFree
+    this.#lookedAt = Number.NEGATIVE_INFINITY
   }
 
   /** Whether `bytes` may be taken. What cannot be asked is not forbidden: then the write itself will say. */

@@ -1,6 +1,6 @@
 /** A bounded number of reads at a time. */
 export class ReadLane {
-  readonly #limit: number
+  #limit: number
   readonly #waiting: Array<() => void> = []
   #running = 0
   #idle: Array<() => void> = []
@@ -15,9 +15,19 @@ export class ReadLane {
     try {
       return await read()
     } finally {
-      const next = this.#waiting.shift()
+      // Its place goes to the next, unless there are to be fewer.
+      const next = this.#running > this.#limit ? undefined : this.#waiting.shift()
       if (next !== undefined) next()
       else this.#leave()
+    }
+  }
+
+  /** So many at a time from here on; those that are under way beyond that end. */
+  setLimit(limit: number): void {
+    this.#limit = limit
+    while (this.#running < limit && this.#waiting.length > 0) {
+      this.#running += 1
+      this.#waiting.shift()!()
     }
   }
 

@@ -6,6 +6,7 @@ import type { DirectoryHeader } from '../format/directory.js'
 import { SpaceLedger } from '../ledger.js'
 import { takeLock } from '../lock.js'
 import type { FileConfig } from '../options.js'
+import { allotment } from '../space.js'
 import { tell } from '../told.js'
 import { Blobs } from './blobs.js'
 import { type Core, contextsOf, logFolder, segmentPath, type Tally } from './core.js'
@@ -133,7 +134,7 @@ function tagLogOf(core: Core, reclaimer: Reclaimer): TagLog {
     folder: logFolder(dir),
     context: contexts.tags,
     maxBytes: config.maxBytes,
-    synced: config.durability === 'power',
+    synced: () => core.config.durability === 'power',
     bootId,
     reserve: (bytes) => reclaimer.take(bytes),
     charge: (bytes) => ledger.charge(bytes),
@@ -151,7 +152,7 @@ export async function coreOf(
   oldest: number,
 ): Promise<Core> {
   const segments = new Segments()
-  const ledger = new SpaceLedger(config.maxBytes)
+  const ledger = new SpaceLedger(config.maxBytes, 2 * allotment(config.segmentBytes))
   const index = new IndexTable(oldest, segments.account)
   return {
     dir: config.dir,

@@ -17,7 +17,7 @@ const LEAST_WAIT = 1
  */
 export class ReclaimPace {
   readonly #clock: Clock
-  readonly #least: number
+  #least: number
   readonly #given: () => number
   #hurried = 0
   #closed = false
@@ -73,6 +73,12 @@ export class ReclaimPace {
     return new Promise((go) => {
       this.#waiting = { timer: this.#clock.after(left, () => this.#go()), go }
     })
+  }
+
+  /** Another `least` from here on; who waits goes on. */
+  setLeast(least: number): void {
+    this.#least = least
+    this.#go()
   }
 
   /** Nobody waits any more. */

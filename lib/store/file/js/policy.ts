@@ -8,6 +8,8 @@ import type { IndexTable } from './table.js'
 export interface TurnPolicy {
   /** Of an entry that comes. */
   fresh(): number
+  /** Of one that is there, and was not read for long. */
+  cold(): number
   /** Of one that was read. */
   touched(policy: number): number
   /** Called when a segment is about to be reclaimed. */
@@ -26,6 +28,7 @@ const MOST_COUNT = 255
 
 const fifo: TurnPolicy = {
   fresh: () => 0,
+  cold: () => 0,
   touched: (policy) => policy,
   begin: () => undefined,
   rank: () => 0,
@@ -67,6 +70,8 @@ function lru(size: () => number): TurnPolicy {
   }
   return {
     fresh: now,
+    // Half way round: older than whoever is read from now on.
+    cold: () => (clock + TICKS / 2) % TICKS,
     touched: now,
     begin: (index) => {
       const ages: number[] = []
@@ -94,6 +99,7 @@ function lfu(): TurnPolicy {
   }
   return {
     fresh: () => 0,
+    cold: () => 0,
     touched: (policy) => (random() < 2 ** -(policy / 8) ? Math.min(MOST_COUNT, policy + 1) : policy),
     begin: () => undefined,
     rank: (policy) => {
@@ -103,6 +109,12 @@ function lfu(): TurnPolicy {
     },
     turned: (policy) => policy >>> 1,
   }
+}
+
+/** Has `next` decide with what `before` left: who was worth another turn still is, and nobody else. */
+export function takeTurns(before: TurnPolicy, next: TurnPolicy, index: IndexTable): void {
+  before.begin(index)
+  index.reconsider((policy) => (before.rank(policy) > 0 ? next.touched(next.fresh()) : next.cold()))
 }
 
 export function turnPolicy(name: FilePolicyName, size: () => number): TurnPolicy {

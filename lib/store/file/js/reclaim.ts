@@ -104,12 +104,18 @@ export class Reclaimer {
     return result
   }
 
+  /** Goes at least so many bytes a second in the background, from here on; 0 is without limit. */
+  setRate(least: number): void {
+    this.#pace.setLeast(least)
+  }
+
   /** To be called when something was written: reclaims in the background if it is time. */
   nudge(): void {
     this.#nudges += 1
     // Looking through the segments takes a while where they are many.
     const { ledger } = this.#core
-    if (ledger.total <= this.highMark && this.#nudges % NUDGES !== 0) return
+    const full = ledger.total > this.highMark || this.#indexFull
+    if (!full && this.#nudges % NUDGES !== 0) return
     if (this.#background || this.#closed || !this.#due) return
     this.#background = true
     void this.#ahead().finally(() => {

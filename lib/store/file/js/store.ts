@@ -1,11 +1,13 @@
 import { type Clock, systemClock } from '../../../clock.js'
 import type { ContentHint } from '../../../compression/index.js'
 import { ClosedError, ConfigError } from '../../../errors.js'
+import { changeOf, compressionChange, inTurns, together } from '../../change.js'
 import { usefulUntil } from '../../metadata.js'
 import type {
   Draft,
   Later,
   Metadata,
+  StoreChange,
   StoreContext,
   StoredEntry,
   TagJournal,
@@ -17,7 +19,7 @@ import type { Change, FileStore, FileStoreStats } from '../file-store.js'
 import { imageBytes } from '../format/image.js'
 import { encodeMetadata } from '../format/metadata.js'
 import { KIND } from '../format/record.js'
-import type { FileConfig } from '../options.js'
+import { type FileConfig, type FileStorePatch, fileChanges, patchFileConfig } from '../options.js'
 import { allotment, UNIT } from '../space.js'
 import { setAllOf } from '../together.js'
 import { type Append, bare, type Outcome } from './append.js'
@@ -28,6 +30,7 @@ import { type DraftHost, FileDraft, type Prepared } from './draft.js'
 import { journalOf } from './journal.js'
 import { ReadLane } from './lane.js'
 import { type Opened, openDirectoryStore } from './open.js'
+import { takeTurns, turnPolicy } from './policy.js'
 import { type OpenedEntry, openEntry } from './reader.js'
 import { deletion } from './reclaim.js'
 import { scan } from './scan.js'
@@ -68,7 +71,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   readonly outlives = true
   readonly journal: TagJournal
   readonly lane: ReadLane
-  readonly #config: FileConfig
+  #config: FileConfig
   readonly #seams: FileSeams
   readonly #tally: Tally = newTally()
   readonly #pending = new Map<string, Pending>()
@@ -85,9 +88,15 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   #closed = false
   #imagedBytes = 0
   #imaging = false
+  /** The durability is 'none', or was: what was acknowledged may not be written yet. */
+  #early: boolean
+  /** It was another once: what was written then may not be synced. */
+  #retuned = false
+  readonly #turns = inTurns()
 
   constructor(config: FileConfig, seams: FileSeams) {
     this.#config = config
+    this.#early = config.durability === 'none'
     this.#seams = seams
     this.lane = new ReadLane(config.readConcurrency)
     this.journal = journalOf(
@@ -124,7 +133,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   find(key: string, peek = false): Later<StoredEntry | undefined> {
     if (this.closed) return undefined
     const id = this.#idOf(key)
-    if (this.#config.durability === 'none' && (this.#pending.get(identityOf(id))?.puts ?? 0) > 0) {
+    if (this.#early && (this.#pending.get(identityOf(id))?.puts ?? 0) > 0) {
       return this.#open.writer.flush().then(() => this.#find(key, id, peek))
     }
     return this.core.index.has(id.lo, id.hi) ? this.#find(key, id, peek) : undefined
@@ -202,13 +211,13 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   }
 
   async *entries(): AsyncGenerator<readonly [string, Metadata], void, undefined> {
-    if (this.#config.durability === 'none') await this.#open.writer.flush()
+    if (this.#early) await this.#open.writer.flush()
     yield* scan(this)
   }
 
   stats(): FileStoreStats {
-    const { maxBytes } = this.#config
     const core = this.#opened?.core
+    const { maxBytes } = core?.ledger ?? this.#config
     const open = core !== undefined && !this.#closed
     const { evictions, expirations, refusals, corrupt, diskErrors, reclaimed, givenBytes, writtenBytes } =
       this.#tally
@@ -232,6 +241,60 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       recovery: this.#opened?.summary,
       ...(this.#config.codec.compressor === undefined ? {} : { compression: this.#config.codec.stats() }),
     }
+  }
+
+  configure(patch: FileStorePatch): StoreChange {
+    if (this.closed) throw new ClosedError('the file store is closed')
+    const { compression, ...rest } = patch
+    const read = (): { from: FileConfig; to: FileConfig } => {
+      const from = this.#config
+      return { from, to: patchFileConfig(from, rest) }
+    }
+    const { from, to } = read()
+    const made = changeOf(fileChanges(from, to), read, (config) => this.#become(config))
+    return this.#turns(together([compressionChange(from.codec, compression), made]))
+  }
+
+  async #become(config: FileConfig): Promise<void> {
+    if (this.closed) throw new ClosedError('the file store is closed')
+    const opened = this.#opened
+    if (opened !== undefined && config.durability !== this.#config.durability) {
+      try {
+        await this.#setDurability(opened, config)
+      } catch (error) {
+        throw failure(error, config.dir, 'syncing what was written')
+      }
+    }
+    this.#early ||= config.durability === 'none'
+    const before = this.#config
+    this.#config = config
+    this.lane.setLimit(config.readConcurrency)
+    if (opened === undefined) return
+    const { core, reclaimer } = opened
+    core.config = config
+    core.ledger.setGoal(config.maxBytes)
+    core.files.setLimit(config.openFiles)
+    core.free.setMinFree(config.minFree)
+    if (config.reclaimRate !== before.reclaimRate) reclaimer.setRate(config.reclaimRate)
+    if (config.policy !== before.policy) {
+      const next = turnPolicy(config.policy, () => core.index.size)
+      takeTurns(core.policy, next, core.index)
+      core.policy = next
+    }
+    reclaimer.nudge()
+  }
+
+  /** What is written from here on says so in a segment of its own. */
+  async #setDurability({ core, writer, tags }: Opened, { durability }: FileConfig): Promise<void> {
+    const power = durability === 'power'
+    // What is acknowledged early while this is under way is looked for as such.
+    this.#early ||= durability === 'none'
+    this.#retuned = true
+    await writer.retune(power, () => {
+      this.#config = { ...this.#config, durability }
+      core.config = { ...core.config, durability }
+    })
+    if (power) await tags.sync()
   }
 
   async commitAll(changes: readonly Change[]): Promise<boolean> {
@@ -592,7 +655,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     const ended = await writer.close(this.#tally.orphans === 0)
     const { syncedBelow } = opened
     // With durability 'power' those of this owner are written out already.
-    const to = this.#config.durability === 'power' ? opened.firstSequence : Number.POSITIVE_INFINITY
+    const to =
+      this.#config.durability === 'power' && !this.#retuned ? opened.firstSequence : Number.POSITIVE_INFINITY
     const late = (): boolean => this.#closed
     const blobsSynced = ended && (await blobs.sync(syncedBelow, to, late).catch(() => false))
     if (ended) await opened.image({ clean: true, blobsSynced })

@@ -228,6 +228,13 @@ export class IndexTable {
     return shard.used === 0 ? undefined : shard.cells[(index % shard.used) * STRIDE + POLICY]
   }
 
+  /** Makes of the policy's word of each entry what `become` does. */
+  reconsider(become: (policy: number) => number): void {
+    for (const { cells, used } of this.#shards) {
+      for (let at = POLICY; at < used * STRIDE; at += STRIDE) cells[at] = become(cells[at]!)
+    }
+  }
+
   /** What is in a shard now. */
   snapshot(number: number): IndexEntry[] {
     const { cells, used } = this.#shards[number]!

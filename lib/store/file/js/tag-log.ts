@@ -29,7 +29,7 @@ export interface TagLogHost {
   readonly context: Context
   readonly maxBytes: number
   /** A frame is synced before it counts as kept. Otherwise only the first one in a file is, and the next, which says that those behind it are not. */
-  readonly synced: boolean
+  synced(): boolean
   /** Zeros where there is none. */
   readonly bootId: Buffer
   /** Takes so many bytes of the ledger, making room if need be. */
@@ -162,6 +162,19 @@ export class TagLog implements TagJournal {
     return this.#then
   }
 
+  /** Writes what was not written yet, and has the system write out all of it. @throws what the system says */
+  async sync(): Promise<void> {
+    do await this.keep()
+    while (this.#writing !== undefined)
+    const file = this.#file
+    if (file?.open !== true) return
+    const writing = this.#append(file, [], this.#kept, false).finally(() => {
+      if (this.#writing === writing) this.#writing = undefined
+    })
+    this.#writing = writing
+    await writing
+  }
+
   /** Writes what was not written yet, and says that nothing of it can be lost when the power goes. */
   async end(): Promise<void> {
     await this.keep()
@@ -197,7 +210,7 @@ export class TagLog implements TagJournal {
     const file = this.#file
     const changed = this.#floors.since(this.#keptVersion)
     const fits = file !== undefined && file.end + MOST_HEAD + bytesOf(changed) <= this.#most
-    if (fits) await this.#append(file, changed, sequence, !this.#host.synced)
+    if (fits) await this.#append(file, changed, sequence, !this.#host.synced())
     else await this.#rewrite(this.#floors.since(0), sequence)
     this.#keptVersion = version
     this.#kept = sequence

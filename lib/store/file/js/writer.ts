@@ -1,6 +1,6 @@
 import type { Timer } from '../../../clock.js'
 import { ClosedError, type DreyError, NoSpaceError } from '../../../errors.js'
-import { isNoSpace, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, syncFolder, writeFully } from '../env.js'
+import { codeOf, isNoSpace, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR, syncFolder, writeFully } from '../env.js'
 import { failure } from '../failure.js'
 import {
   encodeRecord,
@@ -102,6 +102,33 @@ export class Writer {
       this.#queue.push({ appends: [], batch: false, ends: true, copy: true, bytes: 0, settle })
       this.#start()
     })
+  }
+
+  /**
+   * When writes are acknowledged, from a new segment on, which says so: `change` makes it so, once all that was asked for before is written.
+   * With `sync`, that is synced first. Rejects with what the system says, and `change` was not called then.
+   */
+  async retune(sync: boolean, change: () => void): Promise<void> {
+    await this.#exclusive(async () => {
+      while (this.#queue.length > 0) await this.#drain()
+      await this.#seal()
+      if (sync) await this.#syncAll()
+      change()
+    })
+  }
+
+  async #syncAll(): Promise<void> {
+    const { env, dir, segments } = this.#core
+    for (const { number } of [...segments.all()]) {
+      try {
+        const fd = await env.open(segmentPath(dir, number), O_RDWR | O_NOFOLLOW)
+        await env.datasync(fd).finally(() => env.close(fd))
+      } catch (error) {
+        // It was reclaimed meanwhile.
+        if (codeOf(error) !== 'ENOENT') throw error
+      }
+    }
+    await syncFolder(env, logFolder(dir))
   }
 
   /** Begins a segment, at open. @throws as `append` */

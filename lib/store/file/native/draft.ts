@@ -26,7 +26,7 @@ export interface NativeDraftHost {
   /** The draft takes so many bytes more of the disk, or fewer. */
   pinDraft(bytes: number): void
   onRefusal(): void
-  onCommit(key: string): void
+  onCommit(key: string, early: boolean): void
   /** The draft is over. */
   onEnd(draft: NativeFileDraft): void
 }
@@ -53,6 +53,8 @@ export class NativeFileDraft implements Draft {
   readonly #handle: number
   readonly #hint: ContentHint
   #encoder: ChunkEncoder | undefined
+  /** Of the commit: it was acknowledged before it was written. */
+  #early = false
   #pieces: Buffer[] = []
   /** It is too large for the log, or going to be. */
   #large = false
@@ -147,9 +149,9 @@ export class NativeFileDraft implements Draft {
   }
 
   /** Of a draft that was prepared. */
-  settle(outcome: number): void {
+  settle(outcome: number, early: boolean): void {
     this.#fenced ||= outcome === WRITTEN.fenced
-    if (outcome === WRITTEN.done) this.#host.onCommit(this.key)
+    if (outcome === WRITTEN.done) this.#host.onCommit(this.key, early)
     this.#end(outcome !== WRITTEN.done)
   }
 
@@ -165,7 +167,7 @@ export class NativeFileDraft implements Draft {
     }).then(
       (committed) => {
         const done = committed && this.#isCommitting
-        if (done) this.#host.onCommit(this.key)
+        if (done) this.#host.onCommit(this.key, this.#early)
         this.#end(!committed)
         return committed
       },
@@ -302,7 +304,8 @@ export class NativeFileDraft implements Draft {
     try {
       return await operations.run(
         () => addon.fileDraftWrite(this.#handle, data, table, count, metadata),
-        ({ outcome, second }) => {
+        ({ outcome, second, early }) => {
+          this.#early = early
           this.#pin(this.#state === 'over' || metadata !== undefined ? 0 : second)
           this.#fenced ||= outcome === WRITTEN.fenced
           // The addon has counted it.

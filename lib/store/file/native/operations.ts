@@ -5,6 +5,7 @@ import {
   DONE_OPERATION,
   DONE_OUTCOME,
   DONE_SECOND,
+  WRITTEN,
 } from '../../../native/file-numbers.js'
 import { nativeFailure } from './native-failure.js'
 
@@ -14,6 +15,8 @@ export interface Ended {
   readonly outcome: number
   readonly first: number
   readonly second: number
+  /** Of a write that is done: it is not written yet, for no more was promised. */
+  readonly early: boolean
 }
 
 interface Begun {
@@ -98,10 +101,13 @@ export class Operations {
         continue
       }
       this.#begun.delete(operation)
+      const outcome = completions[at + DONE_OUTCOME]!
+      const early = outcome === WRITTEN.promised
       try {
         begun.ended({
           operation,
-          outcome: completions[at + DONE_OUTCOME]!,
+          outcome: early ? WRITTEN.done : outcome,
+          early,
           first: completions[at + DONE_FIRST]!,
           second: completions[at + DONE_SECOND]!,
         })
