@@ -44,6 +44,8 @@ export interface Metadata<User = unknown> {
   readonly cachedAt: number
   /** The entry answers by itself until then. */
   readonly freshUntil: number
+  /** Where the tier that it was found in has a `ttl`: it answers by itself only until then, and then the tiers below are asked, and the origin. */
+  readonly tierFreshUntil?: number
   /** After that, it may still answer until then, while a new one is fetched; not before `freshUntil`. */
   readonly staleUntil: number
   /** The entry may answer an error of the origin until then. */

@@ -98,6 +98,7 @@ export class TieredStore implements Store, Tiers {
       promotion: options.promotion,
       sourceOf: (at, key) => this.#sourceOf(at, key),
       tell,
+      now,
     })
     this.#drafting = new Drafting({
       levels: this.#levels,
