@@ -54,6 +54,8 @@ export function profilesPage(): string {
     '`memory.*` and `file.*` are for tiers that are given as data (`{ store: "memory" }`, `{ store: "file", ... }`) and for the memory store that a cache has by default. A store that',
     'a program makes itself, `memoryStore()`, has what the program says. In a group, `background`, `bufferPool` and `pressure` are what the group says.',
     '',
+    'A proxy has timeouts of its own (`originTimeout`, `clientTimeout`, `shutdownTimeout`), which count instead of those of a profile.',
+    '',
     'Test runners set `NODE_ENV=test`, so a cache in a test has the profile `test`. That changes bounds and how long a close may take, and no answer; a test that keeps values of',
     'more than 8 MiB in memory has to give `maxBytes`, or set `DREY_PROFILE=production`.',
     '',
