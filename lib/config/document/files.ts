@@ -45,7 +45,6 @@ export function madeFiles(root: URL): ReadonlyMap<string, string> {
   return new Map([
     ['docs/reference/configuration.md', configurationPage()],
     ['docs/reference/profiles.md', profilesPage()],
-    ['lib/config/drey.schema.json', `${JSON.stringify(fileSchema(), undefined, 2)}\n`],
     ...Array.from(SOURCES, ([path, schemas]): [string, string] => {
       const rows = schemas.flatMap((schema) => rowsOf(schema))
       return [path, withComments(readFileSync(new URL(path, root), 'utf8'), rows)]

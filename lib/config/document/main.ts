@@ -2,8 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { madeFiles } from './files.js'
 
 /*
- * `npm run docs:config`: writes what is made out of the schema: two pages of the reference, the JSON schema of configuration files, and
- * the doc comments of options.
+ * `npm run docs:config`: writes what is made out of the schema: two pages of the reference, and the doc comments of options.
  */
 
 const ROOT = new URL('../../../', import.meta.url)

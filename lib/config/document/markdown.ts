@@ -20,7 +20,7 @@ export function configurationPage(): string {
     'line for each option that is wrong: its path, what was given, what would do.',
     '',
     'A configuration file is `{ "version": 1 }`, the options of `createCache` but for `configFile` and `watch`, and under `proxy` those of `createProxy` but for these and',
-    '`profile` and `cache`. Editors complete and check it by `"$schema"`: `./node_modules/drey/lib/config/drey.schema.json`, in code `drey/schema.json`.',
+    '`profile` and `cache`. Editors complete and check it by `"$schema"`: `./node_modules/drey/dist/drey.schema.json`, in code `drey/schema.json`.',
     '',
   ]
   for (const { title, intro, schema } of SECTIONS) {
