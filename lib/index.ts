@@ -48,14 +48,19 @@ export {
   type GroupOptions,
   type GroupStats,
 } from './cache/group.js'
+export type { CachePatch, TierPatch } from './cache/live-options.js'
 export type { CacheOptions } from './cache/options.js'
 export type { OriginStats } from './cache/origins.js'
 export type { RefreshStats } from './cache/refreshes.js'
 export type { RetryOptions } from './cache/retry.js'
+export type { TierOptions } from './cache/tier-options.js'
 export { CODEC_NAMES, type CodecName } from './compression/codecs.js'
 export { type Compressor, MAX_CHUNK } from './compression/compressor.js'
 export type { CompressionOption, CompressionOptions } from './compression/options.js'
 export type { CompressionStats } from './compression/stats.js'
+export { type LoadedConfig, loadConfig } from './config/file/load.js'
+export type { FileConfig } from './config/file/schema.js'
+export type { ProfileName } from './config/profile-names.js'
 export type {
   FreshnessOptions,
   MemoryStoreOptions,

@@ -1,6 +1,6 @@
-import { z } from 'zod'
 import type { Clock } from '../clock.js'
-import { type BufferPoolOptions, readBufferPoolOptions } from './options.js'
+import { orOptions } from '../config/option.js'
+import { type BufferPoolOptions, bufferPoolOptions, readBufferPoolOptions } from './options.js'
 import { BufferPool } from './pool.js'
 import type { PoolPressure } from './pressure.js'
 import type { LostBuffer } from './report.js'
@@ -12,9 +12,11 @@ import type { LostBuffer } from './report.js'
 /** `true`: a pool of its own. `false`: none. Or the options of its own, or a pool that others may use, too. */
 export type BufferPoolChoice = boolean | BufferPoolOptions | BufferPool
 
-export const bufferPoolOption = z.custom<BufferPoolChoice>(
-  (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+export const bufferPoolOption = orOptions<BufferPoolChoice>(
+  bufferPoolOptions,
+  (value) => typeof value === 'boolean' || value instanceof BufferPool,
   'want true or false, options such as { maxBytes: "64MiB" }, or a BufferPool',
+  { type: 'boolean' },
 )
 
 /** The same, checked. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { memoryThereIs } from '../config/memory.js'
+import { checked, option } from '../config/option.js'
 import { durationOption, limitOption, sizeOption } from '../config/schema.js'
 import { parseDuration, parseSize, showSize } from '../config/units.js'
 import { showValue, validate } from '../config/validate.js'
@@ -25,46 +26,131 @@ const MOST_BUFFER = 256 * MiB
 const MOST_CLASSES = 64
 const DEFAULT_CLASSES = [4, 16, 32, 64, 128, 256, 512, 1024].map((size) => size * KiB)
 
-const loggingOption = z.custom<boolean | Logger>(
-  (value) => typeof value === 'boolean' || isLogger(value),
-  'want true, false, or a logger: an object with the methods info and warn',
+const loggingOption = checked<boolean | Logger>(
+  (value) =>
+    typeof value === 'boolean' || isLogger(value)
+      ? undefined
+      : 'want true, false, or a logger: an object with the methods info and warn',
+  { type: 'boolean' },
 )
 
+/** Why they stay. */
+const POOL = 'Buffers that are lent come from the pool as it was made'
+
 export const bufferPoolOptions = z.strictObject({
-  /** Without, every Buffer is allocated for one use, and the calls do the same otherwise. Default true. */
-  enabled: z.boolean().optional(),
-  /** What `get()` gives when no size is asked for. Default 32 KiB. */
-  defaultBufferSize: sizeOption.optional(),
-  /** Smaller Buffers are not pooled: most of what they were cut from would lie unused. At least 1 KiB. Default 4 KiB. */
-  minBufferSize: sizeOption.optional(),
-  /** Larger Buffers are not pooled. At most 256 MiB. Default 1 MiB. */
-  maxBufferSize: sizeOption.optional(),
-  /** Bound of the memory that the pool holds, lent and idle together. Default 64 MiB. */
-  maxBytes: sizeOption.optional(),
-  /** Sizes that are pooled; others are cut from the next larger one. Default 4, 16, 32, 64, 128, 256, 512 KiB and 1 MiB. */
-  classes: z.array(sizeOption).min(1, 'want at least one size').max(MOST_CLASSES).optional(),
-  /** `true`: a summary of the statistics is logged by `console` every `loggingInterval`; or a logger (pino-shaped), which gets leaks and misuse too. Default false. */
-  logging: loggingOption.optional(),
+  /** Without, every Buffer is allocated for one use, and the calls do the same otherwise. Default `true`. */
+  enabled: option(
+    'Without, every Buffer is allocated for one use, and the calls do the same otherwise.',
+    z.boolean(),
+    { default: true, live: POOL },
+  ),
+  /** What `get()` gives when no size is asked for. Default: 32 KiB, within the two that follow. */
+  defaultBufferSize: option('What `get()` gives when no size is asked for.', sizeOption, {
+    otherwise: '32 KiB, within the two that follow',
+    unit: 'bytes',
+    live: POOL,
+  }),
+  /** Smaller Buffers are not pooled: most of what they were cut from would lie unused. At least 1 KiB. Default: 4 KiB, or the least of `classes`. */
+  minBufferSize: option(
+    'Smaller Buffers are not pooled: most of what they were cut from would lie unused. At least 1 KiB.',
+    sizeOption,
+    { otherwise: '4 KiB, or the least of `classes`', unit: 'bytes', live: POOL },
+  ),
+  /** Larger Buffers are not pooled. At most 256 MiB. Default: 1 MiB, or the largest of `classes`, and at most `maxBytes`. */
+  maxBufferSize: option('Larger Buffers are not pooled. At most 256 MiB.', sizeOption, {
+    otherwise: '1 MiB, or the largest of `classes`, and at most `maxBytes`',
+    unit: 'bytes',
+    live: POOL,
+  }),
+  /** Bound of the memory that the pool holds, lent and idle together. Default: 64 MiB, or all the memory there is where that is less. */
+  maxBytes: option('Bound of the memory that the pool holds, lent and idle together.', sizeOption, {
+    otherwise: '64 MiB, or all the memory there is where that is less',
+    unit: 'bytes',
+    live: POOL,
+  }),
+  /**
+   * Sizes that are pooled; others are cut from the next larger one. Default: 4, 16, 32, 64, 128, 256, 512 KiB and 1 MiB, as far as they lie within
+   * the limits.
+   */
+  classes: option(
+    'Sizes that are pooled; others are cut from the next larger one.',
+    z.array(sizeOption).min(1, 'want at least one size').max(MOST_CLASSES),
+    {
+      otherwise: '4, 16, 32, 64, 128, 256, 512 KiB and 1 MiB, as far as they lie within the limits',
+      unit: 'bytes',
+      live: POOL,
+    },
+  ),
+  /**
+   * `true`: a summary of the statistics is logged by `console` every `loggingInterval`; or a logger (pino-shaped), which gets leaks and misuse too.
+   * Default `false`.
+   */
+  logging: option(
+    '`true`: a summary of the statistics is logged by `console` every `loggingInterval`; or a logger (pino-shaped), which gets leaks and misuse too.',
+    loggingOption,
+    { default: false, live: POOL },
+  ),
   /** How often that is; `Infinity` for no summary, only reports. Default 1 min. */
-  loggingInterval: limitOption.optional(),
-  /** Objects of this size and more are large. More than 32 KiB. Default 256 KiB. */
-  largeObjectThreshold: sizeOption.optional(),
-  /** Objects of this size and more are very large. Default 1 MiB. */
-  veryLargeObjectThreshold: sizeOption.optional(),
-  /** How large and very large objects are moved. `'adaptive'`, the default, decides by size and pressure. */
-  largeObjectStrategy: z.enum(STRATEGY_NAMES).optional(),
-  /** Size of the pieces that objects are moved in when history says nothing better. Default 64 KiB. */
-  chunkSize: sizeOption.optional(),
-  /** How many large and very large objects are moved at once; others wait. Default 8. */
-  maxConcurrentLargeOps: z.int().min(1, 'want at least 1').max(65_536, 'want at most 65536').optional(),
-  /** Measures how long `get` takes, by category, one call in many. Default false. */
-  detailedMetrics: z.boolean().optional(),
-  /** Remembers who got each Buffer, and reports those that were lost before they were given back. Costs some microseconds a `get`. Default false. */
-  detectLeaks: z.boolean().optional(),
-  /** Finds misuse: writing to what was given back, giving back twice; both are reported with the place in the code. Slow. Default false. */
-  debug: z.boolean().optional(),
+  loggingInterval: option('How often that is; `Infinity` for no summary, only reports.', limitOption, {
+    default: '1m',
+    unit: 'ms',
+    live: POOL,
+  }),
+  /** Objects of this size and more are large. More than 32 KiB. Default: 256 KiB, or `veryLargeObjectThreshold` where that is less. */
+  largeObjectThreshold: option('Objects of this size and more are large. More than 32 KiB.', sizeOption, {
+    otherwise: '256 KiB, or `veryLargeObjectThreshold` where that is less',
+    unit: 'bytes',
+    live: POOL,
+  }),
+  /** Objects of this size and more are very large. Default: 1 MiB, or `largeObjectThreshold` where that is more. */
+  veryLargeObjectThreshold: option('Objects of this size and more are very large.', sizeOption, {
+    otherwise: '1 MiB, or `largeObjectThreshold` where that is more',
+    unit: 'bytes',
+    live: POOL,
+  }),
+  /** How large and very large objects are moved. `'adaptive'` decides by size and pressure. Default `'adaptive'`. */
+  largeObjectStrategy: option(
+    "How large and very large objects are moved. `'adaptive'` decides by size and pressure.",
+    z.enum(STRATEGY_NAMES),
+    { default: 'adaptive', live: POOL },
+  ),
+  /** Size of the pieces that objects are moved in when history says nothing better. Default: 64 KiB, within the sizes that are pooled. */
+  chunkSize: option(
+    'Size of the pieces that objects are moved in when history says nothing better.',
+    sizeOption,
+    { otherwise: '64 KiB, within the sizes that are pooled', unit: 'bytes', live: POOL },
+  ),
+  /** How many large and very large objects are moved at once; others wait. Default `8`. */
+  maxConcurrentLargeOps: option(
+    'How many large and very large objects are moved at once; others wait.',
+    z.int().min(1, 'want at least 1').max(65_536, 'want at most 65536'),
+    { default: 8, live: POOL },
+  ),
+  /** Measures how long `get` takes, by category, one call in many. Default `false`. */
+  detailedMetrics: option('Measures how long `get` takes, by category, one call in many.', z.boolean(), {
+    default: false,
+    live: POOL,
+  }),
+  /**
+   * Remembers who got each Buffer, and reports those that were lost before they were given back. Costs some microseconds a `get`. Default `false`.
+   */
+  detectLeaks: option(
+    'Remembers who got each Buffer, and reports those that were lost before they were given back. Costs some microseconds a `get`.',
+    z.boolean(),
+    { default: false, live: POOL },
+  ),
+  /** Finds misuse: writing to what was given back, giving back twice; both are reported with the place in the code. Slow. Default `false`. */
+  debug: option(
+    'Finds misuse: writing to what was given back, giving back twice; both are reported with the place in the code. Slow.',
+    z.boolean(),
+    { default: false, live: POOL },
+  ),
   /** How long memory that is not needed lies idle before it goes back to the system. Default 1 min. */
-  maxIdle: durationOption.optional(),
+  maxIdle: option(
+    'How long memory that is not needed lies idle before it goes back to the system.',
+    durationOption,
+    { default: '1m', unit: 'ms', live: POOL },
+  ),
 })
 
 /** Options of `new BufferPool`. */
@@ -109,16 +195,16 @@ export function readBufferPoolOptions(options: BufferPoolOptions, at = 'bufferPo
     ...sizes,
     ...large,
     chunkSize,
-    enabled: given.enabled ?? true,
+    enabled: given.enabled,
     logger: typeof logging === 'object' ? logging : undefined,
-    logging: logging !== undefined && logging !== false,
-    loggingInterval: parseDuration(given.loggingInterval) ?? 60_000,
-    largeObjectStrategy: given.largeObjectStrategy ?? 'adaptive',
-    maxConcurrentLargeOps: given.maxConcurrentLargeOps ?? 8,
-    detailedMetrics: given.detailedMetrics ?? false,
-    detectLeaks: given.detectLeaks ?? false,
-    debug: given.debug ?? false,
-    maxIdle: parseDuration(given.maxIdle) ?? 60_000,
+    logging: logging !== false,
+    loggingInterval: parseDuration(given.loggingInterval)!,
+    largeObjectStrategy: given.largeObjectStrategy,
+    maxConcurrentLargeOps: given.maxConcurrentLargeOps,
+    detailedMetrics: given.detailedMetrics,
+    detectLeaks: given.detectLeaks,
+    debug: given.debug,
+    maxIdle: parseDuration(given.maxIdle)!,
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { option, orOptions } from '../config/option.js'
 import { sizeOption } from '../config/schema.js'
 import { parseSize, type Size } from '../config/units.js'
 
@@ -6,20 +7,32 @@ import { parseSize, type Size } from '../config/units.js'
  * What becomes of a fill that nobody waits for and nobody reads any more.
  */
 
-export const abandonOption = z.union([
-  z.enum(['finish', 'abort']),
-  z
-    .strictObject({
-      /** Go on when at most so many bytes are missing, of a body of declared size. */
-      finishIfWithin: sizeOption.optional(),
-      /** Go on when at least this part of the body is there, in percent of its declared size: 0 to 100. */
-      finishIfPercent: z.number().min(0).max(100).optional(),
-    })
-    .refine(
-      ({ finishIfWithin, finishIfPercent }) => finishIfWithin !== undefined || finishIfPercent !== undefined,
-      'want finishIfWithin, finishIfPercent, or both: then one of them is enough',
+export const abandonOptions = z
+  .strictObject({
+    /** Go on when at most so many bytes are missing, of a body of declared size. Default: never for that. */
+    finishIfWithin: option(
+      'Go on when at most so many bytes are missing, of a body of declared size.',
+      sizeOption,
+      { otherwise: 'never for that', unit: 'bytes', live: true },
     ),
-])
+    /** Go on when at least this part of the body is there, in percent of its declared size: 0 to 100. Default: never for that. */
+    finishIfPercent: option(
+      'Go on when at least this part of the body is there, in percent of its declared size: 0 to 100.',
+      z.number().min(0).max(100),
+      { otherwise: 'never for that', live: true },
+    ),
+  })
+  .refine(
+    ({ finishIfWithin, finishIfPercent }) => finishIfWithin !== undefined || finishIfPercent !== undefined,
+    'want finishIfWithin, finishIfPercent, or both: then one of them is enough',
+  )
+
+export const abandonOption = orOptions<AbandonOption>(
+  abandonOptions,
+  (value) => value === 'finish' || value === 'abort',
+  'want one of "finish", "abort", or an object of options such as { finishIfWithin: \'1MiB\' }',
+  { enum: ['finish', 'abort'] },
+)
 
 /** As `abandon` of a cache says. */
 export type AbandonOption =

@@ -26,14 +26,14 @@ export class AtomicWrites {
   readonly #context: WriteContext
   readonly #inFlight: InFlight
   readonly #turns: BatchTurns
-  readonly #maxBufferedBytes: number
+  /** What the bodies of a batch that stream may have together. */
+  maxBufferedBytes: number
 
-  /** `maxBufferedBytes`: what the bodies of a batch that stream may have together. */
   constructor(context: WriteContext, inFlight: InFlight, turns: BatchTurns, maxBufferedBytes: number) {
     this.#context = context
     this.#inFlight = inFlight
     this.#turns = turns
-    this.#maxBufferedBytes = maxBufferedBytes
+    this.maxBufferedBytes = maxBufferedBytes
   }
 
   /** Throws, too, what it rejects with. Bodies that it does not store are cancelled. */
@@ -96,12 +96,12 @@ export class AtomicWrites {
     asked: readonly Asked[],
     whole: ReadonlyArray<Uint8Array | undefined>,
   ): Promise<readonly Uint8Array[]> {
-    let room = this.#maxBufferedBytes
+    let room = this.maxBufferedBytes
     const take = (key: string, bytes: number): void => {
       room -= bytes
       if (room >= 0) return
       throw new TooLargeError(
-        `setMany: the streams of a batch are gathered first, and have more than maxBufferedBytes, ${this.#maxBufferedBytes}, at ${showKey(key)}; want bytes, smaller bodies, or a higher maxBufferedBytes`,
+        `setMany: the streams of a batch are gathered first, and have more than maxBufferedBytes, ${this.maxBufferedBytes}, at ${showKey(key)}; want bytes, smaller bodies, or a higher maxBufferedBytes`,
       )
     }
     return Promise.all(

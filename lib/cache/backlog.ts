@@ -7,21 +7,25 @@ const COMMON_BYTES = 64 * 2 ** 20
  * How much of bodies may wait in memory for a tier, or for a slow reader: `maxBufferedBytes` of each, the first
  * MiB for certain, the rest out of what all bodies of a cache have in common, and nothing of that while memory is short.
  *
- * Invariant: `#taken` is the sum of what the shares have, and at most `#common`.
+ * Invariant: `#taken` is the sum of what the shares have, and at most what `#common` was when the last of it was given.
  */
 export class Backlog {
-  /** Of one body, in bytes. */
-  readonly perBody: number
-  readonly #own: number
-  readonly #common: number
+  /** Of one body, in bytes. Less than before is for what comes from then on. */
+  perBody: number
   #taken = 0
   /** Memory is short: nobody gets more than what is for certain. */
   short = false
 
   constructor(perBody: number) {
     this.perBody = perBody
-    this.#own = Math.min(perBody, OWN_BYTES)
-    this.#common = Math.max(perBody, COMMON_BYTES) - this.#own
+  }
+
+  get #own(): number {
+    return Math.min(this.perBody, OWN_BYTES)
+  }
+
+  get #common(): number {
+    return Math.max(this.perBody, COMMON_BYTES) - this.#own
   }
 
   /** Bytes of bodies beyond what each has for certain. */

@@ -1,10 +1,11 @@
 import type { Writable } from 'node:stream'
 import type { BufferPoolStats } from '../buffers/stats.js'
 import type { FreshnessOptions } from '../config/schema.js'
-import type { Metadata, TierStats } from '../store/store.js'
+import type { Metadata, OptionChange, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
 import type { CacheEvents } from './events.js'
 import type { Body, EntryOptions, Fetcher, FetcherContext } from './fetcher.js'
+import type { CachePatch } from './live-options.js'
 import type { OriginStats } from './origins.js'
 import type { RefreshStats } from './refreshes.js'
 import type { RetryOptions } from './retry.js'
@@ -211,6 +212,15 @@ export interface Cache<User = unknown> {
   clear(): Promise<void>
   /** All keys and metadata, as a scan that takes no snapshot. */
   entries(): AsyncIterable<readonly [key: string, meta: Metadata<User>]>
+  /**
+   * Changes options while the cache runs: those that `patch` names, of tiers by their place or name (`tiers: [{ maxBytes: '1GiB' }]`,
+   * `tiers: { file: { … } }`). All of it is checked together with what is in force, and all of it is applied, or nothing. What is under way goes on as it
+   * began; entries that are stored keep the times that they were given. Resolves, and the event `config` says, what became different.
+   *
+   * @throws `ERR_DREY_CONFIG` for what is wrong, or takes a restart: a line for each, and why. What a tier fails with when it is changed: then what
+   * others changed is taken back. `ERR_DREY_CLOSED`
+   */
+  configure(patch: CachePatch): Promise<readonly OptionChange[]>
   /** What the cache counts. */
   stats(): CacheStats
   on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this

@@ -1,4 +1,4 @@
-import { freshnessOptions } from '../config/schema.js'
+import { callFreshness } from '../config/schema.js'
 import { parseDuration } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
@@ -34,7 +34,7 @@ export function readFreshness(
 ): { readonly freshness: Freshness; readonly asked: AskedFreshness } {
   if (options.freshness === undefined) return { freshness, asked: {} }
   const { fresh: _, ...given } = options.freshness
-  const valid = validate(freshnessOptions, given, 'freshness')
+  const valid = validate(callFreshness, given, 'freshness')
   const { ttl, staleWhileRevalidate, staleIfError } = valid
   return {
     freshness: withFreshness(valid, freshness),
@@ -69,6 +69,6 @@ export function assertRefreshing(fetcher: unknown, options: FetchOptions): void 
   if (typeof fetcher !== 'function') {
     throw new ConfigError(`refresh: want a function as fetcher; got ${typeof fetcher}`)
   }
-  if (options.freshness !== undefined) validate(freshnessOptions, options.freshness, 'freshness')
+  if (options.freshness !== undefined) validate(callFreshness, options.freshness, 'freshness')
   readQuestion(fetcher as Fetcher, options)
 }

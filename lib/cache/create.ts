@@ -1,5 +1,7 @@
 import type { Clock } from '../clock.js'
 import { systemClock } from '../clock.js'
+import { fileOf } from '../config/file/with-file.js'
+import { isPlain } from '../config/merge.js'
 import { native } from '../native/loader.js'
 import type { Cache } from './cache.js'
 import type { DirectCache } from './direct.js'
@@ -30,8 +32,10 @@ export async function createCacheWith<User = unknown>(
 ): Promise<DirectCache<User>> {
   // With DREY_NATIVE=1 and no addon this is the place to say so, before anything is served by the js path.
   native()
-  const config = readCacheOptions(options, runtime)
+  const file = isPlain(options) ? await fileOf(options) : undefined
+  const config = readCacheOptions(options, runtime, file)
   const cache = new StreamingCache(config, seams.clock)
   await cache.open()
+  if (file !== undefined && options.watch === true) cache.followFile(file.file)
   return cache as DirectCache<unknown> as DirectCache<User>
 }

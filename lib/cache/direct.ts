@@ -1,6 +1,7 @@
-import type { Metadata } from '../store/store.js'
+import type { Metadata, OptionChange } from '../store/store.js'
 import type { Found } from './answer.js'
 import type { Cache } from './cache.js'
+import type { CacheOptions } from './options.js'
 
 /** A fresh value at hand: small ones by their bytes, larger ones as an answer to be written or closed. */
 export type DirectHit<User = unknown> =
@@ -15,4 +16,8 @@ export interface DirectCache<User = unknown> extends Cache<User> {
    * anything that keeps or changes it; sockets and HTTP responses do neither (I9).
    */
   hitSync(key: string): DirectHit<User> | undefined
+  /** As `configure`, of all options in place of those that it was made with. `more` is told with what became different. */
+  replaceOptions(options: CacheOptions, more: readonly OptionChange[]): Promise<readonly OptionChange[]>
+  /** As the event of that name. */
+  tellConfigError(file: string, error: unknown): void
 }

@@ -1,7 +1,7 @@
 import type { LostBuffer } from '../buffers/report.js'
 import { callListener } from '../listener.js'
 import type { PressureState } from '../resilience/pressure/index.js'
-import type { EvictReason } from '../store/store.js'
+import type { EvictReason, OptionChange } from '../store/store.js'
 
 /*
  * Typed events. They are told after the work that caused them, so that a listener which calls the cache never
@@ -29,6 +29,10 @@ export interface CacheEvents {
   /** An origin that `fetch` was given a name of failed too often, and is left alone; or answers again. */
   'origin-down': { readonly origin: string }
   'origin-up': { readonly origin: string }
+  /** Options became others, by `configure` or because the configuration file changed: what each was and is, sizes in bytes, durations in milliseconds. */
+  config: { readonly changes: readonly OptionChange[] }
+  /** The configuration file changed to something that is not applied, for `error` says why. What was in force stays. */
+  'config-error': { readonly file: string; readonly error: unknown }
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
   pressure: PressureState
 }

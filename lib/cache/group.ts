@@ -3,38 +3,50 @@ import { bufferPoolOption, type PoolPlan, poolOf, readBufferPool } from '../buff
 import type { BufferPool } from '../buffers/pool.js'
 import type { BufferPoolStats } from '../buffers/stats.js'
 import { type Clock, systemClock } from '../clock.js'
+import { group as groupOf, option } from '../config/option.js'
+import { textOption } from '../config/schema.js'
 import { validate } from '../config/validate.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import { createLimiter, type Limiter, type LimiterOwner } from '../resilience/limiter/limiter.js'
 import type { Pressure } from '../resilience/pressure/index.js'
 import type { Cache } from './cache.js'
 import { createCacheWith, type Seams } from './create.js'
-import { assertOptions, backgroundOption, type CacheOptions, detectorOf, pressureOption } from './options.js'
+import { assertOptions, type CacheOptions, detectorOf } from './options.js'
+import { backgroundOption, pressureOption } from './schema.js'
 
 const MOST_WEIGHT = 1000
 
-const groupOptions = z.strictObject({
+export const groupOptions = z.strictObject({
+  background: groupOf(
+    'What all caches of the group do in the background, together: refreshes, and writes to tiers below the first. `concurrency`: so many at a time; who waits gets turns by weight. `queue`: how many refreshes of each cache may wait, and how many values for each of its tiers.',
+    backgroundOption,
+  ),
   /**
-   * What all caches of the group do in the background, together: refreshes, and writes to tiers below the first. `concurrency`: so many at a time,
-   * default 4; who waits gets turns by weight. `queue`: how many refreshes of each cache may wait, and how many values for each of its tiers,
-   * default 1000.
+   * The pool that bodies of all caches pass through, with the group's life: `true`, or options; or one that you close after the group. Default: each
+   * cache has its own.
    */
-  background: backgroundOption.optional(),
-  /** The pool that bodies of all caches pass through, with the group's life: `true`, or options; or one that you close after the group. Default: each cache has its own. */
-  bufferPool: bufferPoolOption.optional(),
-  /** As of `createCache`: one detector for all caches of the group. Default true. */
-  pressure: pressureOption.optional(),
+  bufferPool: option(
+    "The pool that bodies of all caches pass through, with the group's life: `true`, or options; or one that you close after the group.",
+    bufferPoolOption,
+    { otherwise: 'each cache has its own', live: 'caches that are open have it' },
+  ),
+  /** As of `createCache`: one detector for all caches of the group. Default `true`. */
+  pressure: option('As of `createCache`: one detector for all caches of the group.', pressureOption, {
+    default: true,
+    live: 'the detector is followed from when a cache opens',
+  }),
 })
 
-const ownOptions = z.object({
-  /** Its part of the turns beside those of other caches of the group that wait, too: 1 to 1000. Default 1. */
-  weight: z.int().min(1).max(MOST_WEIGHT).optional(),
+export const ownOptions = z.object({
+  /** Its part of the turns beside those of other caches of the group that wait, too: 1 to 1000. Default `1`. */
+  weight: option(
+    'Its part of the turns beside those of other caches of the group that wait, too: 1 to 1000.',
+    z.int().min(1).max(MOST_WEIGHT),
+    { default: 1, live: 'the cache has its turns since it was made' },
+  ),
 })
 
-const nameOption = z.custom<string>(
-  (name) => typeof name === 'string' && name !== '' && name.length <= 200,
-  'want text of 1 to 200 characters',
-)
+const nameOption = textOption(200)
 
 /** Options of `createGroup`. */
 export type GroupOptions = z.input<typeof groupOptions>
@@ -123,11 +135,11 @@ class Group implements CacheGroup {
   readonly #opening = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
-  constructor({ background, bufferPool, pressure = true }: z.output<typeof groupOptions>, clock: Clock) {
+  constructor({ background, bufferPool, pressure }: z.output<typeof groupOptions>, clock: Clock) {
     const given = bufferPool === undefined ? undefined : readBufferPool(bufferPool)
     this.#clock = clock
-    this.#concurrency = background?.concurrency ?? 4
-    this.#queue = background?.queue ?? 1000
+    this.#concurrency = background.concurrency
+    this.#queue = background.queue
     this.#pressure = detectorOf(pressure)
     // What waits is bounded by each cache: one that floods takes no place of another.
     const queue = Number.MAX_SAFE_INTEGER
@@ -244,7 +256,7 @@ function readOwn(options: GroupCacheOptions): { readonly weight: number; readonl
   }
   const { weight, ...rest } = options
   const own = validate(ownOptions, { weight }, '')
-  return { weight: own.weight ?? 1, rest }
+  return { weight: own.weight, rest }
 }
 
 const nothing = (): undefined => undefined

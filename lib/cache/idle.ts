@@ -20,7 +20,7 @@ const SWEEPS = 4
  */
 export class IdleWatch {
   readonly #clock: Clock
-  readonly #period: number
+  #period: number
   readonly #watched = new Set<Watched>()
   #timer: Timer | undefined
   #sweeps = 0
@@ -28,6 +28,14 @@ export class IdleWatch {
   constructor(clock: Clock, period: number) {
     this.#clock = clock
     this.#period = period
+  }
+
+  /** Another period: of what is watched, too, from the next sweep on. */
+  configure(period: number): void {
+    this.#period = period
+    if (this.#timer === undefined) return
+    this.#timer.cancel()
+    this.#timer = this.#clock.after(this.#period / SWEEPS, this.#sweep)
   }
 
   get size(): number {

@@ -33,7 +33,7 @@ const UNNAMED: OriginCall = { succeeded: nothing, failed: nothing, dropped: noth
  * Invariant: who claimed the trial of a breaker says what came of it, so that none stays half open.
  */
 export class Origins {
-  readonly #rule: BreakerRule
+  #rule: BreakerRule
   readonly #clock: Clock
   readonly #onChange: (origin: string, isDown: boolean) => void
   /** The one used last is the last. */
@@ -43,6 +43,12 @@ export class Origins {
     this.#rule = rule
     this.#clock = clock
     this.#onChange = onChange
+  }
+
+  /** Another rule, from now on. */
+  configure(rule: BreakerRule): void {
+    this.#rule = rule
+    for (const { breaker } of this.#byName.values()) breaker.configure(rule)
   }
 
   /** Begins a call of the origin. @throws `ERR_DREY_BREAKER_OPEN` while it is left alone */

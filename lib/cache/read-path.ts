@@ -89,7 +89,10 @@ export class ReadPath {
       },
       onAnswered: (ms) => this.#originTime.took(ms),
       tags,
-      timeouts: config.timeouts,
+      // Of the fill that asks: they may be others by the next.
+      get timeouts() {
+        return config.timeouts
+      },
       onCommitting: (fill) => fences.fenceOlderFills(fill.pass),
       onCommit: (fill) => fences.fenceLookups(fill.key),
       onDone: (fill, stored) => {

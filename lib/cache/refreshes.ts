@@ -44,7 +44,7 @@ export class Refreshes {
   readonly #onError: (key: string, error: unknown) => void
   readonly #limiter: Limiter | undefined
   readonly #shared: SharedTurns | undefined
-  readonly #queue: number
+  #queue: number
   /** Ends the waits for turns that others take, too. */
   readonly #ending = new AbortController()
   #waiting = 0
@@ -67,6 +67,12 @@ export class Refreshes {
     if (strategy !== 'pool') return
     this.#shared = shared
     this.#limiter = shared?.limiter ?? createLimiter({ name: 'refresh', concurrency, queue }, clock)
+  }
+
+  /** How many at a time and how many may wait, from now on, where that is this cache's to say. */
+  configure({ concurrency, queue }: Pick<RefreshConfig, 'concurrency' | 'queue'>): void {
+    this.#queue = queue
+    if (this.#shared === undefined) this.#limiter?.configure({ concurrency, queue })
   }
 
   /** Says whether `key` is going to be refreshed by this call: not when it is scheduled already, or too many wait. */

@@ -2,9 +2,12 @@ import type { Writable } from 'node:stream'
 import { poolOf } from '../buffers/choice.js'
 import type { BufferPool } from '../buffers/pool.js'
 import { type Clock, systemClock } from '../clock.js'
+import { loadConfig } from '../config/file/load.js'
+import { type Following, follow as followFile } from '../config/file/watch.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
-import type { Later, Metadata, StoredEntry } from '../store/store.js'
+import type { Later, Metadata, OptionChange, StoredEntry } from '../store/store.js'
+import { TieredStore } from '../store/tiered/index.js'
 import type { Answer } from './answer.js'
 import { Answers } from './answers.js'
 import { AtHand } from './at-hand.js'
@@ -29,8 +32,9 @@ import type { Body, EntryOptions, Fetcher, FetcherContext } from './fetcher.js'
 import type { FoundContext } from './found.js'
 import { IdleWatch } from './idle.js'
 import { InFlight } from './in-flight.js'
+import type { CachePatch } from './live-options.js'
 import { isFresh } from './metadata.js'
-import type { CacheConfig } from './options.js'
+import type { CacheConfig, CacheOptions, CacheSettings } from './options.js'
 import { Origins } from './origins.js'
 import { follow, type Pressed } from './pressed.js'
 import { ReadPath } from './read-path.js'
@@ -42,7 +46,8 @@ import { WritePath } from './write-path.js'
 
 /** The cache: a read path and a write path over one tier, with the fences between them. */
 export class StreamingCache implements DirectCache {
-  readonly #config: CacheConfig
+  /** Its settings are replaced, each as a whole: who needs one looks it up when it is needed. */
+  readonly #config: { -readonly [K in keyof CacheConfig]: CacheConfig[K] }
   readonly #clock: Clock
   readonly #pool: BufferPool | undefined
   readonly #tier: Tier
@@ -66,6 +71,8 @@ export class StreamingCache implements DirectCache {
     },
   }
   #unfollow: (() => void) | undefined
+  /** The configuration file, where that is followed. */
+  #following: Following | undefined
   #closing: Promise<void> | undefined
 
   constructor(config: CacheConfig, clock: Clock) {
@@ -119,17 +126,18 @@ export class StreamingCache implements DirectCache {
       isClosed: () => this.#closing !== undefined,
       onStale: (key, fetcher, options) => this.#refreshes.schedule(key, fetcher, options),
     })
-    const { timeout } = config.refresh
     this.#refreshes = new Refreshes(
       config.refresh,
       clock,
-      (key, fetcher, options) => this.#reads.renew(key, fetcher, options, timeout),
+      (key, fetcher, options) => this.#reads.renew(key, fetcher, options, config.refresh.timeout),
       (key, error) => events.emit('refresh-error', { key, error }),
     )
     const writing = {
       tier: this.#tier,
       fences: this.#fences,
-      freshness: config.freshness,
+      get freshness() {
+        return config.freshness
+      },
       tags,
       now: () => clock.now(),
       assertOpen: () => this.#assertOpen(),
@@ -137,6 +145,37 @@ export class StreamingCache implements DirectCache {
     }
     this.#writes = new WritePath(writing, this.#inFlight)
     this.#atomic = new AtomicWrites(writing, this.#inFlight, batches, config.maxBufferedBytes)
+  }
+
+  async configure(patch: CachePatch): Promise<readonly OptionChange[]> {
+    this.#assertOpen()
+    return this.#told(await this.#config.live.configure(patch, this.#become))
+  }
+
+  async replaceOptions(
+    options: CacheOptions,
+    more: readonly OptionChange[],
+  ): Promise<readonly OptionChange[]> {
+    this.#assertOpen()
+    const changes = await this.#config.live.replace(options, this.#become)
+    return this.#told([...more, ...changes])
+  }
+
+  tellConfigError(file: string, error: unknown): void {
+    this.#events.emit('config-error', { file, error })
+  }
+
+  /** Does what the configuration file says, now and whenever that changes. */
+  followFile(file: string): void {
+    this.#following = followFile(file, this.#clock, async () => {
+      try {
+        const loaded = await loadConfig(file)
+        if (this.#closing !== undefined) return
+        this.#told(await this.#config.live.reload(loaded, this.#become))
+      } catch (error) {
+        this.tellConfigError(file, error)
+      }
+    })
   }
 
   async open(): Promise<void> {
@@ -316,6 +355,7 @@ export class StreamingCache implements DirectCache {
 
   async #close(): Promise<void> {
     this.#unfollow?.()
+    if (this.#following !== undefined) await this.#following.close()
     this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts
@@ -348,6 +388,25 @@ export class StreamingCache implements DirectCache {
   #afterChange<T>(change: Later<T>, settle: () => void): Later<T> {
     if (!(change instanceof Promise)) return change
     return this.#inFlight.wait(change.finally(settle), { use: (result) => result })
+  }
+
+  /** Nothing in it fails: half of it is never there. */
+  readonly #become = (settings: CacheSettings): void => {
+    const { breaker, maxBufferedBytes, timeouts, refresh, freshness, tiers } = settings
+    Object.assign(this.#config, settings)
+    const { store } = this.#config
+    if (store instanceof TieredStore) store.configureTiers(tiers)
+    this.#tier.configure({ breaker, operation: timeouts.operation }, maxBufferedBytes)
+    this.#atomic.maxBufferedBytes = maxBufferedBytes
+    this.#found.idle.configure(timeouts.idle)
+    this.#tags.staleWhileRevalidate = freshness.staleWhileRevalidate
+    this.#origins.configure(breaker)
+    this.#refreshes.configure(refresh)
+  }
+
+  #told(changes: readonly OptionChange[]): readonly OptionChange[] {
+    if (changes.length > 0) this.#events.emit('config', { changes })
+    return changes
   }
 
   readonly #onTier = (tier: string, isDown: boolean): void => {

@@ -23,7 +23,8 @@ const RETRY_MS = 1000
  * here are all there is.
  */
 export class TagTable {
-  readonly #staleWhileRevalidate: number
+  /** For how long an entry that would never have become stale answers once it was made so, while a new one is fetched. */
+  staleWhileRevalidate: number
   readonly #floors = new TagFloors()
   readonly #journal: TagJournal | undefined
   readonly #clock: Clock
@@ -34,9 +35,8 @@ export class TagTable {
   /** When it was last tried to keep what could not be, by the monotonic clock. */
   #tried = Number.NEGATIVE_INFINITY
 
-  /** @param staleWhileRevalidate for how long an entry that would never have become stale answers once it was made so, while a new one is fetched */
   constructor(staleWhileRevalidate: number, journal?: TagJournal, clock: Clock = systemClock) {
-    this.#staleWhileRevalidate = staleWhileRevalidate
+    this.staleWhileRevalidate = staleWhileRevalidate
     this.#journal = journal
     this.#clock = clock
   }
@@ -94,7 +94,7 @@ export class TagTable {
       if (floor.hard > sequence) return undefined
       if (floor.soft > sequence) since = Math.min(since, floor.at)
     }
-    return since >= metadata.freshUntil ? metadata : staleSince(metadata, since, this.#staleWhileRevalidate)
+    return since >= metadata.freshUntil ? metadata : staleSince(metadata, since, this.staleWhileRevalidate)
   }
 
   /** Whether an entry, as it was found, may answer an error of the origin: it may have been invalidated since. */

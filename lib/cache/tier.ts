@@ -1,4 +1,4 @@
-import { Health, type HealthHost } from '../store/health.js'
+import { Health, type HealthHost, type HealthRule } from '../store/health.js'
 import type { Draft, Later, Metadata, Store, StoredEntry, TierStats } from '../store/store.js'
 import { Backlog } from './backlog.js'
 import { PLAIN, type Scratch } from './scratch.js'
@@ -47,6 +47,12 @@ export class Tier {
     if (health !== undefined && store.tiers === undefined && store.sharing === undefined) {
       this.#health = new Health({ ...health, name: store.name })
     }
+  }
+
+  /** Other rules, from now on. */
+  configure(rule: HealthRule, maxBufferedBytes: number): void {
+    this.#health?.configure(rule)
+    this.backlog.perBody = maxBufferedBytes
   }
 
   /** What the store answers to `call`. Its failure is counted, and the caller's to handle. */

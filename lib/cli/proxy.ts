@@ -1,12 +1,17 @@
 import { systemClock } from '../clock.js'
-import { ConfigError, NativeError } from '../errors.js'
+import type { LoadedConfig } from '../config/file/load.js'
+import { fileOf, proxyOptionsWith } from '../config/file/with-file.js'
+import { showValue } from '../config/validate.js'
+import { ConfigError, messageOf, NativeError } from '../errors.js'
 import type { ProxyOptions } from '../http/options.js'
-import { createProxy } from '../http/proxy.js'
+import { type CachingProxy, createProxy } from '../http/proxy.js'
 import type { Console } from './console.js'
 import { CommandError, type Flags, readFlags, UsageError } from './usage.js'
 import { createWorkers, readWorkerCount, type Workers } from './workers.js'
 
 const FLAGS = {
+  config: { type: 'string', alone: '' },
+  watch: { type: 'boolean' },
   origin: { type: 'string' },
   listen: { type: 'string' },
   workers: { type: 'string' },
@@ -32,6 +37,8 @@ Usage:
   drey proxy --origin URL [options]
 
 Options:
+  --config [FILE]           options from a configuration file; flags count instead of what it says
+  --watch                   follow that file: what changes there is applied, all of it or nothing
   --origin URL              where answers come from: http or https, without a path
   --listen [HOST:]PORT      where to listen; a port alone means loopback (default 8080)
   --workers N               threads that serve, over one cache: 1 to 64 (default 1)
@@ -53,6 +60,7 @@ Options:
 Examples:
   drey proxy --origin https://example.org --listen 8080
   drey proxy --origin https://example.org --dir /var/cache/drey --disk 20GiB
+  drey proxy --config drey.config.json --watch
   drey proxy --origin http://127.0.0.1:3000 --listen 0.0.0.0:8080 --memory 2GiB --ttl 1m --healthz
   curl -v http://127.0.0.1:8080/     # Cache-Status says what the cache did
 `
@@ -71,15 +79,14 @@ interface Serving {
 
 /** `drey proxy`: runs until it is told to stop. */
 export async function proxyCommand(args: readonly string[], console: Console): Promise<number> {
-  const proxy = await make(readFlags(args, FLAGS), console)
+  const { proxy, origin } = await make(readFlags(args, FLAGS), console)
   const address = await proxy.listen().catch(async (error: NodeJS.ErrnoException) => {
     await proxy.close()
     if (error instanceof CommandError) throw error
     throw new CommandError(`proxy cannot listen: ${error.message}`, { cause: error })
   })
   const stopped = untilStopped(proxy, console)
-  const origin = new URL(String(readFlags(args, FLAGS)['origin'])).origin
-  console.stdout.write(`drey proxy listening on ${address} -> ${origin}\n`)
+  console.stdout.write(`drey proxy listening on ${address} -> ${new URL(String(origin)).origin}\n`)
   await stopped
   return 0
 }
@@ -87,22 +94,61 @@ export async function proxyCommand(args: readonly string[], console: Console): P
 async function make(
   flags: Readonly<Record<string, string | boolean | undefined>>,
   console: Console,
-): Promise<Serving> {
-  if (flags['origin'] === undefined) throw new UsageError('proxy wants --origin URL')
-  const given: Record<string, unknown> = { listen: DEFAULT_PORT }
+): Promise<{ readonly proxy: Serving; readonly origin: unknown }> {
+  const given: Record<string, unknown> = {}
   for (const [flag, value] of Object.entries(flags)) given[optionOf(flag)] = valueGiven(value)
   try {
-    const { workers, ...options } = given
+    const { workers, config, watch, ...own } = given
+    const configFile = config === '' ? true : config === undefined ? undefined : String(config)
+    const file = await fileOf({ configFile })
+    const options = withDefaults(proxyOptionsWith<Record<string, unknown>>(own, file))
+    const { origin } = options
+    if (origin === undefined) throw new UsageError('proxy wants --origin URL, or a --config that says it')
     const count = readWorkerCount(workers)
-    if (count > 1) return createWorkers(count, options, console, { clock: systemClock, entry: WORKER })
-    if (options['accessLog'] === '-') options['accessLog'] = console.stdout
-    return await createProxy(options as unknown as ProxyOptions)
+    if (count > 1) {
+      if (watch === true)
+        throw new UsageError('--watch: a file is followed by one thread yet; want one worker')
+      return {
+        proxy: createWorkers(count, options, console, { clock: systemClock, entry: WORKER }),
+        origin,
+      }
+    }
+    const log = options['accessLog'] === '-' ? { accessLog: console.stdout } : {}
+    const followed = watch === true ? { ...own, configFile: configFile ?? false, watch } : options
+    const made = { ...withDefaults(followed, file), ...log } as unknown as ProxyOptions
+    const proxy = await createProxy(made)
+    tellChanges(proxy, console)
+    return { proxy, origin }
   } catch (error) {
+    if (error instanceof UsageError) throw error
     if (error instanceof ConfigError) throw new UsageError(inFlags(error.message), { cause: error })
     const { message } = error as Error
     const why = error instanceof NativeError ? inFlags(message) : message
     throw new CommandError(`proxy cannot start: ${why}`, { cause: error })
   }
+}
+
+/** A line for each option that the file changed, and for each mistake that kept it from that. */
+function tellChanges({ cache }: CachingProxy, console: Console): void {
+  cache.on('config', ({ changes }) => {
+    for (const { path, from, to } of changes) {
+      console.stdout.write(`drey proxy: ${path} was ${showValue(from)}, is ${showValue(to)}\n`)
+    }
+  })
+  cache.on('config-error', ({ error }) => {
+    for (const line of messageOf(error).split('\n')) {
+      console.stderr.write(`drey proxy: not applied: ${line}\n`)
+    }
+  })
+}
+
+/** Flags and file, and the port that a proxy has here where neither says one. */
+function withDefaults(
+  options: Readonly<Record<string, unknown>>,
+  file?: LoadedConfig,
+): Record<string, unknown> {
+  const listen = options['listen'] ?? file?.proxy.listen ?? DEFAULT_PORT
+  return { ...options, listen }
 }
 
 /** Resolves once the proxy has stopped, as the first signal asks for; a second one does not wait. Rejects when it stopped without one. */
@@ -135,7 +181,7 @@ function valueGiven(value: string | boolean | undefined): string | number | bool
 /** What the library calls `staleIfError:` is a flag to the user of a command line. */
 function inFlags(message: string): string {
   return message.replace(
-    /(^|\. )([a-zA-Z]+):/g,
+    /(^|\n)([a-zA-Z]+):/g,
     (_, before: string, option: string) =>
       `${before}--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}:`,
   )

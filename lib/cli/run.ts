@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
+import { CONFIG_HELP, configCommand } from './config.js'
 import type { Console } from './console.js'
 import { PROXY_HELP, proxyCommand } from './proxy.js'
 import { CommandError, UsageError } from './usage.js'
@@ -12,6 +13,7 @@ interface Command {
 }
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['config', { help: CONFIG_HELP, run: configCommand }],
   ['proxy', { help: PROXY_HELP, run: proxyCommand }],
   ['verify', { help: VERIFY_HELP, run: verifyCommand }],
 ])
@@ -20,6 +22,7 @@ const HELP = `drey: a streaming cache of bytes
 
 Usage:
   drey proxy --origin URL [options]   a caching HTTP proxy in front of one origin
+  drey config check [FILE]            looks at a configuration file
   drey verify DIR [--repair]          looks through a directory of the file store
   drey COMMAND --help                 what a command takes
   drey --version
@@ -45,7 +48,8 @@ export async function run(args: readonly string[], console: Console): Promise<nu
   } catch (error) {
     const wrong = error instanceof UsageError || error instanceof ConfigError
     const help = name !== undefined && COMMANDS.has(name) ? `drey ${name} --help` : 'drey --help'
-    console.stderr.write(`drey: ${oneLine(error)}${wrong ? `; see ${help}` : ''}\n`)
+    const lines = linesOf(error).map((line) => `drey: ${line}`)
+    console.stderr.write(`${lines.join('\n')}${wrong ? `; see ${help}` : ''}\n`)
     if (error instanceof CommandError) return error.status
     return wrong ? 2 : 1
   }
@@ -70,10 +74,13 @@ async function runCommand(
   return command.run(args, console)
 }
 
-function oneLine(error: unknown): string {
+/** One for each mistake of the options, else one. */
+function linesOf(error: unknown): string[] {
   const text = error instanceof Error ? error.message : String(error)
   const said = error instanceof CommandError || error instanceof UsageError || error instanceof ConfigError
-  return (said ? text : `unexpected: ${text}`).replace(/\s+/g, ' ')
+  const several = error instanceof ConfigError || (error as Error).cause instanceof ConfigError
+  const lines = several ? text.split('\n') : [text]
+  return lines.map((line) => (said ? line : `unexpected: ${line}`).replace(/\s+/g, ' '))
 }
 
 function version(): string {

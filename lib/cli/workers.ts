@@ -62,7 +62,7 @@ export function createWorkers(
   { clock, entry }: WorkersSeams,
 ): Workers {
   const config = readProxyOptions(options)
-  if (config.disk !== undefined) throw new ConfigError(ONE_THREAD)
+  if (config.oneThread) throw new ConfigError(ONE_THREAD)
   assertNative(count)
   const instance = randomBytes(6).toString('hex')
   // Decided once: what a default is made of may change before a worker is replaced.

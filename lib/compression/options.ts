@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { checked, option, orOptions, required, wholeOption } from '../config/option.js'
 import { showValue, validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
 import { CODEC_NAMES, type CodecName, codecOf, LEVELS } from './codecs.js'
@@ -14,39 +16,71 @@ import { COMPRESSED_TYPES, isTypePattern, type Skips, skipsOf } from './content.
 const MOST_AT_ONCE = 4
 
 const NAMES = CODEC_NAMES.map((name) => showValue(name)).join(', ')
+const WANT = `want one of ${NAMES}, options such as { codec: "zstd", level: 3 }, or a Compressor`
+
 const NAME_FORM = /^[a-z0-9._-]{1,32}$/
 
-function wholeOption(least: number, most: number): z.ZodCustom<number, number> {
-  return z.custom<number>(
-    (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
-    `want a whole number from ${least} to ${most}`,
-  )
-}
-
-const compressionOptions = z.strictObject({
+export const compressionOptions = z.strictObject({
   /** Who makes chunks smaller: a name, or a `Compressor` of your own. */
-  codec: z.custom<CodecName | Compressor>(
-    (value) => isCodecName(value) || isCompressor(value),
-    `want one of ${NAMES}, or a Compressor: an object with name, compress and decompress`,
+  codec: required(
+    'Who makes chunks smaller: a name, or a `Compressor` of your own.',
+    checked<CodecName | Compressor>(
+      (value) =>
+        isCodecName(value) || isCompressor(value)
+          ? undefined
+          : `want one of ${NAMES}, or a Compressor: an object with name, compress and decompress`,
+      { enum: CODEC_NAMES },
+    ),
+    { live: true },
   ),
-  /** How much time to spend for how few bytes: `gzip` 1 to 9, default 6; `zstd` 1 to 19, default 3. Others have none. */
-  level: z.custom<number>((value) => typeof value === 'number', 'want a whole number').optional(),
-  /** Smaller chunks are kept as they are, in bytes. Default 256. */
-  minSize: wholeOption(1, 1024 * 1024).optional(),
-  /** A chunk is kept compressed when it gets so many times smaller, else as it is: from 1 to 100. Default 1.1. */
-  minRatio: z
-    .custom<number>(
-      (value) => typeof value === 'number' && value >= 1 && value <= 100,
-      'want a number from 1 to 100: how many times smaller a chunk has to get',
-    )
-    .optional(),
-  /** Media types that are not tried; a star at the beginning or the end stands for any text. Instead of the default list. */
-  skipTypes: z
-    .array(z.custom<string>(isTypePattern, "want media types, such as 'image/png', 'video/*' or '*+zip'"))
-    .max(256)
-    .optional(),
+  /** How much time to spend for how few bytes: `gzip` 1 to 9, default 6; `zstd` 1 to 19, default 3. Others have none. Default: `gzip` 6, `zstd` 3. */
+  level: option(
+    'How much time to spend for how few bytes: `gzip` 1 to 9, default 6; `zstd` 1 to 19, default 3. Others have none.',
+    checked<number>((value) => (typeof value === 'number' ? undefined : 'want a whole number'), {
+      type: 'integer',
+    }),
+    { otherwise: '`gzip` 6, `zstd` 3', live: true },
+  ),
+  /** Smaller chunks are kept as they are, in bytes. Default 256 B. */
+  minSize: option('Smaller chunks are kept as they are, in bytes.', wholeOption(1, 1024 * 1024), {
+    default: 256,
+    unit: 'bytes',
+    live: true,
+  }),
+  /** A chunk is kept compressed when it gets so many times smaller, else as it is: from 1 to 100. Default `1.1`. */
+  minRatio: option(
+    'A chunk is kept compressed when it gets so many times smaller, else as it is: from 1 to 100.',
+    checked<number>(
+      (value) =>
+        typeof value === 'number' && value >= 1 && value <= 100
+          ? undefined
+          : 'want a number from 1 to 100: how many times smaller a chunk has to get',
+      { type: 'number', minimum: 1, maximum: 100 },
+    ),
+    { default: 1.1, live: true },
+  ),
+  /**
+   * Media types that are not tried; a star at the beginning or the end stands for any text. Instead of the default list. Default: the list of
+   * docs/reference/compression.md.
+   */
+  skipTypes: option(
+    'Media types that are not tried; a star at the beginning or the end stands for any text. Instead of the default list.',
+    z
+      .array(
+        checked<string>(
+          (value) =>
+            isTypePattern(value) ? undefined : "want media types, such as 'image/png', 'video/*' or '*+zip'",
+          { type: 'string' },
+        ),
+      )
+      .max(256),
+    { otherwise: 'the list of docs/reference/compression.md', live: true },
+  ),
   /** How many chunks are worked on at once. Default: as many as there are processors, at most 4. */
-  concurrency: wholeOption(1, 64).optional(),
+  concurrency: option('How many chunks are worked on at once.', wholeOption(1, 64), {
+    otherwise: 'as many as there are processors, at most 4',
+    live: true,
+  }),
 })
 
 /** The form of the option `compression` that says more than a name. */
@@ -55,10 +89,12 @@ export type CompressionOptions = z.input<typeof compressionOptions>
 /** The option `compression`: the name of a codec, more than that, or a compressor of your own. */
 export type CompressionOption = CodecName | CompressionOptions | Compressor
 
-/** For the schemas of options that hold one; what is wrong in it says `readCompression`. */
-export const compressionOption = z.custom<CompressionOption>(
-  (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
-  `want one of ${NAMES}, options such as { codec: "zstd", level: 3 }, or a Compressor`,
+/** For the schemas of options that hold one; what contradicts in it says `readCompression`. */
+export const compressionOption = orOptions<CompressionOption>(
+  compressionOptions,
+  (value) => isCodecName(value) || isCompressor(value),
+  WANT,
+  { enum: CODEC_NAMES },
 )
 
 /** What compression runs on: checked, with defaults. */
@@ -78,28 +114,30 @@ export function readCompression(value: unknown, at = 'compression'): Compression
   const given = formOf(value, at)
   return {
     compressor: compressorOf(given, at),
-    minSize: given.minSize ?? 256,
-    minRatio: given.minRatio ?? 1.1,
+    minSize: given.minSize,
+    minRatio: given.minRatio,
     skips: skipsOf(given.skipTypes ?? COMPRESSED_TYPES),
     concurrency: given.concurrency ?? Math.min(MOST_AT_ONCE, availableParallelism()),
     shown: shownOf(given),
   }
 }
 
-function shownOf(given: CompressionOptions): string | CompressionOptions {
+function shownOf(given: z.output<typeof compressionOptions>): string | CompressionOptions {
   const codec = typeof given.codec === 'string' ? given.codec : given.codec.name
-  return Object.keys(given).length === 1 ? codec : { ...given, codec: codec as CodecName }
+  const plain = isDeepStrictEqual(given, compressionOptions.parse({ codec: given.codec }))
+  return plain ? codec : { ...given, codec: codec as CodecName }
 }
 
-function formOf(value: unknown, at: string): CompressionOptions {
-  if (isCodecName(value) || isCompressor(value)) return { codec: value }
+function formOf(value: unknown, at: string): z.output<typeof compressionOptions> {
+  if (isCodecName(value) || isCompressor(value)) return compressionOptions.parse({ codec: value })
   if (typeof value === 'object' && value !== null) return validate(compressionOptions, value, at)
-  throw new ConfigError(
-    `${at}: got ${showValue(value)}; want one of ${NAMES}, options such as { codec: "zstd", level: 3 }, or a Compressor`,
-  )
+  throw new ConfigError(`${at}: got ${showValue(value)}; ${WANT}`)
 }
 
-function compressorOf({ codec, level }: CompressionOptions, at: string): Compressor | undefined {
+function compressorOf(
+  { codec, level }: z.output<typeof compressionOptions>,
+  at: string,
+): Compressor | undefined {
   const named = typeof codec === 'string'
   const levels = named ? LEVELS[codec] : undefined
   if (level !== undefined && levels === undefined) {

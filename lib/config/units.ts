@@ -11,6 +11,20 @@ export type Duration = number | string
 export const SIZE_FORMS = "a whole number of bytes, or text such as '64KiB', '512MiB', '2GiB'"
 export const DURATION_FORMS = "milliseconds, or text such as '250ms', '30s', '5m', '2h', '1d'"
 
+/** The same for JSON. */
+export const SIZE_JSON = {
+  anyOf: [
+    { type: 'integer', minimum: 0 },
+    { type: 'string', pattern: '^\\s*\\d+(\\.\\d+)?\\s*([Bb]|[KkMmGgTt][Ii][Bb])\\s*$' },
+  ],
+} as const
+export const DURATION_JSON = {
+  anyOf: [
+    { type: 'number', minimum: 0 },
+    { type: 'string', pattern: '^\\s*\\d+(\\.\\d+)?\\s*([Mm][Ss]|[SsMmHhDd])\\s*$' },
+  ],
+} as const
+
 const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
   ['b', 1],
   ['kib', 2 ** 10],
@@ -67,3 +81,17 @@ export function showSize(bytes: number): string {
   }
   return `${Number.isInteger(value) ? value : value.toFixed(1)} ${unit}`
 }
+
+/** A duration for people: the largest unit that leaves a whole number. */
+export function showDuration(ms: number): string {
+  if (!Number.isFinite(ms)) return 'Infinity'
+  for (const [unit, name] of DURATION_NAMES) if (ms >= unit && ms % unit === 0) return `${ms / unit} ${name}`
+  return `${ms} ms`
+}
+
+const DURATION_NAMES = [
+  [864e5, 'd'],
+  [36e5, 'h'],
+  [6e4, 'min'],
+  [1e3, 's'],
+] as const

@@ -1,16 +1,47 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { ConfigError } from '../errors.js'
+import { nearest } from './nearest.js'
+import { schemaAt, shapeOf } from './option.js'
 
 type Issue = z.core.$ZodIssue
+type Shape = Readonly<Record<string, z.ZodType>>
+
+/** Names that a message lists of those that are wrong. */
+const MOST_NAMED = 5
 
 /**
- * What `schema` makes of `value`, or `ERR_DREY_CONFIG` that names the path of each wrong option below `at`, its
- * value and what would do.
+ * What `schema` makes of `value`, with defaults, or `ERR_DREY_CONFIG` that names the path of each wrong option below `at`, its
+ * value and what would do, a line for each.
  */
 export function validate<T extends z.ZodType>(schema: T, value: unknown, at: string): z.output<T> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return result.data
-  throw new ConfigError(result.error.issues.map((issue) => problemOf(issue, schema, at)).join('. '))
+  throw new ConfigError(result.error.issues.map((issue) => problemOf(issue, schema, at)).join('\n'))
+}
+
+/** Gathers what is wrong, so that all of it is told at once. */
+export class Problems {
+  readonly #lines: string[] = []
+
+  add(line: string): void {
+    this.#lines.push(line)
+  }
+
+  /** What `read` gives; undefined when it throws `ERR_DREY_CONFIG`, which is kept. */
+  try<T>(read: () => T): T | undefined {
+    try {
+      return read()
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error
+      this.#lines.push(...error.message.split('\n'))
+      return undefined
+    }
+  }
+
+  /** @throws `ERR_DREY_CONFIG` with a line for each, if there was any */
+  settle(): void {
+    if (this.#lines.length > 0) throw new ConfigError([...new Set(this.#lines)].join('\n'))
+  }
 }
 
 /** A value for a message: short whatever it is, and made without its `toJSON` or `toString`, which may fail. */
@@ -30,10 +61,8 @@ export function showValue(value: unknown): string {
 function problemOf(issue: Issue, schema: z.ZodType, at: string): string {
   const path = join(at, issue.path)
   if (issue.code === 'unrecognized_keys') {
-    const named = issue.keys.slice(0, 5).map((key) => join(path, [key]))
-    const more = issue.keys.length > named.length ? ` and ${issue.keys.length - named.length} more` : ''
-    const known = namesAt(schema, issue.path)
-    return `${named.join(', ')}${more}: no such option${known.length > 0 ? `; there are ${known.join(', ')}` : ''}`
+    const { known = shapeOf(schemaAt(schema, issue.path)) } = issue as { readonly known?: Shape }
+    return unknownOf(issue.keys, known ?? {}, path)
   }
   return `${path === '' ? 'options' : path}: got ${showValue(issue.input)}; ${wantOf(issue)}`
 }
@@ -61,22 +90,33 @@ function wantOf(issue: Issue): string {
   return issue.message.charAt(0).toLowerCase() + issue.message.slice(1)
 }
 
-/** Names of the options that `schema` has at `path`. */
-function namesAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
-  let inner: unknown = schema
-  for (const step of path) {
-    inner = unwrapped(inner)
-    if (inner instanceof z.ZodObject) inner = inner.shape[String(step)]
-    else if (inner instanceof z.ZodArray) inner = inner.element
+/** What is said of names that no option has: those that are near to one first, each with it. */
+function unknownOf(keys: readonly string[], shape: Shape, path: string): string {
+  const known = Object.keys(shape)
+  const there = known.length > 0 ? `there are ${known.join(', ')}` : ''
+  const lines: string[] = []
+  const strange: string[] = []
+  for (const key of keys) {
+    const near = nearest(key, known)
+    const meant = near === undefined ? deeper(key, shape) : [near]
+    if (meant.length === 0 || lines.length === MOST_NAMED) strange.push(join(path, [key]))
+    else
+      lines.push(
+        `${join(path, [key])}: no such option; did you mean ${meant.map((name) => join(path, name.split('.'))).join(' or ')}? ${there}`,
+      )
   }
-  inner = unwrapped(inner)
-  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : []
+  if (strange.length > 0) {
+    const named = strange.slice(0, MOST_NAMED)
+    const more = strange.length > named.length ? ` and ${strange.length - named.length} more` : ''
+    lines.push(`${named.join(', ')}${more}: no such option${there === '' ? '' : `; ${there}`}`)
+  }
+  return lines.join('\n')
 }
 
-function unwrapped(schema: unknown): unknown {
-  let inner = schema
-  while (inner instanceof z.ZodOptional) inner = inner.unwrap()
-  return inner
+/** Where an option of that name stands one level down. */
+function deeper(key: string, shape: Shape): string[] {
+  const places = Object.keys(shape).filter((name) => Object.hasOwn(shapeOf(shape[name]) ?? {}, key))
+  return places.slice(0, 3).map((name) => `${name}.${key}`)
 }
 
 function join(at: string, path: readonly PropertyKey[]): string {

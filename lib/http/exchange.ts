@@ -24,6 +24,8 @@ export interface ProxyContext {
   readonly originHost: string
   /** Longest wait for the head of an answer, in ms. */
   readonly originTimeout: number
+  /** Path that answers by itself. */
+  readonly healthz: string | undefined
   /** Responses ask for their connection to be closed. */
   isClosing(): boolean
   /** A mark that no root of variants had before. */

@@ -22,13 +22,10 @@ import { keyHostOf, keyOf, type Target, targetOf } from './target.js'
 const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE'
 
 /** Handles requests; nothing that it does rejects or throws. */
-export function createHandler(
-  context: ProxyContext,
-  healthz: string | undefined,
-): (req: IncomingMessage, res: ServerResponse) => void {
+export function createHandler(context: ProxyContext): (req: IncomingMessage, res: ServerResponse) => void {
   return (req, res) => {
     context.log?.begin(req, res)
-    if (healthz !== undefined && req.url === healthz) return answerHealth(context, req, res)
+    if (context.healthz !== undefined && req.url === context.healthz) return answerHealth(context, req, res)
     try {
       if (answerHit(context, req, res)) return
     } catch (error) {

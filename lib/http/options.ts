@@ -1,80 +1,36 @@
 import type { Writable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { z } from 'zod'
-import { type BufferPoolChoice, bufferPoolOption, readBufferPool } from '../buffers/choice.js'
+import { readBufferPool } from '../buffers/choice.js'
+import { type CacheOptions, WATCH_WHAT } from '../cache/options.js'
+import type { TierOptions } from '../cache/tier-options.js'
 import { defaultMemoryBytes } from '../config/memory.js'
-import { durationOption, limitOption, memoryOption, sizeOption } from '../config/schema.js'
+import { merge } from '../config/merge.js'
+import { optionsOfProfile, profileNamed } from '../config/profiles.js'
 import { parseDuration, parseSize } from '../config/units.js'
-import { validate } from '../config/validate.js'
+import { Problems, showValue, validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
 import { type ListenAt, parseListen } from './listen.js'
-
-const isWritable = (value: unknown): value is Writable =>
-  typeof value === 'object' && value !== null && 'write' in value && typeof value.write === 'function'
-const isDispatcher = (value: unknown): value is Dispatcher =>
-  typeof value === 'object' && value !== null && 'dispatch' in value && typeof value.dispatch === 'function'
-
-const proxyOptions = z.strictObject({
-  /** Where answers come from: `http://host:port` or `https://host:port`, without a path. */
-  origin: z.union([z.string(), z.instanceof(URL)]),
-  /** Where to listen: a port on loopback, or `'host:port'`. Default: any free port on loopback. */
-  listen: z.union([z.number(), z.string()]).optional(),
-  /** Bound of the memory store. Default: a quarter of the memory there is, at most 512 MiB. */
-  memory: memoryOption.optional(),
-  /** Larger answers pass through and are not kept. Default: an eighth of `memory`, or, with `dir`, a quarter of `disk`. */
-  maxItem: sizeOption.optional(),
-  /**
-   * A directory for what memory does not hold, and for after a restart: the second tier, as `dir` of `fileStore`. With `disk`. One
-   * thread has it. Default: none.
-   */
-  dir: z.string().min(1).optional(),
-  /** Bound of what that takes on the disk. At least 8 MiB. */
-  disk: sizeOption.optional(),
-  /** What bodies pass through on their way: as `bufferPool` of `createCache`. Default true. */
-  bufferPool: bufferPoolOption.optional(),
-  /** Freshness where the origin says nothing. Default: such answers are not stored. */
-  ttl: durationOption.optional(),
-  /** For how long an answer may stand in for an origin that fails, where the origin does not say. Default 1 day. */
-  staleIfError: durationOption.optional(),
-  /** Guess freshness from `Last-Modified` where the origin says nothing. Default false. */
-  heuristic: z.boolean().optional(),
-  /** Ask the origin under the host that the client asked for. Default false. */
-  preserveHost: z.boolean().optional(),
-  /** Keep `Forwarded` and `X-Forwarded-*` as they come: only behind a proxy that sets them. Default false. */
-  trustForwarded: z.boolean().optional(),
-  /** Path that answers "ok" without asking anyone; `true` for `/healthz`. Default: none. */
-  healthz: z
-    .union([z.boolean(), z.string().regex(/^\/[!-~]*$/, "want a path such as '/healthz'")])
-    .optional(),
-  /** Where lines of the access log go: a stream, or the path of a file. Default: nowhere. */
-  accessLog: z
-    .union([z.string().min(1), z.custom<Writable>(isWritable, 'want a path or a writable stream')])
-    .optional(),
-  /** Longest wait for the origin's first byte. Default 30 s. */
-  originTimeout: limitOption.optional(),
-  /** How long a connection of a client may be silent while a response is under way. Default 5 min. */
-  clientTimeout: limitOption.optional(),
-  /** How long `close()` lets responses finish. Default 10 s. */
-  shutdownTimeout: durationOption.optional(),
-  /** The HTTP client for the origin, in place of a pool of its own; it stays yours to close. */
-  dispatcher: z.custom<Dispatcher>(isDispatcher, 'want a dispatcher of undici').optional(),
-})
+import { proxyOptions } from './schema.js'
 
 /** Eight segments of the smallest kind. */
 const MIN_DISK = 8 * 2 ** 20
 
-/** Options of `createProxy`. */
-export type ProxyOptions = z.input<typeof proxyOptions>
+export type { ProxyOptions } from './schema.js'
 
 /** What a proxy runs on: checked, with defaults, in milliseconds and bytes. */
 export interface ProxyConfig {
   readonly origin: URL
   readonly listen: ListenAt
-  readonly memory: number
-  readonly maxItem: number | undefined
+  /** The options that it is made of, with defaults. */
+  readonly given: Given
+  /** Options of the cache that it keeps answers in. */
+  readonly cache: CacheOptions
+  /** Bound of the memory store; undefined where `cache.tiers` says it. */
+  readonly memory: number | undefined
   /** The second tier, if there is one. */
   readonly disk: { readonly dir: string; readonly maxBytes: number } | undefined
-  readonly bufferPool: BufferPoolChoice
+  /** One thread alone can have its tiers. */
+  readonly oneThread: boolean
   readonly ttl: number | undefined
   readonly staleIfError: number
   readonly heuristic: boolean
@@ -88,39 +44,98 @@ export interface ProxyConfig {
   readonly dispatcher: Dispatcher | undefined
 }
 
-/** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
+/** @throws `ERR_DREY_CONFIG` for options that are wrong, a line for each, with its path, its value and what would do. */
 export function readProxyOptions(options: unknown): ProxyConfig {
   const given = validate(proxyOptions, options, '')
-  const memory = parseSize(given.memory) ?? defaultMemoryBytes()
-  const maxItem = parseSize(given.maxItem)
-  const disk = readDisk(given.dir, parseSize(given.disk))
-  const [most, bound] =
-    disk === undefined ? ['memory', memory] : ['half of disk', Math.floor(disk.maxBytes / 2)]
-  if (maxItem !== undefined && maxItem > bound) {
-    throw new ConfigError(`maxItem: got ${maxItem}, more than ${most}, ${bound}; want at most that`)
+  const problems = new Problems()
+  if (given.watch && given.configFile === false) problems.add(WATCH_WHAT)
+  const own = given.cache?.tiers === undefined
+  if (!own) {
+    for (const name of ['memory', 'maxItem', 'dir', 'disk'] as const) {
+      if (given[name] === undefined) continue
+      problems.add(`${name}: got ${showValue(given[name])}, and the tiers of the cache; want it said there`)
+    }
   }
-  const { bufferPool = true } = given
+  const memory = own ? memoryOf(given) : undefined
+  const maxItem = parseSize(given.maxItem)
+  const disk = own ? problems.try(() => readDisk(given.dir, parseSize(given.disk))) : undefined
+  const [most, bound] =
+    disk === undefined ? ['memory', memory ?? 0] : ['half of disk', Math.floor(disk.maxBytes / 2)]
+  if (own && maxItem !== undefined && maxItem > bound) {
+    problems.add(`maxItem: got ${maxItem}, more than ${most}, ${bound}; want at most that`)
+  }
   // Before anything is made: the cache, which reads it again, comes after the log.
-  readBufferPool(bufferPool)
-  return {
-    bufferPool,
-    origin: readOrigin(given.origin),
-    listen: parseListen(given.listen ?? 0),
+  problems.try(() => readBufferPool(given.bufferPool))
+  const origin = problems.try(() => readOrigin(given.origin))
+  const listen = problems.try(() => parseListen(given.listen ?? 0))
+  problems.settle()
+  const config = {
+    given,
+    origin: origin!,
+    listen: listen!,
     memory,
-    maxItem,
     disk,
+    oneThread: disk !== undefined || !own,
     ttl: parseDuration(given.ttl),
-    staleIfError: parseDuration(given.staleIfError) ?? 864e5,
-    heuristic: given.heuristic ?? false,
-    preserveHost: given.preserveHost ?? false,
-    trustForwarded: given.trustForwarded ?? false,
+    staleIfError: parseDuration(given.staleIfError)!,
+    heuristic: given.heuristic,
+    preserveHost: given.preserveHost,
+    trustForwarded: given.trustForwarded,
     healthz: given.healthz === true ? '/healthz' : given.healthz === false ? undefined : given.healthz,
     accessLog: given.accessLog,
-    originTimeout: parseDuration(given.originTimeout) ?? 30_000,
-    clientTimeout: parseDuration(given.clientTimeout) ?? 300_000,
-    shutdownTimeout: parseDuration(given.shutdownTimeout) ?? 10_000,
+    originTimeout: parseDuration(given.originTimeout)!,
+    clientTimeout: parseDuration(given.clientTimeout)!,
+    shutdownTimeout: parseDuration(given.shutdownTimeout)!,
     dispatcher: given.dispatcher,
   }
+  return { ...config, cache: cacheOf(given, config, maxItem, options) }
+}
+
+type Given = ReturnType<typeof proxyOptions.parse>
+
+/** What is being written to the disk when the proxy stops is given so long, in ms. */
+const KEEPING_MS = 5000
+
+/** Options of the cache: what the proxy says, and over it what is given for the cache itself. */
+function cacheOf(
+  given: Given,
+  { memory, disk, ...config }: Omit<ProxyConfig, 'cache'>,
+  maxItem: number | undefined,
+  options: unknown,
+): CacheOptions {
+  const keeps = disk !== undefined || memory === undefined
+  const under: CacheOptions = {
+    ...(given.profile === undefined ? {} : { profile: given.profile }),
+    ...(memory === undefined ? {} : { tiers: tiersOf(memory, disk, maxItem) }),
+    bufferPool: given.bufferPool,
+    timeouts: {
+      firstByte: config.originTimeout,
+      // A large body on its way to a slow client is no fault; what stands still is found by `idle`.
+      fill: Number.POSITIVE_INFINITY,
+      idle: config.clientTimeout,
+      // Nobody waits for an answer any more by then; but what a disk is being given is to be there after a restart.
+      shutdown: keeps ? Math.min(config.shutdownTimeout, KEEPING_MS) : 0,
+    },
+  }
+  // As given: with its defaults it would hide what the profile sets.
+  return merge(under, (options as { readonly cache?: unknown }).cache) as CacheOptions
+}
+
+function tiersOf(memory: number, disk: ProxyConfig['disk'], maxItem: number | undefined): TierOptions[] {
+  // With a disk below, what is too large for memory goes there.
+  const maxItemBytes = disk === undefined ? maxItem : maxItem && Math.min(maxItem, Math.floor(memory / 8))
+  const first: TierOptions = {
+    store: 'memory',
+    maxBytes: memory,
+    ...(maxItemBytes === undefined ? {} : { maxItemBytes }),
+  }
+  if (disk === undefined) return [first]
+  return [first, { store: 'file', ...disk, ...(maxItem === undefined ? {} : { maxItemBytes: maxItem }) }]
+}
+
+function memoryOf({ memory, profile }: Given): number {
+  const usual = optionsOfProfile(profileNamed(profile)).memory['maxBytes']
+  return parseSize(memory ?? usual) ?? defaultMemoryBytes()
 }
 
 function readDisk(dir: string | undefined, maxBytes: number | undefined): ProxyConfig['disk'] {

@@ -5,16 +5,21 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Cache } from '../cache/cache.js'
 import { createCacheWith } from '../cache/create.js'
+import type { DirectCache } from '../cache/direct.js'
+import type { CacheOptions } from '../cache/options.js'
 import { type Clock, systemClock } from '../clock.js'
-import { ConfigError } from '../errors.js'
-import { fileStore } from '../store/file/index.js'
-import { memoryStore } from '../store/memory/index.js'
-import type { Store } from '../store/store.js'
+import { loadConfig } from '../config/file/load.js'
+import { follow } from '../config/file/watch.js'
+import { fileOf, proxyOptionsWith } from '../config/file/with-file.js'
+import { isPlain } from '../config/merge.js'
+import { ClosedError, ConfigError } from '../errors.js'
+import type { OptionChange } from '../store/store.js'
 import { createAccessLog } from './access-log.js'
 import type { ProxyContext } from './exchange.js'
 import { APPENDED_FIELDS } from './forward.js'
 import { createHandler } from './handler.js'
 import { showAddress } from './listen.js'
+import { LiveProxyOptions, type ProxyPatch } from './live-options.js'
 import { type ProxyConfig, type ProxyOptions, readProxyOptions } from './options.js'
 import { createPassMemory } from './pass-memory.js'
 import type { StoredHead } from './stored-head.js'
@@ -28,6 +33,13 @@ export interface CachingProxy {
   readonly cache: Cache
   /** Where it listens, such as `http://127.0.0.1:8080`; undefined while it does not. */
   readonly address: string | undefined
+  /**
+   * Changes options while it serves, as `cache.configure` does: those that are named, all of them or none. Requests under way end by those that they began
+   * with. `cache.on('config')` tells it; paths of the proxy's own begin with `proxy`.
+   *
+   * @throws `ERR_DREY_CONFIG` for what is wrong, or takes a restart: a line for each, and why
+   */
+  configure(patch: ProxyPatch): Promise<readonly OptionChange[]>
   /** Begins to listen; resolves to `address`. Rejects with Node's error when it cannot. */
   listen(): Promise<string>
   /**
@@ -69,63 +81,77 @@ export async function createProxyWith(
   options: ProxyOptions,
   { clock, common }: ProxySeams,
 ): Promise<CachingProxy> {
-  const config = readProxyOptions(options)
-  if (common !== undefined && config.disk !== undefined) throw new ConfigError(ONE_THREAD)
+  const file = isPlain(options) ? await fileOf(options) : undefined
+  let config = readProxyOptions(proxyOptionsWith(options, file))
+  if (common !== undefined && config.oneThread) throw new ConfigError(ONE_THREAD)
   const log =
     config.accessLog === undefined ? undefined : await createAccessLog(config.accessLog, clock, onLogError)
-  const cache = await createCacheWith<StoredHead>(
-    {
-      tiers: tiersOf(config, common),
-      bufferPool: config.bufferPool,
-      timeouts: {
-        firstByte: config.originTimeout,
-        // A large body on its way to a slow client is no fault; what stands still is found by `idle`.
-        fill: Number.POSITIVE_INFINITY,
-        idle: config.clientTimeout,
-        // Nobody waits for an answer any more by then; but what a disk is being given is to be there after a restart.
-        shutdown: config.disk === undefined ? 0 : Math.min(config.shutdownTimeout, KEEPING_MS),
-      },
+  const cache = await createCacheWith<StoredHead>(cacheOptionsOf(config, common), { clock }).catch(
+    async (error) => {
+      // The directory of another, say: nothing is left of the proxy that is not to be.
+      await log?.close()
+      throw error
     },
-    { clock },
-  ).catch(async (error) => {
-    // The directory of another, say: nothing is left of the proxy that is not to be.
-    await log?.close()
-    throw error
-  })
+  )
   const upstream = createUpstream(config.origin, config.dispatcher, clock)
   let closing: Promise<void> | undefined
   // Marks must differ between threads, too.
   const own = randomBytes(6).toString('hex')
   const instance = common?.instance ?? own
   let marks = 0
+  const settingsOf = (from: ProxyConfig): ProxySettings => ({
+    freshness: {
+      defaultTtl: from.ttl,
+      heuristic: from.heuristic,
+      staleIfError: from.staleIfError,
+      shared: true,
+      rewritten: APPENDED_FIELDS,
+    },
+    forward: { preserveHost: from.preserveHost, trustForwarded: from.trustForwarded, instance },
+    originTimeout: from.originTimeout,
+    healthz: from.healthz,
+  })
   const context: ProxyContext = {
     cache,
     upstream,
     clock,
-    freshness: {
-      defaultTtl: config.ttl,
-      heuristic: config.heuristic,
-      staleIfError: config.staleIfError,
-      shared: true,
-      rewritten: APPENDED_FIELDS,
-    },
-    forward: { preserveHost: config.preserveHost, trustForwarded: config.trustForwarded, instance },
+    ...settingsOf(config),
     passes: createPassMemory(clock),
     log,
     originHost: config.origin.host,
-    originTimeout: config.originTimeout,
     isClosing: () => closing !== undefined,
     newMark: () => {
       marks += 1
       return `${own}${marks.toString(36)}`
     },
   }
-  const server = createServer(createHandler(context, config.healthz))
-  // A connection is silent while its client waits for the origin, too. Node's timers count 31 bits of ms.
-  server.timeout = Math.min(Math.max(config.clientTimeout, config.originTimeout + 1000), 2 ** 31 - 1)
+  const server = createServer(createHandler(context))
+  server.timeout = silenceOf(config)
+  const live = new LiveProxyOptions({ file, code: options }, config, {
+    cache: cache as unknown as DirectCache,
+    cacheOptionsOf: (from) => cacheOptionsOf(from, common),
+    become(next) {
+      config = next
+      Object.assign(context, settingsOf(next))
+      server.timeout = silenceOf(next)
+    },
+  })
+  const following =
+    file !== undefined && options.watch === true
+      ? follow(file.file, clock, () => reload(file.file))
+      : undefined
   server.on('connect', refuseTunnel)
 
+  async function reload(path: string): Promise<void> {
+    try {
+      await live.reload(await loadConfig(path))
+    } catch (error) {
+      if (closing === undefined) cache.tellConfigError(path, error)
+    }
+  }
+
   async function stop(): Promise<void> {
+    if (following !== undefined) await following.close()
     if (server.listening) await stopServer(server, config, clock)
     await cache.close()
     await upstream.close()
@@ -138,6 +164,10 @@ export async function createProxyWith(
     get address() {
       const at = server.address() as AddressInfo | null
       return at === null ? undefined : showAddress({ host: at.address, port: at.port })
+    },
+    configure(patch) {
+      if (closing !== undefined) return Promise.reject(new ClosedError('the proxy is closed; make a new one'))
+      return live.configure(patch)
     },
     async listen() {
       if (common === undefined) server.listen(config.listen.port, config.listen.host)
@@ -159,23 +189,23 @@ export async function createProxyWith(
   return proxy
 }
 
-/** What is being written to the disk when the proxy stops is given so long, in ms. */
-const KEEPING_MS = 5000
-
 /** What several threads cannot have. */
 export const ONE_THREAD =
-  'dir: one thread has a directory, and what it keeps there cannot be kept right for others yet; want one worker, or no dir'
+  'dir: one thread has a directory, and what it keeps there cannot be kept right for others yet; want one worker, or no dir and no tiers'
 
-function tiersOf({ memory, maxItem, disk }: ProxyConfig, common: Common | undefined): Store[] {
-  // With a disk below, what is too large for memory goes there.
-  const maxItemBytes = disk === undefined ? maxItem : maxItem && Math.min(maxItem, Math.floor(memory / 8))
-  const first = memoryStore({
-    maxBytes: memory,
-    ...(maxItemBytes === undefined ? {} : { maxItemBytes }),
-    ...(common === undefined ? {} : { name: `drey proxy ${common.instance}` }),
-  })
-  if (disk === undefined) return [first]
-  return [first, fileStore({ ...disk, ...(maxItem === undefined ? {} : { maxItemBytes: maxItem }) })]
+/** A connection is silent while its client waits for the origin, too. Node's timers count 31 bits of ms. */
+function silenceOf({ clientTimeout, originTimeout }: ProxyConfig): number {
+  return Math.min(Math.max(clientTimeout, originTimeout + 1000), 2 ** 31 - 1)
+}
+
+/** What of a context can be another at run time. */
+type ProxySettings = Pick<ProxyContext, 'freshness' | 'forward' | 'originTimeout' | 'healthz'>
+
+/** Proxies in several threads have one memory. */
+function cacheOptionsOf({ cache }: ProxyConfig, common: Common | undefined): CacheOptions {
+  if (common === undefined) return cache
+  const [memory] = cache.tiers as [object]
+  return { ...cache, tiers: [{ store: 'memory', ...memory, name: `drey proxy ${common.instance}` }] }
 }
 
 /** A log that fails costs its lines, not the answers. */

@@ -34,7 +34,7 @@ export function withoutFixed(patch: unknown, fixed: Readonly<Record<string, Fixe
       )
     }
   }
-  if (problems.length > 0) throw new ConfigError(problems.join('. '))
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'))
   return live
 }
 

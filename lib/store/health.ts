@@ -4,12 +4,16 @@ import { Breaker, type BreakerRule, type BreakerState } from '../resilience/brea
 import { Deadlines } from '../resilience/timeouts/deadlines.js'
 import type { Store, StoredEntry } from './store.js'
 
-/** What is said of a tier's health, and to whom. */
-export interface HealthHost {
-  readonly name: string
+/** When a tier is left alone. */
+export interface HealthRule {
   readonly breaker: BreakerRule
   /** How long a call of the tier may take, in milliseconds. */
   readonly operation: number
+}
+
+/** What is said of a tier's health, and to whom. */
+export interface HealthHost extends HealthRule {
+  readonly name: string
   clock(): Clock
   /** The breaker opened, or closed. */
   onChange(isDown: boolean): void
@@ -28,12 +32,14 @@ export class Health {
   skipped = 0
   down = false
   readonly #host: HealthHost
+  #rule: HealthRule
   readonly #breaker: Breaker
   readonly #waits: Deadlines
   readonly #watched: Deadlines
 
   constructor(host: HealthHost) {
     this.#host = host
+    this.#rule = host
     const clock = (): Clock => host.clock()
     const late = (): Error => {
       this.count()
@@ -47,6 +53,14 @@ export class Health {
       if (isOpen) this.#waits.endAll(this.refusal())
       host.onChange(isOpen)
     })
+  }
+
+  /** Another rule, from now on. */
+  configure(rule: HealthRule): void {
+    this.#rule = rule
+    this.#breaker.configure(rule.breaker)
+    this.#waits.configure(rule.operation)
+    this.#watched.configure(rule.operation)
   }
 
   get breaker(): BreakerState {
@@ -102,7 +116,7 @@ export class Health {
 
   refusal(): BreakerOpenError {
     return new BreakerOpenError(
-      `the ${this.#host.name} tier failed ${this.#host.breaker.failures} times in a row or more, and is left alone until it answers again; its failures are in stats().tiers`,
+      `the ${this.#host.name} tier failed ${this.#rule.breaker.failures} times in a row or more, and is left alone until it answers again; its failures are in stats().tiers`,
     )
   }
 
@@ -145,7 +159,7 @@ export class Health {
 
   #late(): TimeoutError {
     return new TimeoutError(
-      `the ${this.#host.name} tier did not answer within timeouts.operation, ${this.#host.operation} ms`,
+      `the ${this.#host.name} tier did not answer within timeouts.operation, ${this.#rule.operation} ms`,
     )
   }
 }

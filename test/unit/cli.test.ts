@@ -81,8 +81,8 @@ describe('drey', () => {
   })
 
   test.each([
-    [[], 'want a command: proxy, verify'],
-    [['fly'], 'no such command: fly; known: proxy, verify'],
+    [[], 'want a command: config, proxy, verify'],
+    [['fly'], 'no such command: fly; known: config, proxy, verify'],
     [['constructor'], 'no such command: constructor'],
     [['verify'], 'verify wants one DIR'],
     [['verify', 'a', 'b'], 'verify wants one DIR'],

@@ -25,10 +25,10 @@ export type BreakerState = 'closed' | 'open' | 'half-open'
  */
 export class Breaker {
   state: BreakerState = 'closed'
-  readonly #rule: BreakerRule
+  #rule: BreakerRule
   readonly #clock: () => Clock
   readonly #onChange: (isOpen: boolean) => void
-  readonly #count: ConsecutiveBreaker
+  #count: ConsecutiveBreaker
   #wait: IBackoff<unknown> | undefined
   #until = 0
   /** Something failed since the last success: only then need successes be told. */
@@ -40,6 +40,13 @@ export class Breaker {
     this.#clock = clock
     this.#onChange = onChange
     this.#count = new ConsecutiveBreaker(rule.failures)
+  }
+
+  /** Another rule. What was counted so far does not count any more; while it is open, it stays so until the trial that is due. */
+  configure(rule: BreakerRule): void {
+    this.#rule = rule
+    this.#count = new ConsecutiveBreaker(rule.failures)
+    if (this.state === 'closed') this.#wait = undefined
   }
 
   /** A call succeeded. While it is open that was one from before: only a trial closes it. */

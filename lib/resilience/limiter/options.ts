@@ -1,53 +1,66 @@
 import { z } from 'zod'
-import { limitOption } from '../../config/schema.js'
+import { option, partial, wholeOption } from '../../config/option.js'
+import { limitOption, textOption } from '../../config/schema.js'
 import { parseDuration } from '../../config/units.js'
 import { showValue, validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import { PRIORITIES, type Priority } from './schedule.js'
 
-/** A whole number of at least `least`. */
-function wholeOption(least: number, most = Number.MAX_SAFE_INTEGER): z.ZodCustom<number, number> {
-  const upTo = most === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${most}`
-  return z.custom<number>(
-    (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
-    `want a whole number of at least ${least}${upTo}`,
-  )
-}
+const nameOption = textOption(256)
 
-const nameOption = z.custom<string>(
-  (value) => typeof value === 'string' && value !== '' && value.length <= 256,
-  'want text of 1 to 256 characters',
-)
-
-export const limiterPatch = z.strictObject({
-  /** The weight that may be held at a time. Default 4. */
-  concurrency: wholeOption(1).optional(),
-  /** How many operations may wait. Default 1000. */
-  queue: wholeOption(0).optional(),
+const limiterLive = z.strictObject({
+  /** The weight that may be held at a time. Default `4`. */
+  concurrency: option('The weight that may be held at a time.', wholeOption(1), { default: 4, live: true }),
+  /** How many operations may wait. Default `1000`. */
+  queue: option('How many operations may wait.', wholeOption(0), { default: 1000, live: true }),
   /** How long one may wait. Default `Infinity`. */
-  waitTimeout: limitOption.optional(),
+  waitTimeout: option('How long one may wait.', limitOption, {
+    default: Number.POSITIVE_INFINITY,
+    unit: 'ms',
+    live: true,
+  }),
   /** How long one may take before its signal tells it to end. Default `Infinity`. */
-  holdTimeout: limitOption.optional(),
+  holdTimeout: option('How long one may take before its signal tells it to end.', limitOption, {
+    default: Number.POSITIVE_INFINITY,
+    unit: 'ms',
+    live: true,
+  }),
 })
 
-const limiterOptions = limiterPatch.extend({
+export const limiterOptions = limiterLive.extend({
   /** What messages call it: the path of the options that it was made of. Default `'limiter'`. */
-  name: nameOption.optional(),
+  name: option('What messages call it: the path of the options that it was made of.', nameOption, {
+    default: 'limiter',
+    live: 'who waits has been told the name',
+  }),
 })
 
 const MAX_SHARE = 1_000_000
 
-const ownerPatch = z.strictObject({
-  /** Its part of what is granted, beside the parts of others that wait with the same priority. Default 1. */
-  share: wholeOption(1, MAX_SHARE).optional(),
+const ownerLive = z.strictObject({
+  /** Its part of what is granted, beside the parts of others that wait with the same priority. Default `1`. */
+  share: option(
+    'Its part of what is granted, beside the parts of others that wait with the same priority.',
+    wholeOption(1, MAX_SHARE),
+    { default: 1, live: true },
+  ),
   /** How many of its operations may wait. Default: as many as the limiter lets wait. */
-  queue: wholeOption(0).optional(),
+  queue: option('How many of its operations may wait.', wholeOption(0), {
+    otherwise: 'as many as the limiter lets wait',
+    live: true,
+  }),
 })
 
-const ownerOptions = ownerPatch.extend({
+export const ownerOptions = ownerLive.extend({
   /** What messages call it. Default `'owner'`. */
-  name: nameOption.optional(),
+  name: option('What messages call it.', nameOption, {
+    default: 'owner',
+    live: 'who waits has been told the name',
+  }),
 })
+
+const limiterPatch = partial(limiterLive)
+const ownerPatch = partial(ownerLive)
 
 /** Options of `createLimiter`. */
 export type LimiterOptions = z.input<typeof limiterOptions>
@@ -66,21 +79,19 @@ export interface LimiterConfig {
   readonly holdTimeout: number
 }
 
-const DEFAULTS: LimiterConfig = {
-  concurrency: 4,
-  queue: 1000,
-  waitTimeout: Number.POSITIVE_INFINITY,
-  holdTimeout: Number.POSITIVE_INFINITY,
-}
-
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
 export function readLimiterOptions(options: LimiterOptions): {
   readonly name: string
   readonly config: LimiterConfig
 } {
   const called = nameOption.safeParse(options?.name)
-  const { name = 'limiter', ...given } = validate(limiterOptions, options, called.data ?? 'limiter')
-  return { name, config: patched(DEFAULTS, given) }
+  const { name, concurrency, queue, waitTimeout, holdTimeout } = validate(
+    limiterOptions,
+    options,
+    called.data ?? 'limiter',
+  )
+  const limits = { waitTimeout: parseDuration(waitTimeout)!, holdTimeout: parseDuration(holdTimeout)! }
+  return { name, config: { concurrency, queue, ...limits } }
 }
 
 /** `config` with what `patch` changes. @throws as `readLimiterOptions` */
@@ -108,8 +119,11 @@ export function readOwnerOptions(
   options: OwnerOptions,
   limiter: string,
 ): { readonly name: string; readonly config: OwnerConfig } {
-  const { name = 'owner', ...given } = validate(ownerOptions, options, `${limiter}.owner`)
-  const { share = 1, queue = Number.POSITIVE_INFINITY } = given
+  const {
+    name,
+    share,
+    queue = Number.POSITIVE_INFINITY,
+  } = validate(ownerOptions, options, `${limiter}.owner`)
   return { name: `${limiter}.${name}`, config: { share, queue } }
 }
 

@@ -1,10 +1,14 @@
 import { z } from 'zod'
+import { checked, group, option } from '../../config/option.js'
 import { limitOption, memoryOption } from '../../config/schema.js'
 import { parseDuration, parseSize } from '../../config/units.js'
 import { validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import { DEFAULT_THRESHOLDS, type Thresholds } from './level.js'
 import type { PressureSource } from './source.js'
+
+/** Why they stay. */
+const DETECTOR = 'the detector looks as it was made to'
 
 const threshold = z.number('want a number, more than 0 and at most 1').gt(0).lte(1)
 
@@ -15,28 +19,52 @@ function isSource(value: unknown): value is PressureSource {
 }
 
 export const pressureOptions = z.strictObject({
-  /** From which ratio of memory in use on a level holds. Default 0.7, 0.8, 0.9, 0.95. */
-  thresholds: z
-    .strictObject({
-      low: threshold.optional(),
-      normal: threshold.optional(),
-      high: threshold.optional(),
-      critical: threshold.optional(),
-    })
-    .optional(),
+  /** From which ratio of memory in use on a level holds. */
+  thresholds: group(
+    'From which ratio of memory in use on a level holds.',
+    z.strictObject({
+      /** Level `low`. Default `0.7`. */
+      low: option('Level `low`.', threshold, { default: DEFAULT_THRESHOLDS.low, live: DETECTOR }),
+      /** Level `normal`. Default `0.8`. */
+      normal: option('Level `normal`.', threshold, { default: DEFAULT_THRESHOLDS.normal, live: DETECTOR }),
+      /** Level `high`. Default `0.9`. */
+      high: option('Level `high`.', threshold, { default: DEFAULT_THRESHOLDS.high, live: DETECTOR }),
+      /** Level `critical`. Default `0.95`. */
+      critical: option('Level `critical`.', threshold, {
+        default: DEFAULT_THRESHOLDS.critical,
+        live: DETECTOR,
+      }),
+    }),
+  ),
   /** How often to look. */
-  interval: z
-    .strictObject({
+  interval: group(
+    'How often to look.',
+    z.strictObject({
       /** While the level is `none`. Default 1 s. */
-      calm: limitOption.optional(),
-      /** Above it. Default 100 ms. */
-      tense: limitOption.optional(),
-    })
-    .optional(),
+      calm: option('While the level is `none`.', limitOption, { default: '1s', unit: 'ms', live: DETECTOR }),
+      /** How often above that level. Default 100 ms. */
+      tense: option('How often above that level.', limitOption, {
+        default: '100ms',
+        unit: 'ms',
+        live: DETECTOR,
+      }),
+    }),
+  ),
   /** What resident memory of the process is measured against, in addition. Default: nothing. */
-  rssLimit: memoryOption.optional(),
-  /** Asked in place of the system: for tests, and for those who know better. */
-  source: z.custom<PressureSource>(isSource, 'want an object with a name and a method ratio()').optional(),
+  rssLimit: option('What resident memory of the process is measured against, in addition.', memoryOption, {
+    otherwise: 'nothing',
+    unit: 'bytes',
+    live: DETECTOR,
+  }),
+  /** Asked in place of the system: for tests, and for those who know better. Default: the system. */
+  source: option(
+    'Asked in place of the system: for tests, and for those who know better.',
+    checked<PressureSource>(
+      (value) => (isSource(value) ? undefined : 'want an object with a name and a method ratio()'),
+      {},
+    ),
+    { otherwise: 'the system', live: DETECTOR, code: true },
+  ),
 })
 
 /** Options of `createPressure`. */
@@ -55,22 +83,15 @@ export interface PressureConfig {
 export function readPressureOptions(options: unknown, at: string): PressureConfig {
   const { thresholds, interval, rssLimit, source } = validate(pressureOptions, options, at)
   return {
-    thresholds: ascending(thresholds ?? {}, at),
-    calmMs: parseDuration(interval?.calm) ?? 1000,
-    tenseMs: parseDuration(interval?.tense) ?? 100,
+    thresholds: ascending(thresholds, at),
+    calmMs: parseDuration(interval.calm)!,
+    tenseMs: parseDuration(interval.tense)!,
     rssLimit: parseSize(rssLimit),
     source,
   }
 }
 
-function ascending(given: NonNullable<PressureOptions['thresholds']>, at: string): Thresholds {
-  const { low, normal, high, critical } = given
-  const thresholds: Thresholds = {
-    low: low ?? DEFAULT_THRESHOLDS.low,
-    normal: normal ?? DEFAULT_THRESHOLDS.normal,
-    high: high ?? DEFAULT_THRESHOLDS.high,
-    critical: critical ?? DEFAULT_THRESHOLDS.critical,
-  }
+function ascending(thresholds: Thresholds, at: string): Thresholds {
   const named = Object.entries(thresholds)
   for (const [index, [name, from]] of named.entries()) {
     const [next, to] = named[index + 1] ?? []

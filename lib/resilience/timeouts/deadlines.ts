@@ -1,18 +1,18 @@
 import type { Clock, Timer } from '../../clock.js'
 
 interface Wait {
-  readonly until: number
+  readonly since: number
   end(error: Error): void
 }
 
 /**
  * Waits that all may last equally long: one timer for all of them, set for the oldest.
  *
- * Invariants: `#waits` are in the order of their ends; the timer is set exactly while there are any.
+ * Invariants: `#waits` are in the order of their beginnings, and so of their ends; the timer is set exactly while there are any that may end.
  */
 export class Deadlines {
   readonly #clock: () => Clock
-  readonly #ms: number
+  #ms: number
   readonly #late: () => Error
   readonly #waits = new Set<Wait>()
   #timer: Timer | undefined
@@ -28,13 +28,20 @@ export class Deadlines {
     return this.#waits.size
   }
 
+  /** Waits may last so long from now on, those that are under way, too. */
+  configure(ms: number): void {
+    this.#ms = ms
+    this.#stop()
+    this.#schedule(this.#clock().monotonic())
+  }
+
   /** What `coming` gives, in time. What it gives after that goes to `unused`, which must not throw; that it fails then is nobody's business. */
   wait<T>(coming: Promise<T>, unused?: (value: T) => void): Promise<T> {
     if (this.#ms === Number.POSITIVE_INFINITY) return coming
     return new Promise((resolve, reject) => {
       let over = false
       const wait: Wait = {
-        until: this.#clock().monotonic() + this.#ms,
+        since: this.#clock().monotonic(),
         end: (error) => {
           over = true
           reject(error)
@@ -79,12 +86,16 @@ export class Deadlines {
     const now = this.#clock().monotonic()
     for (const wait of this.#waits) {
       // A timer may fire a little before its time.
-      if (wait.until > now + 1) break
+      if (wait.since + this.#ms > now + 1) break
       this.#waits.delete(wait)
       wait.end(this.#late())
     }
+    this.#schedule(now)
+  }
+
+  #schedule(now: number): void {
     const [oldest] = this.#waits
-    if (oldest !== undefined)
-      this.#timer ??= this.#clock().after(Math.max(1, oldest.until - now), this.#sweep)
+    if (oldest === undefined || this.#ms === Number.POSITIVE_INFINITY) return
+    this.#timer ??= this.#clock().after(Math.max(1, oldest.since + this.#ms - now), this.#sweep)
   }
 }

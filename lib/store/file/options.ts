@@ -6,6 +6,7 @@ import {
   createChunkCodec,
   readCompression,
 } from '../../compression/index.js'
+import { checked, option, partial, required, wholeOption } from '../../config/option.js'
 import { sizeOption } from '../../config/schema.js'
 import { parseSize, showSize } from '../../config/units.js'
 import { showValue, validate } from '../../config/validate.js'
@@ -28,60 +29,127 @@ export type FilePolicyName = (typeof FILE_POLICY_NAMES)[number]
 export const DURABILITIES = ['none', 'process', 'power'] as const
 export type Durability = (typeof DURABILITIES)[number]
 
-function countOption(least: number, most: number): z.ZodCustom<number, number> {
-  return z.custom<number>(
-    (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
-    `want a whole number from ${least} to ${most}`,
-  )
-}
-
 /** What of the options can be changed while the store is open. */
-const fileStorePatch = z.strictObject({
+const fileStoreLive = z.strictObject({
   /** Bound of what the directory takes on the disk, in blocks: at least 8 segments. */
-  maxBytes: sizeOption.optional(),
-  /** Bound of the index in memory. Default 1/64 of `maxBytes`, from 16 MiB to 1 GiB. */
-  maxIndexBytes: sizeOption.optional(),
-  /** What stays free of the file system, whoever fills it: a share from 0 to below 1, or a size. Default 0.05. */
-  minFree: z.union([z.number().nonnegative(), sizeOption]).optional(),
+  maxBytes: required(
+    'Bound of what the directory takes on the disk, in blocks: at least 8 segments.',
+    sizeOption,
+    { unit: 'bytes', live: true },
+  ),
+  /** Bound of the index in memory. Default: 1/64 of `maxBytes`, from 16 MiB to 1 GiB. */
+  maxIndexBytes: option('Bound of the index in memory.', sizeOption, {
+    otherwise: '1/64 of `maxBytes`, from 16 MiB to 1 GiB',
+    unit: 'bytes',
+    live: true,
+  }),
+  /** What stays free of the file system, whoever fills it: a share from 0 to below 1, or a size. Default `0.05`. */
+  minFree: option(
+    'What stays free of the file system, whoever fills it: a share from 0 to below 1, or a size.',
+    z.union([z.number().nonnegative(), sizeOption]),
+    { default: 0.05, live: true },
+  ),
   /** Larger values are not kept. Default: a quarter of `maxBytes`. */
-  maxItemBytes: sizeOption.optional(),
+  maxItemBytes: option('Larger values are not kept.', sizeOption, {
+    otherwise: 'a quarter of `maxBytes`',
+    unit: 'bytes',
+    live: true,
+  }),
   /** Who gets another turn when room is needed: `fifo lru lfu sieve s3-fifo`. Default `'s3-fifo'`. */
-  policy: z.enum(FILE_POLICY_NAMES).optional(),
+  policy: option(
+    'Who gets another turn when room is needed: `fifo lru lfu sieve s3-fifo`.',
+    z.enum(FILE_POLICY_NAMES),
+    { default: 's3-fifo', live: true },
+  ),
   /** Who makes chunks smaller: a codec's name, more than that, or a `Compressor` of your own. Default `'none'`. */
-  compression: compressionOption.optional(),
-  /** When a write is acknowledged. Default `'process'`: when it survives the end of the process. */
-  durability: z.enum(DURABILITIES).optional(),
+  compression: option(
+    "Who makes chunks smaller: a codec's name, more than that, or a `Compressor` of your own.",
+    compressionOption,
+    { default: 'none', live: true },
+  ),
   /**
-   * Bytes a second that making room in the background may always read and write, so that reads of entries come in between; four times
-   * what is written, where that is more, and no limit where room is scarce. 0 is never a limit. Default 32 MiB.
+   * When a write is acknowledged: `none` at once, `process` when it survives the end of the process, `power` when it survives that of the machine.
+   * Default `'process'`.
    */
-  reclaimRate: sizeOption.optional(),
-  /** Reads of the disk at once: 1 to 128. Default 4. */
-  readConcurrency: countOption(1, 128).optional(),
-  /** Files kept open for reading: 8 to 65,536. Default 256. */
-  openFiles: countOption(8, 65_536).optional(),
+  durability: option(
+    'When a write is acknowledged: `none` at once, `process` when it survives the end of the process, `power` when it survives that of the machine.',
+    z.enum(DURABILITIES),
+    { default: 'process', live: true },
+  ),
+  /**
+   * Bytes a second that making room in the background may always read and write, so that reads of entries come in between; four times what is
+   * written, where that is more, and no limit where room is scarce. 0 is never a limit. Default 32 MiB.
+   */
+  reclaimRate: option(
+    'Bytes a second that making room in the background may always read and write, so that reads of entries come in between; four times what is written, where that is more, and no limit where room is scarce. 0 is never a limit.',
+    sizeOption,
+    { default: '32MiB', unit: 'bytes', live: true },
+  ),
+  /** Reads of the disk at once: 1 to 128. Default `4`. */
+  readConcurrency: option('Reads of the disk at once: 1 to 128.', wholeOption(1, 128), {
+    default: 4,
+    live: true,
+  }),
+  /** Files kept open for reading: 8 to 65,536. Default `256`. */
+  openFiles: option('Files kept open for reading: 8 to 65,536.', wholeOption(8, 65_536), {
+    default: 256,
+    live: true,
+  }),
 })
 
-const fileStoreOptions = fileStorePatch.extend({
-  maxBytes: sizeOption,
+export const fileStoreOptions = z.strictObject({
   /** The directory. Made if it is not there; its parent must be. */
-  dir: z.custom<string>(
-    (value) => typeof value === 'string' && value !== '' && !value.includes('\0'),
-    'want the path of a directory',
+  dir: required(
+    'The directory. Made if it is not there; its parent must be.',
+    checked<string>(
+      (value) =>
+        typeof value === 'string' && value !== '' && !value.includes('\0')
+          ? undefined
+          : 'want the path of a directory',
+      { type: 'string', minLength: 1 },
+    ),
+    { live: 'another directory is another store' },
   ),
-  /** Folders of blobs: a power of two from 1 to 256. Default 16; what the directory has wins. */
-  partitions: z
-    .custom<number>((value) => isPartitions(value as number), 'want a power of two from 1 to 256')
-    .optional(),
+  ...fileStoreLive.shape,
+  /** Folders of blobs: a power of two from 1 to 256. What the directory has wins. Default `16`. */
+  partitions: option(
+    'Folders of blobs: a power of two from 1 to 256. What the directory has wins.',
+    checked<number>(
+      (value) => (isPartitions(value as number) ? undefined : 'want a power of two from 1 to 256'),
+      { type: 'integer', enum: [1, 2, 4, 8, 16, 32, 64, 128, 256] },
+    ),
+    { default: 16, live: 'the directory was made with so many folders' },
+  ),
   /** Values up to this are records of the log, larger ones files: at most 1 MiB. Default 64 KiB. */
-  packLimit: sizeOption.optional(),
-  /** Length of a segment of the log. Default 1/64 of `maxBytes`, from 1 MiB to 64 MiB. */
-  segmentBytes: sizeOption.optional(),
+  packLimit: option(
+    'Values up to this are records of the log, larger ones files: at most 1 MiB.',
+    sizeOption,
+    { default: '64KiB', unit: 'bytes', live: 'values that are being written have gone by it already' },
+  ),
+  /** Length of a segment of the log. Default: 1/64 of `maxBytes`, from 1 MiB to 64 MiB. */
+  segmentBytes: option('Length of a segment of the log.', sizeOption, {
+    otherwise: '1/64 of `maxBytes`, from 1 MiB to 64 MiB',
+    unit: 'bytes',
+    live: 'files of the log have that length, and room is kept for them',
+  }),
   /** What is read and checked at once: a power of two from 4 KiB to 1 MiB. Default 64 KiB. */
-  chunkBytes: sizeOption.optional(),
+  chunkBytes: option('What is read and checked at once: a power of two from 4 KiB to 1 MiB.', sizeOption, {
+    default: '64KiB',
+    unit: 'bytes',
+    live: 'values that are being written are cut by it already',
+  }),
   /** Told, in one line, what an open found and dropped. Default: nobody. */
-  logger: z.custom<Logger>(isLogger, 'want a logger: an object with the methods info and warn').optional(),
+  logger: option(
+    'Told, in one line, what an open found and dropped.',
+    checked<Logger>(
+      (value) => (isLogger(value) ? undefined : 'want a logger: an object with the methods info and warn'),
+      {},
+    ),
+    { otherwise: 'nobody', live: 'it is told what an open found, and that is over', code: true },
+  ),
 })
+
+const fileStorePatch = partial(fileStoreLive)
 
 /** Options of `fileStore`. */
 export type FileStoreOptions = z.input<typeof fileStoreOptions>
@@ -114,14 +182,14 @@ export interface FileConfig {
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
-export function readFileOptions(options: FileStoreOptions): FileConfig {
-  const given = validate(fileStoreOptions, options, 'fileStore')
+export function readFileOptions(options: FileStoreOptions, at = 'fileStore'): FileConfig {
+  const given = validate(fileStoreOptions, options, at)
   const maxBytes = parseSize(given.maxBytes)!
   const segmentBytes = parseSize(given.segmentBytes) ?? clamp(Math.floor(maxBytes / 64), MiB, 64 * MiB)
-  const packLimit = parseSize(given.packLimit) ?? 64 * KiB
-  const chunkBytes = parseSize(given.chunkBytes) ?? 64 * KiB
-  const refuse = (option: string, value: unknown, want: string): never => {
-    throw new ConfigError(`fileStore.${option}: got ${showValue(value)}; want ${want}`)
+  const packLimit = parseSize(given.packLimit)!
+  const chunkBytes = parseSize(given.chunkBytes)!
+  const refuse = (name: string, value: unknown, want: string): never => {
+    throw new ConfigError(`${at}.${name}: got ${showValue(value)}; want ${want}`)
   }
   if (segmentBytes < MiB || segmentBytes > MAX_SEGMENT) {
     refuse('segmentBytes', given.segmentBytes, `from 1 MiB to 4 GiB less 8 bytes`)
@@ -138,19 +206,19 @@ export function readFileOptions(options: FileStoreOptions): FileConfig {
     maxItemFollows: given.maxItemBytes === undefined,
     minFree: readMinFree(given.minFree),
     maxItemBytes: parseSize(given.maxItemBytes) ?? usualItem(maxBytes),
-    policy: given.policy ?? 's3-fifo',
-    partitions: given.partitions ?? 16,
+    policy: given.policy,
+    partitions: given.partitions,
     packLimit,
     segmentBytes: segmentBytes - (segmentBytes % 8),
     chunkBytes,
-    codec: createChunkCodec(readCompression(given.compression ?? 'none', 'fileStore.compression')),
-    durability: given.durability ?? 'process',
-    reclaimRate: parseSize(given.reclaimRate) ?? 32 * MiB,
-    readConcurrency: given.readConcurrency ?? 4,
-    openFiles: given.openFiles ?? 256,
+    codec: createChunkCodec(readCompression(given.compression, `${at}.compression`)),
+    durability: given.durability,
+    reclaimRate: parseSize(given.reclaimRate)!,
+    readConcurrency: given.readConcurrency,
+    openFiles: given.openFiles,
     logger: given.logger,
   }
-  assertTogether(config, 'fileStore', given)
+  assertTogether(config, at, given)
   return config
 }
 
@@ -252,8 +320,7 @@ function usualItem(maxBytes: number): number {
   return Math.floor(maxBytes / 4)
 }
 
-function readMinFree(given: number | string | undefined): number {
-  if (given === undefined) return 0.05
+function readMinFree(given: number | string): number {
   if (typeof given === 'number' && given < 1) return given
   return parseSize(given)!
 }

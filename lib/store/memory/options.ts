@@ -1,5 +1,6 @@
 import { type CompressionConfig, type CompressionOption, readCompression } from '../../compression/options.js'
 import { defaultMemoryBytes } from '../../config/memory.js'
+import { defaultOf } from '../../config/option.js'
 import {
   type MemoryStoreOptions,
   type MemoryStorePatch,
@@ -14,7 +15,7 @@ import { AT, differences, withoutFixed } from '../change.js'
 import type { OptionChange } from '../store.js'
 
 /** The policy of a memory store that was given none. docs/reference/policies.md says why. */
-export const DEFAULT_POLICY: PolicyName = 'w-tinylfu'
+export const DEFAULT_POLICY = defaultOf(memoryStoreOptions.shape.policy) as PolicyName
 
 /** What a memory store runs on: checked, with defaults, in bytes. */
 export interface MemoryConfig {
@@ -29,21 +30,21 @@ export interface MemoryConfig {
 }
 
 /** @throws `ERR_DREY_CONFIG` for an option that is wrong, with its path, its value and what would do. */
-export function readMemoryOptions(options: MemoryStoreOptions): MemoryConfig {
-  const given = validate(memoryStoreOptions, options, 'memoryStore')
+export function readMemoryOptions(options: MemoryStoreOptions, at = 'memoryStore'): MemoryConfig {
+  const given = validate(memoryStoreOptions, options, at)
   const maxBytes = parseSize(given.maxBytes) ?? defaultMemoryBytes()
   const maxItemBytes = parseSize(given.maxItemBytes)
-  const compression = compressionOf(given.compression, given.name)
+  const compression = compressionOf(given.compression, given.name, `${at}.compression`)
   return checked(
     {
       maxBytes,
       maxItemBytes: maxItemBytes ?? eighth(maxBytes),
       maxItemFollows: maxItemBytes === undefined,
-      policy: given.policy ?? DEFAULT_POLICY,
+      policy: given.policy,
       name: given.name,
       ...(compression === undefined ? {} : { compression }),
     },
-    'memoryStore',
+    at,
     given.maxItemBytes,
   )
 }
@@ -81,15 +82,15 @@ export function memoryChanges(from: MemoryConfig, to: MemoryConfig): OptionChang
 
 /** Undefined where nothing is to be compressed: a memory store has nothing from before that would have to be read. */
 function compressionOf(
-  option: CompressionOption | undefined,
+  option: CompressionOption,
   name: string | undefined,
+  at: string,
 ): CompressionConfig | undefined {
-  if (option === undefined) return undefined
-  const config = readCompression(option, 'memoryStore.compression')
+  const config = readCompression(option, at)
   if (config.compressor === undefined) return undefined
   if (name === undefined) return config
   throw new ConfigError(
-    `memoryStore.compression: got ${showValue(option)} for the store named ${showValue(name)}, whose bodies worker threads read from each other while they grow; compression is for a store without a name`,
+    `${at}: got ${showValue(option)} for the store named ${showValue(name)}, whose bodies worker threads read from each other while they grow; compression is for a store without a name`,
   )
 }
 

@@ -4,7 +4,7 @@ import { type TieredOptions, TieredStore } from './tiered.js'
 
 export type { Lane } from './jobs.js'
 export type { PromotionRule } from './lookups.js'
-export type { WritePolicy } from './tiered.js'
+export { type TieredRules, TieredStore, type WritePolicy } from './tiered.js'
 
 /** Bytes of values that are held for a tier below at most: small against a memory store of the usual size. */
 const QUEUE_BYTES = 32 * 1024 * 1024

@@ -357,6 +357,11 @@ export class Jobs {
     this.#heldBytes += sign * want.source.heldBytes
   }
 
+  /** There may be more turns than there were. */
+  resume(): void {
+    if (!this.#stopped) this.#pump()
+  }
+
   #pump(): void {
     const { concurrency, lane } = this.#host.limits
     if (lane !== undefined) return this.#pumpBy(lane, concurrency)

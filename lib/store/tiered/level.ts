@@ -1,5 +1,5 @@
 import { ClosedError } from '../../errors.js'
-import { Health, type HealthHost } from '../health.js'
+import { Health, type HealthHost, type HealthRule } from '../health.js'
 import type { Later, Metadata, Store, StoredEntry } from '../store.js'
 import { DELETE, DISCARD, type Removal, removed, type Source } from './job.js'
 import { Jobs, type Limits } from './jobs.js'
@@ -65,6 +65,12 @@ export class Level {
       succeeded: () => this.succeeded(),
       failed: this.failed,
     })
+  }
+
+  /** Another rule for when it is left alone. Limits that were given may have changed, too. */
+  configure(rule: HealthRule): void {
+    this.health.configure(rule)
+    this.#jobs.resume()
   }
 
   /** Whether what the store has for `key` is what the cache has, and it may be asked for it. */

@@ -37,7 +37,7 @@ export class Lookups {
   readonly #levels: readonly Level[]
   readonly #first: Level
   readonly #changes: Changes
-  readonly #firstHits: FirstHits | undefined
+  #firstHits: FirstHits | undefined
   readonly #promoting = new Set<string>()
 
   constructor(host: LookupHost) {
@@ -45,7 +45,13 @@ export class Lookups {
     this.#levels = host.levels
     this.#first = host.levels[0]!
     this.#changes = host.changes
-    this.#firstHits = host.promotion === 'second-hit' ? new FirstHits() : undefined
+    this.configure(host.promotion)
+  }
+
+  /** When an entry that was found below is put above, from now on. */
+  configure(promotion: PromotionRule): void {
+    if (promotion === 'always') this.#firstHits = undefined
+    else this.#firstHits ??= new FirstHits()
   }
 
   /** As `Tiers.atHand`. */

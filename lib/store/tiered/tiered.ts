@@ -38,6 +38,9 @@ export interface TieredOptions extends Limits {
 
 const OPERATION_MS = 2000
 
+/** What of it can be another at run time. */
+export type TieredRules = Omit<Required<TieredOptions>, 'queueBytes' | 'fences' | 'lane'>
+
 /**
  * Several stores as one, fastest first.
  *
@@ -50,14 +53,15 @@ export class TieredStore implements Store, Tiers {
   readonly tiers: Tiers = this
   readonly outlives: boolean
   readonly journal?: TagJournal
-  readonly noBatches?: string
-  readonly setAll?: (values: readonly WholeValue[]) => Later<boolean>
+  noBatches?: string
+  setAll?: (values: readonly WholeValue[]) => Later<boolean>
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
   told = 0
   readonly #levels: readonly Level[]
   readonly #first: Level
   readonly #below: readonly Level[]
-  readonly #options: TieredOptions
+  /** The limits that the levels look at, too. */
+  readonly #options: { -readonly [K in keyof TieredOptions]: TieredOptions[K] }
   readonly #changes = new Changes()
   readonly #lookups: Lookups
   readonly #drafting: Drafting
@@ -74,9 +78,11 @@ export class TieredStore implements Store, Tiers {
     }
     const now = (): number => this.#context?.now() ?? 0
     const { breaker = BREAKER, operation = OPERATION_MS } = options
+    this.#options = { ...options }
+    const limits = this.#options
     this.#levels = stores.map(
       (store) =>
-        new Level(store, options, now, {
+        new Level(store, limits, now, {
           breaker,
           operation,
           clock: () => this.#context?.clock ?? systemClock,
@@ -85,7 +91,6 @@ export class TieredStore implements Store, Tiers {
     )
     this.#first = this.#levels[0]!
     this.#below = this.#levels.slice(1)
-    this.#options = options
     const tell = this.#tell
     this.#lookups = new Lookups({
       levels: this.#levels,
@@ -105,23 +110,41 @@ export class TieredStore implements Store, Tiers {
       telling: (call) => this.#telling(call),
       tell,
     })
-    const firstOnly = options.writePolicy === 'first'
-    const unfit = unfitTier(stores, firstOnly)
-    if (unfit === undefined) {
-      const batches = new Batches({
-        levels: this.#levels,
-        changes: this.#changes,
-        firstOnly,
-        sourceOf: (at, key) => this.#sourceOf(at, key),
-        telling: (call) => this.#telling(call),
-      })
-      this.setAll = (values) => (this.#closed ? false : batches.set(values))
-    } else this.noBatches = unfit
+    this.#offerBatches()
     this.outlives = stores.some((store) => store.outlives === true)
     const journal = journalOf(stores)
     if (journal !== undefined) this.journal = journal
     this.name = this.#first.store.name
     if (this.#first.store.set !== undefined) this.set = this.#setAtOnce
+  }
+
+  /** Other rules, from now on: what is under way ends by those that it began with. */
+  configureTiers(rules: TieredRules): void {
+    Object.assign(this.#options, rules)
+    this.#lookups.configure(rules.promotion)
+    for (const level of this.#levels) level.configure(rules)
+    this.#offerBatches()
+  }
+
+  /** Whether values can be set together, which depends on who gets them. */
+  #offerBatches(): void {
+    const firstOnly = this.#options.writePolicy === 'first'
+    const stores = this.#levels.map(({ store }) => store)
+    const unfit = unfitTier(stores, firstOnly)
+    delete this.setAll
+    delete this.noBatches
+    if (unfit !== undefined) {
+      this.noBatches = unfit
+      return
+    }
+    const batches = new Batches({
+      levels: this.#levels,
+      changes: this.#changes,
+      firstOnly,
+      sourceOf: (at, key) => this.#sourceOf(at, key),
+      telling: (call) => this.#telling(call),
+    })
+    this.setAll = (values) => (this.#closed ? false : batches.set(values))
   }
 
   get maxItemBytes(): number {

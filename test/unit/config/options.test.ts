@@ -188,13 +188,13 @@ describe('options as a whole', () => {
 
   test('that are unknown are refused with those that there are, at every depth', async () => {
     expect(await storeProblem({ maxbytes: 1 })).toBe(
-      'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name, compression',
+      'memoryStore.maxbytes: no such option; did you mean memoryStore.maxBytes? there are maxBytes, maxItemBytes, policy, compression, name',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
-      'ttl: no such option; there are tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, pressure, bufferPool',
+      'ttl: no such option; did you mean freshness.ttl? there are profile, configFile, watch, tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, pressure, bufferPool',
     )
     expect(await cacheProblem({ freshness: { TTL: 1, maxAge: 2 } })).toBe(
-      'freshness.TTL, freshness.maxAge: no such option; there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter',
+      'freshness.TTL: no such option; did you mean freshness.ttl? there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter\nfreshness.maxAge: no such option; there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter',
     )
     expect(await cacheProblem(JSON.parse('{"__proto__":1,"constructor":2}'))).toContain(
       '__proto__, constructor: no such option',
@@ -215,11 +215,11 @@ describe('options as a whole', () => {
       'freshness.age: no such option; there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter',
       'timeouts.fill: got 0; want more than 0 ms',
       'timeouts.idle: got null; want',
-      'colour: no such option; there are tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness',
+      'colour: no such option; there are profile, configFile, watch, tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness',
     ]) {
       expect(message).toContain(part)
     }
-    expect(await storeProblem({ maxBytes: 1, maxItemBytes: 'x' })).toMatch(/maxBytes: .*\. .*maxItemBytes: /)
+    expect(await storeProblem({ maxBytes: 1, maxItemBytes: 'x' })).toMatch(/maxBytes: .*\n.*maxItemBytes: /)
   })
 
   test('that are not given, or undefined, have their defaults', async () => {

@@ -37,7 +37,10 @@ describe('a wrong option', () => {
     [{ list: {} }, 'list: got an object without members of its own; want an array'],
     [{ list: [{}, { size: '1' }] }, 'list.1.size: got "1"; want a number'],
     [{ list: [{ length: 1 }] }, 'list.0.length: no such option; there are size'],
-    [{ lists: [] }, 'lists: no such option; there are on, name, count, level, either, list'],
+    [
+      { lists: [] },
+      'lists: no such option; did you mean list? there are on, name, count, level, either, list',
+    ],
     [undefined, 'options: got undefined; want an object of options'],
   ])('is named with its path, its value and what would do: %o', (value, message) => {
     expect(problemOf(value)).toBe(message)

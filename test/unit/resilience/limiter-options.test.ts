@@ -67,7 +67,7 @@ describe.each(['waitTimeout', 'holdTimeout'] as const)('%s', (option) => {
 
 test('all that is wrong is said at once, also what nobody knows', () => {
   expect(madeWith({ concurrency: 0, queue: -1, priority: 'low' })).toBe(
-    'limiter.concurrency: got 0; want a whole number of at least 1. limiter.queue: got -1; want a whole number of at least 0. limiter.priority: no such option; there are concurrency, queue, waitTimeout, holdTimeout, name',
+    'limiter.concurrency: got 0; want a whole number of at least 1\nlimiter.queue: got -1; want a whole number of at least 0\nlimiter.priority: no such option; there are concurrency, queue, waitTimeout, holdTimeout, name',
   )
   expect(madeWith(null)).toBe('limiter: got null; want an object of options')
   expect(madeWith({ name: '' })).toBe('limiter.name: got ""; want text of 1 to 256 characters')
@@ -101,8 +101,8 @@ describe('an operation', () => {
 
 describe('an owner', () => {
   test.each([
-    [{ share: 0 }, 'share: got 0; want a whole number of at least 1 and at most 1000000'],
-    [{ share: 1e9 }, 'share: got 1000000000; want a whole number of at least 1 and at most 1000000'],
+    [{ share: 0 }, 'share: got 0; want a whole number from 1 to 1000000'],
+    [{ share: 1e9 }, 'share: got 1000000000; want a whole number from 1 to 1000000'],
     [{ queue: -1 }, 'queue: got -1; want a whole number of at least 0'],
     [{ weight: 1 }, 'weight: no such option; there are share, queue'],
   ])('is not made or configured with %o', (options, problem) => {

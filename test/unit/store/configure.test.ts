@@ -186,7 +186,7 @@ describe('what is wrong changes nothing', () => {
     [{ maxBytes: '4MiB', maxItemBytes: '5MiB' }, /^configure\.maxItemBytes: got "5MiB"/],
     [
       { maxbytes: 1 },
-      /^configure\.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, compression$/,
+      /^configure\.maxbytes: no such option; did you mean configure\.maxBytes\? there are maxBytes, maxItemBytes, policy, compression$/,
     ],
     [
       { name: 'other' },

@@ -331,7 +331,7 @@ describe('options', () => {
     ],
     [
       { treshold: {} },
-      /^pressure\.treshold: no such option; there are thresholds, interval, rssLimit, source$/,
+      /^pressure\.treshold: no such option; did you mean pressure\.thresholds\? there are thresholds, interval, rssLimit, source$/,
     ],
   ] as ReadonlyArray<readonly [unknown, RegExp]>)('%o are refused', (options, message) => {
     const attempt = (): unknown => createPressure(options as never)
