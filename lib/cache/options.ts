@@ -10,6 +10,7 @@ import {
 import { parseDuration, parseSize } from '../config/units.js'
 import { validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import { type MetricsConfig, metricsOption, readMetrics } from '../metrics/options.js'
 import { BREAKER, type BreakerRule } from '../resilience/breaker/breaker.js'
 import {
   createPressure,
@@ -119,6 +120,8 @@ const cacheOptions = z.strictObject({
     .optional(),
   /** How long things may take. */
   timeouts: timeoutOptions.optional(),
+  /** What is measured. `false`: no clock is read for it; what is counted still is. Default true: `{ sampling: 64, interval: '20ms' }`. */
+  metrics: metricsOption.optional(),
   /**
    * Whether the tiers give memory back while it is short. Default true: as the detector says that the caches of a thread
    * share. Or a detector, or the options of one for this cache alone.
@@ -158,6 +161,7 @@ export interface CacheConfig {
   readonly pressure: Pressure | undefined
   readonly bufferPool: PoolPlan
   readonly maxBufferedBytes: number
+  readonly metrics: MetricsConfig
 }
 
 /** What a cache has of a group instead of its own. */
@@ -186,6 +190,7 @@ export function readCacheOptions(options: unknown, runtime?: SharedRuntime): Cac
     breaker,
     abandon = 'abort',
     refresh,
+    metrics,
   } = validate(cacheOptions, options, '')
   const plan = runtime?.bufferPool ?? readBufferPool(bufferPool)
   const rule = readBreaker(breaker)
@@ -231,6 +236,7 @@ export function readCacheOptions(options: unknown, runtime?: SharedRuntime): Cac
     pressure: runtime === undefined ? detectorOf(pressure) : runtime.pressure,
     bufferPool: plan,
     maxBufferedBytes: parseSize(maxBufferedBytes) ?? BUFFERED_BYTES,
+    metrics: readMetrics(metrics),
   }
 }
 

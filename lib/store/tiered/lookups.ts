@@ -1,4 +1,4 @@
-import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store.js'
+import { IN_HAND, type Later, type LookupTimer, type Metadata, type StoredEntry } from '../store.js'
 import { BelowEntry } from './below-entry.js'
 import type { Changes } from './changes.js'
 import { FirstHits } from './first-hits.js'
@@ -18,6 +18,8 @@ export interface LookupHost {
   sourceOf(at: number, key: string): Source
   /** A failure was told to the caller of the store. */
   tell(): void
+  /** Who takes the time of lookups, once the store is open. */
+  timer(): LookupTimer | undefined
 }
 
 /** Readings that put a value above at a time: each holds a draft there. */
@@ -69,9 +71,13 @@ export class Lookups {
       level.retry(key)
       return undefined
     }
+    const timer = peek ? undefined : this.#host.timer()
+    const began = timer === undefined ? -1 : timer.begin()
     try {
       const found = level.store.find(key, peek)
-      if (found instanceof Promise) return inTime(level, found)
+      if (found instanceof Promise) return inTime(level, peek ? found : this.#looked(found, 0, began))
+      if (!peek) level.looked(found)
+      if (began >= 0) timer!.took(0, began, found)
       // Who is well need not be told so at each hit.
       if (level.health.ailing) level.succeeded()
       return found
@@ -89,6 +95,8 @@ export class Lookups {
         level.retry(key)
         continue
       }
+      const timer = peek ? undefined : this.#host.timer()
+      const began = timer === undefined ? -1 : timer.beginSlow()
       let found: Later<StoredEntry | undefined>
       try {
         found = level.store.find(key, peek)
@@ -97,11 +105,29 @@ export class Lookups {
         level.health.count()
         continue
       }
-      if (found instanceof Promise) return this.#foundLater(found, at, key, peek, moment)
+      if (found instanceof Promise) {
+        const looked = peek ? found : this.#looked(found, at, began)
+        return this.#foundLater(looked, at, key, peek, moment)
+      }
+      if (!peek) level.looked(found)
+      timer?.took(at, began, found)
       level.succeeded()
       if (found !== undefined) return this.#foundBelow(found, at, key, peek, moment)
     }
     return undefined
+  }
+
+  /** What `finding` comes to, counted and timed when it does. */
+  #looked(
+    finding: Promise<StoredEntry | undefined>,
+    at: number,
+    began: number,
+  ): Promise<StoredEntry | undefined> {
+    return finding.then((found) => {
+      this.#levels[at]!.looked(found)
+      if (began >= 0) this.#host.timer()?.took(at, began, found)
+      return found
+    })
   }
 
   async #foundLater(

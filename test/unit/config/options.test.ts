@@ -191,7 +191,7 @@ describe('options as a whole', () => {
       'memoryStore.maxbytes: no such option; there are maxBytes, maxItemBytes, policy, name, compression',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
-      'ttl: no such option; there are tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, pressure, bufferPool',
+      'ttl: no such option; there are tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, metrics, pressure, bufferPool',
     )
     expect(await cacheProblem({ freshness: { TTL: 1, maxAge: 2 } })).toBe(
       'freshness.TTL, freshness.maxAge: no such option; there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter',
