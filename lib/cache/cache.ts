@@ -99,6 +99,8 @@ export interface CacheStats {
   readonly lateLookups: number
   /** The origins that were named. */
   readonly origins: readonly OriginStats[]
+  /** Calls of named origins that were not made because their breaker was open, by name: of the first 50 names, and `other`. Never falls. */
+  readonly originRefusals: Readonly<Record<string, number>>
   /** Fills under way now. */
   readonly filling: number
   /** Bodies that hold resources now. */

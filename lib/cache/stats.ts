@@ -6,7 +6,7 @@ import type { AnswerCounts, Counters } from './counters.js'
 export interface Sources
   extends Pick<
     CacheStats,
-    'origins' | 'filling' | 'openBodies' | 'refreshes' | 'pool' | 'pressure' | 'metrics'
+    'origins' | 'originRefusals' | 'filling' | 'openBodies' | 'refreshes' | 'pool' | 'pressure' | 'metrics'
   > {
   readonly counters: Counters
   readonly tiers: readonly TierStats[]

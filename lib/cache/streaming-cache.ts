@@ -7,6 +7,7 @@ import { assertKey } from '../keys.js'
 import { promiseOf } from '../metrics/channels.js'
 import { CALLS, Probe } from '../metrics/probe.js'
 import { publishSource } from '../metrics/source.js'
+import { uniqueNames } from '../metrics/tier-names.js'
 import type { Later, Metadata, StoredEntry } from '../store/store.js'
 import type { Answer } from './answer.js'
 import { Answers } from './answers.js'
@@ -86,7 +87,7 @@ export class StreamingCache implements DirectCache {
     const { store, breaker, maxBufferedBytes, timeouts } = config
     const names = store.tiers?.tierStats().map(({ name }) => name) ?? [store.name]
     this.#counters = new Counters(names)
-    this.#probe = new Probe(config.metrics, clock, names)
+    this.#probe = new Probe(config.metrics, clock, uniqueNames(names))
     this.#tier = new Tier(store, {
       lookupTimer: this.#probe.lookupTimer,
       scratch: scratchOf(this.#pool),
@@ -311,6 +312,7 @@ export class StreamingCache implements DirectCache {
     return statsOf({
       counters: this.#counters,
       origins: this.#origins.stats(),
+      originRefusals: this.#origins.refusals(),
       filling: this.#reads.filling,
       openBodies: this.#found.idle.size,
       refreshes: this.#refreshes.stats(),
