@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type Duration, parseDuration } from '../config/units.js'
+import { validate } from '../config/validate.js'
 
 const LEAST_INTERVAL = 5
 const MOST_INTERVAL = 10_000
@@ -22,11 +23,14 @@ const metricsOptions = z.strictObject({
   interval: intervalOption.optional(),
 })
 
-/** Of `createCache`. */
-export const metricsOption = z.union([z.boolean(), metricsOptions])
-
 /** Option `metrics` of `createCache`. */
-export type MetricsOption = z.input<typeof metricsOption>
+export type MetricsOption = boolean | z.input<typeof metricsOptions>
+
+/** Of `createCache`. What is in it is checked by `readMetrics`, so that what is wrong is named by its path. */
+export const metricsOption = z.custom<MetricsOption>(
+  (value) => typeof value === 'boolean' || (typeof value === 'object' && value !== null),
+  'want true, false, or options such as { sampling: 10 }',
+)
 
 /** What is measured. */
 export interface MetricsConfig {
@@ -37,7 +41,9 @@ export interface MetricsConfig {
   readonly interval: number
 }
 
-export function readMetrics(given: z.output<typeof metricsOption> | undefined): MetricsConfig {
-  const { enabled, sampling, interval } = typeof given === 'object' ? given : { enabled: given }
+/** @throws `ERR_DREY_CONFIG` */
+export function readMetrics(given: MetricsOption | undefined): MetricsConfig {
+  const options = typeof given === 'boolean' ? { enabled: given } : (given ?? {})
+  const { enabled, sampling, interval } = validate(metricsOptions, options, 'metrics')
   return { enabled: enabled ?? true, sampling: sampling ?? 64, interval: parseDuration(interval) ?? 20 }
 }
