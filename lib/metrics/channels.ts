@@ -64,6 +64,13 @@ export function isTraced({ start, end, asyncStart, asyncEnd, error }: CallChanne
   )
 }
 
+const { start: syncStart, end: syncEnd, error: syncError } = CHANNELS.getSync
+
+/** As `isTraced`, of the call that costs least and must not cost more for this. */
+export function isGetSyncTraced(): boolean {
+  return syncStart.hasSubscribers || syncEnd.hasSubscribers || syncError.hasSubscribers
+}
+
 /** Runs `call`, and tells of it. `describe` completes the message when it is answered. */
 export function traced<T>(
   channels: CallChannel,

@@ -6,6 +6,7 @@ import {
   type CallMessage,
   CHANNELS,
   fillsAreTold,
+  isGetSyncTraced,
   isTraced,
   promiseOf,
   tellFill,
@@ -182,7 +183,7 @@ export class Probe implements LookupTimer {
   /** Whether this call of `getSync` is to be made by `getSync`; else it is looked at by nobody. */
   looksAtSync(): boolean {
     this.#syncBegan = this.begin()
-    return this.#syncBegan >= 0 || isTraced(CHANNELS.getSync)
+    return this.#syncBegan >= 0 || isGetSyncTraced()
   }
 
   /** As `call`, of one that is answered at once. To be called right after `looksAtSync` said so. */
@@ -193,7 +194,7 @@ export class Probe implements LookupTimer {
       if (began >= 0) this.#atHand('getSync', answer, began)
       return answer
     }
-    if (!isTraced(CHANNELS.getSync)) return run()
+    if (!isGetSyncTraced()) return run()
     const from = this.#clock.monotonic()
     const message: CallMessage = { operation: 'getSync', key }
     return tracedSync(CHANNELS.getSync, message, run, (answer) => this.#complete(message, answer, from))
