@@ -94,7 +94,7 @@ export interface FillRequest {
  * delivered in the same turn, and a body goes on in a `Flow`, which late callers join while it can be joined.
  *
  * Invariants: the fetcher is called once; its signal is aborted exactly when the fill fails; `onDone` is called
- * once, after which no timer is set, nobody waits, here or in another thread, and the lead is over; the stale entry is
+ * once, after which no timer is set, nobody waits, here or in another thread, and the lead is over; stale entries are
  * released once.
  */
 export class Fill implements Joinable {
@@ -106,6 +106,8 @@ export class Fill implements Joinable {
   readonly #waiters = new Waiters<FillAnswer>()
   readonly #lead: Lead | undefined
   readonly #stale: SharedEntry | undefined
+  /** What those who joined later found, in place of it. */
+  #newerStale: SharedEntry | undefined
   #flow: Flow | undefined
   /** The answer for who comes after it was given, if there is one for them. Set once the origin has answered or failed. */
   #late: (() => FillAnswer | undefined) | undefined
@@ -168,6 +170,13 @@ export class Fill implements Joinable {
     return this.#waiters.add(signal, `fetching ${showKey(this.key)}`, accept, this.#onAlone)
   }
 
+  renewStale(entry: SharedEntry | undefined): void {
+    if (entry === undefined) return
+    if (this.#done || this.#late !== undefined) return entry.letGo()
+    this.#newerStale?.letGo()
+    this.#newerStale = entry
+  }
+
   /** Ends the fill, because the cache closes: waiters and readers get `error`, and nobody waits for the store any more. */
   end(error: DreyError): void {
     if (this.#flow?.ended) this.#flow.giveUpStoring()
@@ -181,7 +190,7 @@ export class Fill implements Joinable {
     this.#failure = error
     if (this.#flow !== undefined) this.#flow.fail(error)
     else {
-      const stale = this.#stale
+      const stale = this.#newerStale ?? this.#stale
       const { clock, tags } = this.#context
       // First, because who is told of the end may ask for the key again.
       this.#lead?.end(noteOf(error))
@@ -449,6 +458,7 @@ export class Fill implements Joinable {
     this.#endAsking()
     this.#lead?.end(this.#parting)
     this.#stale?.letGo()
+    this.#newerStale?.letGo()
     const failure = this.#failure ?? this.#flow?.failure
     this.#context.onDone(this, stored, failure)
     this.#request.onEnd?.(failure)

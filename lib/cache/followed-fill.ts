@@ -40,7 +40,7 @@ export class FollowedFill implements Joinable {
   readonly #flight: FollowedFlight
   readonly #context: FollowContext
   readonly #waiters = new Waiters<FillAnswer>()
-  readonly #stale: SharedEntry | undefined
+  #stale: SharedEntry | undefined
   readonly #began: number
   #flow: FollowedFlow | undefined
   #late: (() => FillAnswer | undefined) | undefined
@@ -88,6 +88,13 @@ export class FollowedFill implements Joinable {
       return answer && Promise.resolve(accept(answer))
     }
     return this.#waiters.add(signal, `fetching ${showKey(this.key)}`, accept, this.#onLeft)
+  }
+
+  renewStale(entry: SharedEntry | undefined): void {
+    if (entry === undefined) return
+    if (this.#done || this.#late !== undefined) return entry.letGo()
+    this.#stale?.letGo()
+    this.#stale = entry
   }
 
   /** Stops following, because the cache closes: waiters and readers get `error`. */

@@ -1,6 +1,7 @@
 import type { Later, Metadata, StoredEntry } from '../store/store.js'
 import type { Provenance } from './found.js'
 import type { BodyReader } from './reader.js'
+import type { SharedEntry } from './shared-entry.js'
 
 /** What those who wait for a key are told. */
 export type FillAnswer =
@@ -28,4 +29,9 @@ export interface Joinable {
    * the turn in which the answer is given, so that nothing on its way to a caller is ever without an owner.
    */
   wait<T>(signal: AbortSignal | undefined, accept: (answer: FillAnswer) => Later<T>): Promise<T> | undefined
+  /**
+   * Who joined found `entry`, which is newer than what was found before: it answers in place of the origin, should that fail. Released by whom
+   * it is given to.
+   */
+  renewStale(entry: SharedEntry | undefined): void
 }

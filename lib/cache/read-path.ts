@@ -301,7 +301,7 @@ export class ReadPath {
     const there = attempt.alone ? undefined : this.#joinable.get(key)
     const joined = there === undefined || there.fenced ? undefined : join(there)
     if (joined !== undefined) {
-      tier.release(entry)
+      there!.renewStale(this.#staleOf(entry, metadata))
       return joined
     }
     const request = this.#request(key, entry, fetcher, options)

@@ -13,7 +13,11 @@ export interface Source {
 
 /** What a tier is to do for a key. */
 export type Want =
-  | { readonly kind: 'delete' }
+  | {
+      readonly kind: 'delete'
+      /** It follows a change of another tier, or a failure: while a draft of the key is open here, which is newer, it waits. */
+      readonly waits: boolean
+    }
   | { readonly kind: 'write'; readonly source: Source }
   | { readonly kind: 'revise'; readonly metadata: Metadata }
   | {
@@ -25,7 +29,8 @@ export type Want =
       readonly reject: (error: unknown) => void
     }
 
-export const DELETE: Want = { kind: 'delete' }
+export const DELETE: Want = { kind: 'delete', waits: false }
+export const GIVE_WAY: Want = { kind: 'delete', waits: true }
 
 /** Who waits for a job: is told whether the tier had an entry that was deleted, or why the job is not done. */
 export interface JobWaiter {
@@ -45,6 +50,8 @@ export interface Job {
   running: boolean
   /** Waits for a call of the tier to succeed, because its delete failed. */
   parked: boolean
+  /** Its delete waits for the drafts of the key that the tier has open. */
+  yields: boolean
   /** So many changes of a tier above are being made: what the tier has is old as soon as they are. */
   holds: number
   /** What the last delete said. */
@@ -68,6 +75,7 @@ export function newJob(key: string, valid: boolean): Job {
     valid,
     running: false,
     parked: false,
+    yields: false,
     holds: 0,
     was: false,
     waiters: [],

@@ -1,7 +1,7 @@
 import type { Health } from '../health.js'
 import type { Later, Metadata, Store } from '../store.js'
 import { copyEntry, setSources } from './copying.js'
-import { both, DELETE, giveUp, type Job, newJob, type Shared, type Source, type Want } from './job.js'
+import { both, GIVE_WAY, giveUp, type Job, newJob, type Shared, type Source, type Want } from './job.js'
 import { Together } from './together.js'
 
 /** Whose turns background writes take where other caches take them, too. */
@@ -33,6 +33,8 @@ export interface JobsHost {
   isBlind(): boolean
   /** It is blind, and is not going to be emptied just now: there is nothing to be done of any key. */
   isLost(): boolean
+  /** A draft of the key is open there. */
+  isDrafting(key: string): boolean
   /** Resolves when it is not blind any more; rejects when it could not be emptied. */
   wiped(): Promise<void>
   /** More keys are out of date than may be. */
@@ -48,8 +50,8 @@ export interface JobsHost {
  * What a tier is behind with: a job for each key that is out of date there, or being changed.
  *
  * Invariants: jobs of a key run one after the other, and each for the newest that is wanted: one that was begun for something older commits
- * nothing. `#queue` has those that wait for their turn, `#parked` those that wait for a call of the store to succeed; a job is in one of them
- * at most, and in neither while it runs. `#writes` and `#heldBytes` are those of what is wanted.
+ * nothing. `#queue` has those that wait for their turn, `#parked` those that wait for a call of the store to succeed, `yields` is said of those that
+ * wait for drafts to end; a job is one of these at most, and none while it runs. `#writes` and `#heldBytes` are those of what is wanted.
  */
 export class Jobs {
   /** Values that were not written, because too much waited, or the store had no room, or failed. */
@@ -100,7 +102,7 @@ export class Jobs {
     if (this.#writes >= queue || this.#heldBytes + source.heldBytes > queueBytes) {
       this.dropped += 1
       source.drop()
-      this.set(key, DELETE)
+      this.set(key, GIVE_WAY)
       return
     }
     if (!this.set(key, { kind: 'write', source })) this.dropped += 1
@@ -122,6 +124,7 @@ export class Jobs {
     const before = job.want
     if (before?.kind === 'call' && want.kind === 'call') job.want = both(before, want)
     else this.#replace(job, want)
+    job.yields = false
     if (job.parked) {
       job.parked = false
       this.#parked.delete(job)
@@ -141,7 +144,7 @@ export class Jobs {
    */
   change(keys: readonly string[], keeps: boolean, call: () => Later<boolean>): Promise<boolean> {
     if (!this.#takes(keys)) {
-      for (const key of keys) this.set(key, DELETE)
+      for (const key of keys) this.set(key, GIVE_WAY)
       return Promise.resolve(false)
     }
     const together = new Together(keys.length, keeps, call)
@@ -151,6 +154,7 @@ export class Jobs {
       job.version += 1
       this.#replace(job, undefined)
       job.together.push({ together, version: job.version })
+      job.yields = false
       job.parked = false
       this.#parked.delete(job)
       this.#queue.delete(job)
@@ -177,7 +181,7 @@ export class Jobs {
     if (this.#writes + count > queue || this.#heldBytes + heldBytes > queueBytes) {
       drop()
       for (const source of sources) source.drop()
-      for (const key of keys) this.set(key, DELETE)
+      for (const key of keys) this.set(key, GIVE_WAY)
       return
     }
     this.#writes += count
@@ -247,8 +251,30 @@ export class Jobs {
     // What is parked waits for the store, and nobody for it.
     if (job === undefined || job.parked) return undefined
     const done = this.#until(job)
-    if (this.#queue.delete(job)) void this.#run(job)
+    this.#resume(job)
+    this.start(key)
     return this.#host.health.wait(done)
+  }
+
+  /** Begins with `key` at once, if it waits for its turn. */
+  start(key: string): void {
+    const job = this.#jobs.get(key)
+    if (job !== undefined && this.#queue.delete(job)) void this.#run(job)
+  }
+
+  /** No draft of `key` is open any more. */
+  resume(key: string): void {
+    const job = this.#jobs.get(key)
+    if (job === undefined || this.#stopped) return
+    if (this.#resume(job)) this.#pump()
+  }
+
+  #resume(job: Job): boolean {
+    if (!job.yields) return false
+    job.yields = false
+    // One that is about to stop goes on instead: two of a key may not run.
+    if (!job.running) this.#queue.add(job)
+    return true
   }
 
   /** What is parked may be tried again. */
@@ -293,6 +319,7 @@ export class Jobs {
       job.version += 1
       job.valid = false
       job.parked = false
+      job.yields = false
       this.#leaveAll(job)
       this.#replace(job, undefined)
     }
@@ -403,7 +430,12 @@ export class Jobs {
   /** Does what is wanted of `job`, and what is wanted meanwhile. Never rejects. */
   async #run(job: Job): Promise<void> {
     job.running = true
-    while (!this.#stopped && !job.parked && (job.want !== undefined || job.together.length > 0)) {
+    while (
+      !this.#stopped &&
+      !job.parked &&
+      !job.yields &&
+      (job.want !== undefined || job.together.length > 0)
+    ) {
       if (this.#host.health.down) {
         this.#leaveAll(job)
         this.#owe(job)
@@ -426,7 +458,7 @@ export class Jobs {
       await this.#called(this.#perform(job, this.#take(job)!))
     }
     job.running = false
-    if (!job.parked) this.#finish(job)
+    if (!job.parked && !job.yields) this.#finish(job)
   }
 
   /** `call`, which is under way until it has settled. */
@@ -445,7 +477,7 @@ export class Jobs {
     // Else what the store has is not known to be right, or is older.
     else if (!together.keeps || together.failure !== undefined || !job.valid) {
       job.valid = false
-      this.#replace(job, DELETE)
+      this.#replace(job, GIVE_WAY)
     }
   }
 
@@ -462,11 +494,13 @@ export class Jobs {
     const drop = (): void => {
       if (!isNewest()) return
       job.valid = false
-      this.#replace(job, DELETE)
+      this.#replace(job, GIVE_WAY)
     }
     try {
       switch (want.kind) {
         case 'delete':
+          // Who waits for it may not be told before what is old is gone; what is being written may count as replaced by that.
+          if (want.waits && job.waiters.length === 0 && this.#host.isDrafting(key)) return this.#yield(job)
           job.was = await store.delete(key)
           if (isNewest()) job.valid = true
           break
@@ -536,7 +570,7 @@ export class Jobs {
       (error) => {
         if (job.version === version && !this.#stopped) {
           job.valid = false
-          if (valid) this.#replace(job, DELETE)
+          if (valid) this.#replace(job, GIVE_WAY)
           else this.#park(job, error)
         }
         void this.#run(job)
@@ -545,8 +579,14 @@ export class Jobs {
     )
   }
 
+  /** Its delete would fence what is newer: what the store has is not read, and goes when that has ended. */
+  #yield(job: Job): void {
+    this.#replace(job, GIVE_WAY)
+    job.yields = true
+  }
+
   #park(job: Job, error: unknown): void {
-    this.#replace(job, DELETE)
+    this.#replace(job, GIVE_WAY)
     job.parked = true
     this.#parked.add(job)
     for (const waiter of job.waiters.splice(0)) waiter.reject(error)

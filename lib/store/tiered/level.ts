@@ -1,8 +1,10 @@
 import { ClosedError } from '../../errors.js'
 import { Health, type HealthHost } from '../health.js'
 import type { Later, Metadata, Store, StoredEntry } from '../store.js'
-import { DELETE, type Source } from './job.js'
+import { DELETE, GIVE_WAY, type Source } from './job.js'
 import { Jobs, type Limits } from './jobs.js'
+
+import { type OpenDraft, OpenDrafts } from './open-drafts.js'
 
 export type { Limits } from './jobs.js'
 
@@ -36,6 +38,7 @@ export class Level {
   readonly #now: () => number
   readonly #onState: (isDown: boolean) => void
   readonly #jobs: Jobs
+  readonly #drafts = new OpenDrafts((key) => this.#jobs.resume(key))
   #blind = false
   /** It is blind, or its breaker is open. */
   #shut = false
@@ -60,12 +63,13 @@ export class Level {
       limits,
       health: this.health,
       isBlind: () => this.#blind,
+      isDrafting: (key) => this.#drafts.has(key),
       isLost: () => this.#blind && this.#wiping === undefined && !this.#mayRetry(),
       wiped: () => this.#wiped(),
       onFull: () => {
         if (this.#blind) return
         if (this.health.down) this.#setBlind(true)
-        else this.#wipe().catch(counted)
+        else this.#empty().catch(counted)
       },
       succeeded: () => this.succeeded(),
       failed: this.failed,
@@ -166,7 +170,7 @@ export class Level {
     if (this.health.down) {
       this.health.skipped += 1
       void this.#trial(key)
-    } else if (this.#blind && this.#wiping === undefined && this.#mayRetry()) this.#wipe().catch(counted)
+    } else if (this.#blind && this.#wiping === undefined && this.#mayRetry()) this.#empty().catch(counted)
   }
 
   /**
@@ -181,7 +185,7 @@ export class Level {
       try {
         result = call()
       } catch (error) {
-        this.#jobs.set(key, DELETE)
+        this.#jobs.set(key, GIVE_WAY)
         return this.failed(error)
       }
       if (!(result instanceof Promise)) return result
@@ -189,8 +193,7 @@ export class Level {
     }
     const done = new Promise<boolean>((resolve, reject) => {
       const giveUp = (): void => resolve(false)
-      if (this.#jobs.set(key, { kind: 'call', call, giveUp, resolve, reject }))
-        void this.hurry(key)?.catch(told)
+      if (this.#jobs.set(key, { kind: 'call', call, giveUp, resolve, reject })) this.#jobs.start(key)
     })
     return this.#orDelete([key], done)
   }
@@ -204,7 +207,7 @@ export class Level {
     try {
       result = call()
     } catch (error) {
-      for (const key of keys) this.#jobs.set(key, DELETE)
+      for (const key of keys) this.#jobs.set(key, GIVE_WAY)
       return this.failed(error)
     }
     if (!(result instanceof Promise)) return result
@@ -232,7 +235,7 @@ export class Level {
       inTime = true
     })
     return this.#inTime(settled).catch((error) => {
-      if (!inTime) for (const key of keys) this.#jobs.set(key, DELETE)
+      if (!inTime) for (const key of keys) this.#jobs.set(key, GIVE_WAY)
       throw error
     })
   }
@@ -272,9 +275,9 @@ export class Level {
     this.#jobs.set(key, { kind: 'revise', metadata })
   }
 
-  /** The store is to have nothing. */
+  /** The store is to have nothing, because another tier has what is newer. */
   forget(key: string): void {
-    this.#jobs.set(key, DELETE)
+    this.#jobs.set(key, GIVE_WAY)
   }
 
   /** Removes the entry; says whether there was one that could be read. A store that fails keeps the key fenced. */
@@ -302,11 +305,27 @@ export class Level {
     return this.#inTime(this.#jobs.follow(key, result, false))
   }
 
+  /** A draft of `key` is asked for. `end` is to be called when it was committed or aborted, or did not come to be. */
+  beginDraft(key: string): OpenDraft {
+    return this.#drafts.begin(key)
+  }
+
+  endDraft(key: string, draft: OpenDraft): void {
+    this.#drafts.end(key, draft)
+  }
+
   /**
-   * The store is to have nothing, because a tier below has what is newer. Where it has nothing it is not asked to: its delete would fence what is being
-   * written there, which is newer still.
+   * The store is to have nothing, because a tier below has what is newer. What is being written there is newer still, and is not to be fenced by that:
+   * until it has ended what the store has is not read. A store that outlives the process must not bring it back: then it goes nevertheless.
    */
   giveWay(key: string): Later<boolean> {
+    if (this.#drafts.has(key)) {
+      if (this.store.outlives !== true) {
+        this.forget(key)
+        return false
+      }
+      this.#drafts.overtake(key)
+    }
     // To look there would take as long as the delete.
     if (this.#stopped || this.answersLater || this.isBusy(key)) return this.remove(key)
     let there: Later<StoredEntry | undefined>
@@ -353,7 +372,7 @@ export class Level {
     if (this.health.down) await this.#trial(ANY_KEY)
     if (this.health.down) return
     this.#jobs.unpark()
-    if (this.#blind) await (this.#wiping ?? this.#wipe()).catch(counted)
+    if (this.#blind) await (this.#wiping ?? this.#empty()).catch(counted)
     await this.#jobs.quiet()
   }
 
@@ -375,7 +394,7 @@ export class Level {
     if (isDown) this.#jobs.oweAll()
     else if (!this.#stopped) {
       this.#jobs.unpark()
-      if (this.#blind && this.#wiping === undefined) this.#wipe().catch(counted)
+      if (this.#blind && this.#wiping === undefined) this.#empty().catch(counted)
     }
     this.#onState(isDown)
   }
@@ -395,7 +414,13 @@ export class Level {
   #wiped(): Promise<void> {
     if (!this.#blind) return Promise.resolve()
     if (this.#wiping !== undefined) return this.#wiping
-    return this.#mayRetry() ? this.#wipe() : Promise.reject(this.#why)
+    return this.#mayRetry() ? this.#empty() : Promise.reject(this.#why)
+  }
+
+  /** On the tier's own account: nobody has cleared what is being written. */
+  #empty(): Promise<void> {
+    this.#drafts.overtakeAll()
+    return this.#wipe()
   }
 
   #wipe(begun?: Promise<void>): Promise<void> {
@@ -435,9 +460,6 @@ export class Level {
 
 const none = (): false => false
 const nothing = (): void => undefined
-
-// Who made the call was told.
-const told = (): undefined => undefined
 
 // Counted by the level; the tier is not read until it succeeds.
 const counted = (): undefined => undefined

@@ -4,6 +4,10 @@ import type { Draft, GrowingReads, Later, Metadata } from '../store.js'
 export interface DraftHost {
   write(draft: Draft, chunk: Uint8Array): Later<boolean>
   commit(draft: Draft, metadata: Metadata): Later<boolean>
+  /** It was committed or aborted; may be told more than once. */
+  ended(): void
+  /** The tier deleted what the key had, on its own account. */
+  overtaken(): boolean
   /** A draft of a tier below, for a value that outgrows this one. */
   below(): Later<Draft | undefined>
 }
@@ -24,7 +28,7 @@ export class TierDraft implements Draft {
   }
 
   get fenced(): boolean {
-    return this.#inner.fenced === true
+    return this.#inner.fenced === true && !this.#host.overtaken()
   }
 
   write(chunk: Uint8Array): Later<boolean> {
@@ -62,11 +66,13 @@ export class TierDraft implements Draft {
   abort(): void {
     this.#aborted = true
     this.#inner.abort()
+    this.#host.ended()
   }
 
   /** A tier that may not be changed now was not asked, and has the draft open still. */
   #settled(ok: boolean): boolean {
-    if (!ok) this.abort()
+    if (ok) this.#host.ended()
+    else this.abort()
     return ok
   }
 }

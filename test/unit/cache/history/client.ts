@@ -29,11 +29,9 @@ export interface ClientOptions {
   readonly world: World
   readonly random: Random
   readonly steps: number
-  /** Whether entries are invalidated by tag. */
-  readonly tags: boolean
 }
 
-export async function client({ world, random, steps, tags }: ClientOptions): Promise<void> {
+export async function client({ world, random, steps }: ClientOptions): Promise<void> {
   const one = <T>(of: readonly T[]): T => of[random(of.length)]!
   const chance = (percent: number): boolean => random(100) < percent
   const some = (least: number, most: number): string[] => {
@@ -216,7 +214,7 @@ export async function client({ world, random, steps, tags }: ClientOptions): Pro
       const start = world.tick()
       await cache.clear()
       world.removed(life, { start })
-    } else if (tags) {
+    } else {
       const start = world.tick()
       const given = [one(TAGS)]
       const soft = chance(50)

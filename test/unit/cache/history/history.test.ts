@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { fileStore, memoryStore, type Store } from '../../../../lib/index.js'
+import { fileStore, memoryStore, type Store, type WritePolicy } from '../../../../lib/index.js'
 import { until } from '../../../helpers/gate.js'
 import { story, violations } from '../../../helpers/history.js'
 import { client } from './client.js'
@@ -14,8 +14,6 @@ const CLIENTS = 16
 const STEPS = 30
 const ROUNDS = Number(process.env['HISTORY_ROUNDS'] ?? 2)
 const FIRST = Number(process.env['HISTORY_SEED'] ?? Date.now() % 1_000_000_000)
-/** What was invalidated by tag is remembered by file stores. */
-const TAGS_LAST = true
 
 const memory = (): Store => memoryStore({ maxBytes: '1MiB', maxItemBytes: 100_000 })
 const file = (dir: string): Store => fileStore({ dir, maxBytes: '8MiB', minFree: 0 })
@@ -24,13 +22,14 @@ const STORES = {
   memory: () => [memory()],
   file: (dir: string) => [file(dir)],
   tiers: (dir: string) => [memory(), file(dir)],
+  'three tiers': (dir: string) => [
+    memoryStore({ maxBytes: '1MiB', maxItemBytes: 20_000 }),
+    memory(),
+    file(dir),
+  ],
 } as const
 
-async function round(
-  kind: keyof typeof STORES,
-  writePolicy: 'behind' | 'through',
-  seed: number,
-): Promise<World> {
+async function round(kind: keyof typeof STORES, writePolicy: WritePolicy, seed: number): Promise<World> {
   const world = new World({ ...setupOf(kind, writePolicy), tiers: STORES[kind] })
   const random = randomOf(seed)
   let left = CLIENTS
@@ -39,7 +38,6 @@ async function round(
       world,
       random: randomOf(seed * CLIENTS + at),
       steps: STEPS,
-      tags: TAGS_LAST || kind === 'memory',
     }).finally(() => {
       left -= 1
     }),
@@ -60,16 +58,13 @@ async function round(
   return world
 }
 
-/** Several tiers are for the long run: what it finds there still is a clear, or a write, that something older outlasts. */
 const CASES = [
   ['memory', 'behind'],
   ['file', 'behind'],
-  ...(process.env['HISTORY_ROUNDS'] === undefined
-    ? []
-    : ([
-        ['tiers', 'behind'],
-        ['tiers', 'through'],
-      ] as const)),
+  ['tiers', 'behind'],
+  ['tiers', 'through'],
+  ['tiers', 'first'],
+  ['three tiers', 'behind'],
 ] as const
 
 it.each(CASES)(

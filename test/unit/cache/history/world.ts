@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import type { Cache, Store } from '../../../../lib/index.js'
+import type { Cache, Store, WritePolicy } from '../../../../lib/index.js'
 import { createCache } from '../../../../lib/index.js'
 import { bufferPool } from '../../../helpers/buffer-pool.js'
 import { killed } from '../../../helpers/file-model.js'
@@ -26,7 +26,7 @@ export function randomOf(seed: number): Random {
 export interface Setup {
   /** Undefined: what is kept does not outlive the cache. */
   readonly dir: string | undefined
-  readonly writePolicy: 'behind' | 'through'
+  readonly writePolicy: WritePolicy
   /** An acknowledged write is on the disk. */
   readonly durable: boolean
   tiers(dir: string): Store[]
@@ -179,8 +179,8 @@ export class World {
 }
 
 export const setupOf = (
-  kind: 'memory' | 'file' | 'tiers',
-  writePolicy: Setup['writePolicy'],
+  kind: 'memory' | 'file' | 'tiers' | 'three tiers',
+  writePolicy: WritePolicy,
 ): Omit<Setup, 'tiers'> => ({
   dir: kind === 'memory' ? undefined : emptyDir(),
   writePolicy,
