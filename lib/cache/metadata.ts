@@ -1,5 +1,6 @@
 import { DURATION_FORMS, parseDuration } from '../config/units.js'
 import { ConfigError, messageOf } from '../errors.js'
+import { hasAged } from '../store/aging/label.js'
 import { MAX_TAG_BYTES, MAX_TAGS, NO_TAGS } from '../store/metadata.js'
 import type { Metadata } from '../store/store.js'
 import type { EntryOptions } from './fetcher.js'
@@ -227,12 +228,16 @@ function build(
 
 /** Whether an entry answers by itself. One from the future is stale: the clock was set back, and nothing is known of its age. */
 export function isFresh(metadata: Metadata, now: number): boolean {
-  return now < metadata.freshUntil && metadata.cachedAt <= now
+  return now < metadata.freshUntil && metadata.cachedAt <= now && !hasAged(metadata, now)
 }
 
 /** Whether an entry that is not fresh may answer while a new one is fetched. */
 export function isStaleOfUse(metadata: Metadata, now: number): boolean {
-  return now < metadata.staleUntil && metadata.cachedAt <= now
+  const { freshUntil, staleUntil, tierFreshUntil } = metadata
+  if (now >= staleUntil || metadata.cachedAt > now) return false
+  if (tierFreshUntil === undefined || now >= freshUntil) return true
+  // As long as if it had become stale then. One that never becomes stale does not say.
+  return freshUntil !== Number.POSITIVE_INFINITY && now < tierFreshUntil + (staleUntil - freshUntil)
 }
 
 /** Whether `etag` is named by an `If-None-Match` list: weak comparison, `*` for any. */

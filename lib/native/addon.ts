@@ -81,6 +81,8 @@ export interface Addon {
   /** How often `draftCommitAll` was called, by any thread. `holdOff`: those of other threads wait for half a millisecond from now. */
   readonly memoryBatches: (store: number, holdOff: boolean) => number
   readonly memoryDelete: (store: number, key: string) => boolean
+  /** As `memoryDelete`, and drafts of the key stay. */
+  readonly memoryDiscard: (store: number, key: string) => boolean
   readonly memoryClear: (store: number) => void
   /** Gives back what has lain idle; every few seconds. */
   readonly memoryMaintain: (store: number) => void
@@ -226,6 +228,8 @@ export interface Addon {
   readonly fileCheckpoint: (store: number) => number
   /** First: whether there was one. */
   readonly fileDelete: (store: number, key: string) => number
+  /** As `fileDelete`, and drafts of the key stay. */
+  readonly fileDiscard: (store: number, key: string) => number
   /** One of WRITTEN; `gone` when the entry of that sequence is not the key's any more. */
   readonly fileRevise: (store: number, key: string, sequence: number, metadata: Uint8Array) => number
   /** What `fileFind` copies records to, from `used` on. Kept until the next such call. */
@@ -312,6 +316,7 @@ export const ADDON_FUNCTIONS = [
   'memoryRevise',
   'memoryBatches',
   'memoryDelete',
+  'memoryDiscard',
   'memoryClear',
   'memoryMaintain',
   'memoryTime',
@@ -376,6 +381,7 @@ export const ADDON_FUNCTIONS = [
   'fileFlush',
   'fileCheckpoint',
   'fileDelete',
+  'fileDiscard',
   'fileRevise',
   'fileBlock',
   'fileFind',

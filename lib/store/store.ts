@@ -44,6 +44,8 @@ export interface Metadata<User = unknown> {
   readonly cachedAt: number
   /** The entry answers by itself until then. */
   readonly freshUntil: number
+  /** Where the tier that it was found in has a `ttl`: it answers by itself only until then, and then the tiers below are asked, and the origin. */
+  readonly tierFreshUntil?: number
   /** After that, it may still answer until then, while a new one is fetched; not before `freshUntil`. */
   readonly staleUntil: number
   /** The entry may answer an error of the origin until then. */
@@ -391,6 +393,11 @@ export interface Store {
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean>
   /** Removes the entry; says whether there was one. Resolves when it can no longer be found, now or after a restart. */
   delete(key: string): Later<boolean>
+  /**
+   * As `delete`, of what there is: what is being written under the key may still be committed. Of a store that fences by itself: tiers give way to each
+   * other, and what they have of a key may be older than what is being written.
+   */
+  discard?(key: string): Later<boolean>
   /** Removes all entries. Drafts stay; a store that several threads may share fences them. */
   clear(): Later<void>
   /** Keys and metadata, as a scan: what changes meanwhile may be missed, an entry is given once unless it was removed and set anew, and it ends however many are set meanwhile. */

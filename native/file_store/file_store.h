@@ -177,7 +177,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   // All of it or nothing, across a crash too.
   void Batch(std::span<const Member> members, WriteDone done);
   std::shared_ptr<FileDraft> BeginDraft(Slice key);
-  void Delete(Slice key, WriteDone done);
+  void Delete(Slice key, Drafts drafts, WriteDone done);
   void Clear(WriteDone done);
   // A draft with the metadata to commit it with, or a key to be deleted.
   struct Change {

@@ -137,9 +137,17 @@ void FileStore::Batch(std::span<const Member> members, WriteDone done) {
   Append(std::move(request), std::move(done));
 }
 
-void FileStore::Delete(Slice key, WriteDone done) {
-  const Member member{.key = key, .metadata = {}, .chunks = {}, .remove = true};
-  Batch(std::span(&member, 1), std::move(done));
+void FileStore::Delete(Slice key, Drafts drafts, WriteDone done) {
+  if (Refused(done)) return;
+  auto request = std::make_unique<LogRequest>();
+  request->drafts = drafts;
+  Status status;
+  const WriteOutcome::Kind made =
+      MakeItem({.key = key, .metadata = {}, .chunks = {}, .remove = true},
+               &request->items.emplace_back(), &status);
+  if (made == WriteOutcome::Kind::kDone) return Append(std::move(request), std::move(done));
+  done({.kind = made, .status = std::move(status)});
+  Ended();
 }
 
 void FileStore::Clear(WriteDone done) {

@@ -500,7 +500,7 @@ void LogWriter::EndDraftLocked(const std::shared_ptr<Fence>& fence) {
 }
 
 void LogWriter::FenceLocked(const LogRequest& request) {
-  if (drafts_.empty()) return;
+  if (drafts_.empty() || request.drafts == Drafts::kSpared) return;
   for (const LogItem& item : request.items) {
     if (item.kind == LogItem::Kind::kClear) {
       for (const auto& [identity, fence] : drafts_) fence->fenced_ = true;

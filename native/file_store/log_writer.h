@@ -82,6 +82,14 @@ struct LogOutcome {
   bool existed = false;
 };
 
+// What becomes of drafts of a key that is deleted.
+enum class Drafts : uint8_t {
+  // They are older, and may not be committed.
+  kFenced,
+  // They are newer: only what was there is to go.
+  kSpared
+};
+
 // What is to be done at once, one after the other without anything in between. More than one item
 // is a batch: all of it is there after a crash, or none. Without items it is a barrier: it is done
 // when all before it is.
@@ -90,6 +98,8 @@ struct LogRequest {
   std::shared_ptr<Fence> fence;
   // Of the other drafts in a batch: one that is fenced fences them all.
   std::vector<std::shared_ptr<Fence>> more_fences;
+  // Of those that its deletes name.
+  Drafts drafts = Drafts::kFenced;
   // Begin another segment first.
   bool roll = false;
   // Called once, without any lock: from the thread that writes or, of a draft that is fenced, from

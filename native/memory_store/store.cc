@@ -209,6 +209,14 @@ bool MemoryStore::Delete(Slice key) {
   return shard.Remove(hash, key);
 }
 
+bool MemoryStore::Discard(Slice key) {
+  const Hash128 hash = HashOf(key);
+  Shard& shard = ShardOf(hash);
+  shard.Expect(hash);
+  const std::lock_guard lock(shard.mutex);
+  return shard.Remove(hash, key);
+}
+
 // What takes long is done shard by shard first. Then all are locked at once, so that nobody finds
 // one entry gone and another, older one still there.
 void MemoryStore::Clear() {

@@ -98,6 +98,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   // a flight as Set.
   Stored Revise(Slice key, Version version, const Metadata& metadata, Flight* flight = nullptr);
   bool Delete(Slice key);
+  // As Delete, of what there is: what is being written under the key may still be committed.
+  bool Discard(Slice key);
   // All entries, in one step for all who look. Memory comes back as it is wanted, and by Maintain.
   void Clear();
 

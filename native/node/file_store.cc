@@ -105,6 +105,18 @@ napi_value RunOnThread(napi_env env, Files& files, uint32_t id, const Files::Ope
   return OperationValue(env, id);
 }
 
+napi_value Removing(napi_env env, napi_callback_info info, file::Drafts drafts) {
+  const Arguments<2> arguments(env, info);
+  Files& files = arguments.environment().files;
+  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
+  if (open == nullptr) return nullptr;
+  const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
+  if (!key.ok()) return Throw(env, key.status());
+  return BeginWrite(env, files, [&](file::WriteDone end) {
+    open->attached.directory->store().Delete(SliceOf(key.value()), drafts, std::move(end));
+  });
+}
+
 }  // namespace
 
 OpenFileStore* FileStoreArgument(napi_env env, Files& files, napi_value value) {
@@ -386,15 +398,11 @@ napi_value FileCheckpoint(napi_env env, napi_callback_info info) {
 }
 
 napi_value FileDelete(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
-  Files& files = arguments.environment().files;
-  OpenFileStore* const open = FileStoreArgument(env, files, arguments[0]);
-  if (open == nullptr) return nullptr;
-  const Result<std::string_view> key = TextArgument(env, arguments[1], "key", files.KeySpace());
-  if (!key.ok()) return Throw(env, key.status());
-  return BeginWrite(env, files, [&](file::WriteDone end) {
-    open->attached.directory->store().Delete(SliceOf(key.value()), std::move(end));
-  });
+  return Removing(env, info, file::Drafts::kFenced);
+}
+
+napi_value FileDiscard(napi_env env, napi_callback_info info) {
+  return Removing(env, info, file::Drafts::kSpared);
 }
 
 napi_value FileRevise(napi_env env, napi_callback_info info) {

@@ -200,6 +200,11 @@ napi_value MemoryDelete(napi_env env, napi_callback_info info) {
                  [&](MemoryStore& store, Slice key) { return Boolean(env, store.Delete(key)); });
 }
 
+napi_value MemoryDiscard(napi_env env, napi_callback_info info) {
+  return WithKey(env, info,
+                 [&](MemoryStore& store, Slice key) { return Boolean(env, store.Discard(key)); });
+}
+
 napi_value MemoryClear(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   OpenStore* open = StoreArgument(env, arguments[0], arguments.environment().memory);

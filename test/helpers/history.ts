@@ -182,9 +182,9 @@ function mixed(reads: readonly Read[], values: ReadonlyMap<number, Value>): stri
   return wrong
 }
 
-/** What began later is newer. */
-function oldOf({ kind, start, end }: Value): number {
-  return kind === 'fill' ? start : end
+/** What began later is newer; what an origin confirmed is as old as that. */
+function oldOf({ kind, start, end, confirmed = start }: Value): number {
+  return Math.max(kind === 'fill' ? start : end, confirmed)
 }
 
 interface Change {

@@ -136,9 +136,9 @@ class Store {
     draft->Commit(metadata, Into(wrote));
     return wrote;
   }
-  Wrote Delete(const std::string& key) {
+  Wrote Delete(const std::string& key, file::Drafts drafts = file::Drafts::kFenced) {
     Wrote wrote;
-    store_->Delete(SliceOf(key), Into(wrote));
+    store_->Delete(SliceOf(key), drafts, Into(wrote));
     return wrote;
   }
   Wrote Clear() {

@@ -145,6 +145,13 @@ TEST_CASE("file store: a delete or a clear fences drafts, a set does not") {
     CHECK(!store.Get("key"));
     CHECK(commit(other, value) == Written::kDone);
 
+    CHECK(store.Put("key", ValueOf(3, 50)));
+    draft = store->BeginDraft(SliceOf("key"));
+    CHECK(store.Delete("key", file::Drafts::kSpared).existed);
+    CHECK(!store.Get("key"));
+    CHECK(commit(draft, value) == Written::kDone);
+    CHECK(store.Has("key", value));
+
     draft = store->BeginDraft(SliceOf("key"));
     CHECK(store.Clear().kind == Written::kDone);
     CHECK(commit(draft, value) == Written::kFenced);

@@ -126,7 +126,7 @@ TEST_CASE("file store: threads see the last write or nothing, while room is made
           version += 1;
           Written kind = Written::kDone;
           if (what == 0) {
-            store->Delete(SliceOf(name), later.Done());
+            store->Delete(SliceOf(name), file::Drafts::kFenced, later.Done());
             kind = later.Wait();
             if (kind == Written::kDone) last[own] = 0;
           } else if (what < 6) {

@@ -75,6 +75,15 @@ TEST_CASE("flight: alone it always leads, is joined by nobody, and is fenced as 
     }
     CHECK(!store->Find(SliceOf(key)).found());
   }
+  SUBCASE("what is discarded fences nothing") {
+    CHECK(store->Set(SliceOf(key), SliceOf("v"), At(1e12)) == Stored::kDone);
+    const auto alone = store->Claim(SliceOf(key), 2, 0, true);
+    CHECK(store->Discard(SliceOf(key)));
+    CHECK(!store->Discard(SliceOf(key)));
+    CHECK(!store->Find(SliceOf(key)).found());
+    CHECK(store->Set(SliceOf(key), SliceOf("w"), At(1e12), alone.flight.get()) == Stored::kDone);
+    CHECK(store->Find(SliceOf(key)).found());
+  }
   SUBCASE("of two fills that run at once, the older does not commit over the newer") {
     const auto older = store->Claim(SliceOf(key), 1);
     const auto newer = store->Claim(SliceOf(key), 2, 0, true);

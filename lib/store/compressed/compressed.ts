@@ -46,6 +46,7 @@ export class CompressedStore implements Store {
   readonly journal?: TagJournal
   readonly keeps?: false
   readonly knows?: (key: string) => boolean
+  readonly discard?: (key: string) => Later<boolean>
   readonly setAll?: (values: readonly WholeValue[]) => Promise<boolean>
   readonly #inner: Store
   readonly #codec: ChunkCodec
@@ -65,6 +66,7 @@ export class CompressedStore implements Store {
     this.#inner = inner
     this.#codec = codec
     this.#chunkBytes = chunkBytes
+    if (inner.discard !== undefined) this.discard = (key) => inner.discard!(key)
     if (inner.knows !== undefined) this.knows = (key) => inner.knows!(key)
     if (inner.setAll !== undefined) this.setAll = this.#setAll
   }
@@ -170,7 +172,11 @@ export class CompressedStore implements Store {
   #drop(key: string): void {
     const ignored = (): void => undefined
     // The reader is told that its entry cannot be read; that it could not be removed either changes nothing for anybody.
-    Promise.resolve(this.#inner.delete(key)).then(ignored, ignored)
+    const inner = this.#inner
+    Promise.resolve(inner.discard === undefined ? inner.delete(key) : inner.discard(key)).then(
+      ignored,
+      ignored,
+    )
   }
 
   *#entries(inner: Iterable<readonly [string, Metadata]>): Generator<readonly [string, Metadata]> {

@@ -260,11 +260,17 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     return outcome.outcome === WRITTEN.done
   }
 
-  async delete(key: string): Promise<boolean> {
+  delete(key: string): Promise<boolean> {
+    return this.#remove(() => this.#addon.fileDelete(this.#store, key))
+  }
+
+  discard(key: string): Promise<boolean> {
+    return this.#remove(() => this.#addon.fileDiscard(this.#store, key))
+  }
+
+  async #remove(begin: () => number): Promise<boolean> {
     if (this.closed) throw new ClosedError('the file store is closed')
-    const { outcome, first } = await this.#write('writing a delete', () =>
-      this.#addon.fileDelete(this.#store, key),
-    )
+    const { outcome, first } = await this.#write('writing a delete', begin)
     if (outcome !== WRITTEN.done) throw failure(noRoom(), this.#config.dir, 'writing a delete')
     return first === 1
   }

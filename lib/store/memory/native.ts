@@ -219,6 +219,13 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
     return was
   }
 
+  discard(key: string): boolean {
+    if (this.#closed) return false
+    const was = this.thread.addon.memoryDiscard(this.#id, key)
+    if (was) this.#host?.removed(key)
+    return was
+  }
+
   clear(): void {
     if (this.#closed) return
     this.thread.addon.memoryClear(this.#id)

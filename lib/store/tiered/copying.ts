@@ -1,3 +1,4 @@
+import { forBelow } from '../aging/label.js'
 import { type Draft, IN_HAND, type Store, type StoredEntry, type WholeValue } from '../store.js'
 import type { Source } from './job.js'
 
@@ -14,7 +15,7 @@ export async function copyEntry(
   to: Store,
   wanted: () => boolean,
 ): Promise<boolean> {
-  const { metadata } = entry
+  const metadata = forBelow(entry.metadata)
   if (metadata.size > to.maxItemBytes || !wanted()) return false
   const value = to.setLater === undefined ? undefined : inHand(entry)
   if (value !== undefined) return to.setLater!(key, value, metadata)
@@ -47,7 +48,7 @@ export async function setSources(
       try {
         const bytes = await wholeOf(entry)
         if (bytes === undefined || bytes.length > to.maxItemBytes) return false
-        values.push({ key: keys[values.length]!, bytes, metadata: entry.metadata })
+        values.push({ key: keys[values.length]!, bytes, metadata: forBelow(entry.metadata) })
       } finally {
         entry.release()
       }

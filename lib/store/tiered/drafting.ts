@@ -1,6 +1,5 @@
 import type { Draft, Later, Metadata } from '../store.js'
 import type { Level } from './level.js'
-import type { OpenDraft } from './open-drafts.js'
 import { TierDraft } from './tier-draft.js'
 
 /** What drafts need of the tiers together. */
@@ -50,32 +49,28 @@ export class Drafting {
         if (level.health.down) asked = { refused, failed: { error: level.health.refusal() } }
         continue
       }
-      const open = level.beginDraft(key)
       try {
         const draft = store.draft(key, size, user)
         if (draft instanceof Promise) {
           return level.health
             .inTime(draft, (late) => level.attempt(() => late?.abort()))
             .then(
-              (begun) => {
-                if (begun !== undefined) return this.#drafted(begun, at, key, user, open)
-                level.endDraft(key, open)
-                return this.#draftFrom(at + 1, key, size, user, { refused: true, failed })
-              },
+              (begun) =>
+                begun === undefined
+                  ? this.#draftFrom(at + 1, key, size, user, { refused: true, failed })
+                  : this.#drafted(begun, at, key, user),
               (error) => {
-                level.endDraft(key, open)
                 return this.#draftFrom(at + 1, key, size, user, { refused, failed: { error } })
               },
             )
         }
-        if (draft !== undefined) return this.#drafted(draft, at, key, user, open)
+        if (draft !== undefined) return this.#drafted(draft, at, key, user)
         asked = { refused: true, failed }
       } catch (error) {
         // Counted; the next tier may do.
         level.health.count()
         asked = { refused, failed: { error } }
       }
-      level.endDraft(key, open)
     }
     const { refused, failed } = asked
     if (refused || failed === undefined) {
@@ -87,8 +82,9 @@ export class Drafting {
     throw failed.error
   }
 
-  #drafted(draft: Draft, at: number, key: string, user: unknown, open: OpenDraft): Draft {
+  #drafted(draft: Draft, at: number, key: string, user: unknown): Draft {
     const level = this.#levels[at]!
+    const { emptied } = level
     const host = this.#host
     return new TierDraft(draft, level.store.name, {
       // A value may still be on its way to a tier below when nobody waits for it any more.
@@ -103,8 +99,7 @@ export class Drafting {
           }
           return kept instanceof Promise ? kept.then(stored) : stored(kept)
         }),
-      ended: () => level.endDraft(key, open),
-      overtaken: () => open.overtaken,
+      isFenced: (inner) => inner.fenced === true && level.emptied === emptied,
       below: () => (host.isClosed() ? undefined : this.#draftFrom(at + 1, key, undefined, user)),
     })
   }

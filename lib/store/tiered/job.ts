@@ -1,4 +1,4 @@
-import type { Later, Metadata, StoredEntry } from '../store.js'
+import type { Later, Metadata, Store, StoredEntry } from '../store.js'
 import type { Together } from './together.js'
 
 /** Where the value comes from that a tier is to have. */
@@ -15,8 +15,8 @@ export interface Source {
 export type Want =
   | {
       readonly kind: 'delete'
-      /** It follows a change of another tier, or a failure: while a draft of the key is open here, which is newer, it waits. */
-      readonly waits: boolean
+      /** Nobody deleted the key: another tier has what is newer, or what the tier has is not known to be right. What is being written there stays. */
+      readonly discards: boolean
     }
   | { readonly kind: 'write'; readonly source: Source }
   | { readonly kind: 'revise'; readonly metadata: Metadata }
@@ -29,8 +29,15 @@ export type Want =
       readonly reject: (error: unknown) => void
     }
 
-export const DELETE: Want = { kind: 'delete', waits: false }
-export const GIVE_WAY: Want = { kind: 'delete', waits: true }
+export const DELETE: Removal = { kind: 'delete', discards: false }
+export const DISCARD: Removal = { kind: 'delete', discards: true }
+
+/** Has `store` remove what it has of `key`; says whether there was something. */
+export function removed(store: Store, key: string, { discards }: Removal): Later<boolean> {
+  return discards && store.discard !== undefined ? store.discard(key) : store.delete(key)
+}
+
+export type Removal = Extract<Want, { kind: 'delete' }>
 
 /** Who waits for a job: is told whether the tier had an entry that was deleted, or why the job is not done. */
 export interface JobWaiter {
@@ -50,8 +57,6 @@ export interface Job {
   running: boolean
   /** Waits for a call of the tier to succeed, because its delete failed. */
   parked: boolean
-  /** Its delete waits for the drafts of the key that the tier has open. */
-  yields: boolean
   /** So many changes of a tier above are being made: what the tier has is old as soon as they are. */
   holds: number
   /** What the last delete said. */
@@ -75,7 +80,6 @@ export function newJob(key: string, valid: boolean): Job {
     valid,
     running: false,
     parked: false,
-    yields: false,
     holds: 0,
     was: false,
     waiters: [],

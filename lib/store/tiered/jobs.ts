@@ -1,7 +1,17 @@
 import type { Health } from '../health.js'
 import type { Later, Metadata, Store } from '../store.js'
 import { copyEntry, setSources } from './copying.js'
-import { both, GIVE_WAY, giveUp, type Job, newJob, type Shared, type Source, type Want } from './job.js'
+import {
+  both,
+  DISCARD,
+  giveUp,
+  type Job,
+  newJob,
+  removed,
+  type Shared,
+  type Source,
+  type Want,
+} from './job.js'
 import { Together } from './together.js'
 
 /** Whose turns background writes take where other caches take them, too. */
@@ -33,8 +43,6 @@ export interface JobsHost {
   isBlind(): boolean
   /** It is blind, and is not going to be emptied just now: there is nothing to be done of any key. */
   isLost(): boolean
-  /** A draft of the key is open there. */
-  isDrafting(key: string): boolean
   /** Resolves when it is not blind any more; rejects when it could not be emptied. */
   wiped(): Promise<void>
   /** More keys are out of date than may be. */
@@ -50,8 +58,8 @@ export interface JobsHost {
  * What a tier is behind with: a job for each key that is out of date there, or being changed.
  *
  * Invariants: jobs of a key run one after the other, and each for the newest that is wanted: one that was begun for something older commits
- * nothing. `#queue` has those that wait for their turn, `#parked` those that wait for a call of the store to succeed, `yields` is said of those that
- * wait for drafts to end; a job is one of these at most, and none while it runs. `#writes` and `#heldBytes` are those of what is wanted.
+ * nothing. `#queue` has those that wait for their turn, `#parked` those that wait for a call of the store to succeed; a job is in one of them
+ * at most, and in neither while it runs. `#writes` and `#heldBytes` are those of what is wanted.
  */
 export class Jobs {
   /** Values that were not written, because too much waited, or the store had no room, or failed. */
@@ -102,7 +110,7 @@ export class Jobs {
     if (this.#writes >= queue || this.#heldBytes + source.heldBytes > queueBytes) {
       this.dropped += 1
       source.drop()
-      this.set(key, GIVE_WAY)
+      this.set(key, DISCARD)
       return
     }
     if (!this.set(key, { kind: 'write', source })) this.dropped += 1
@@ -124,7 +132,6 @@ export class Jobs {
     const before = job.want
     if (before?.kind === 'call' && want.kind === 'call') job.want = both(before, want)
     else this.#replace(job, want)
-    job.yields = false
     if (job.parked) {
       job.parked = false
       this.#parked.delete(job)
@@ -144,7 +151,7 @@ export class Jobs {
    */
   change(keys: readonly string[], keeps: boolean, call: () => Later<boolean>): Promise<boolean> {
     if (!this.#takes(keys)) {
-      for (const key of keys) this.set(key, GIVE_WAY)
+      for (const key of keys) this.set(key, DISCARD)
       return Promise.resolve(false)
     }
     const together = new Together(keys.length, keeps, call)
@@ -154,7 +161,6 @@ export class Jobs {
       job.version += 1
       this.#replace(job, undefined)
       job.together.push({ together, version: job.version })
-      job.yields = false
       job.parked = false
       this.#parked.delete(job)
       this.#queue.delete(job)
@@ -181,7 +187,7 @@ export class Jobs {
     if (this.#writes + count > queue || this.#heldBytes + heldBytes > queueBytes) {
       drop()
       for (const source of sources) source.drop()
-      for (const key of keys) this.set(key, GIVE_WAY)
+      for (const key of keys) this.set(key, DISCARD)
       return
     }
     this.#writes += count
@@ -251,30 +257,8 @@ export class Jobs {
     // What is parked waits for the store, and nobody for it.
     if (job === undefined || job.parked) return undefined
     const done = this.#until(job)
-    this.#resume(job)
-    this.start(key)
+    if (this.#queue.delete(job)) void this.#run(job)
     return this.#host.health.wait(done)
-  }
-
-  /** Begins with `key` at once, if it waits for its turn. */
-  start(key: string): void {
-    const job = this.#jobs.get(key)
-    if (job !== undefined && this.#queue.delete(job)) void this.#run(job)
-  }
-
-  /** No draft of `key` is open any more. */
-  resume(key: string): void {
-    const job = this.#jobs.get(key)
-    if (job === undefined || this.#stopped) return
-    if (this.#resume(job)) this.#pump()
-  }
-
-  #resume(job: Job): boolean {
-    if (!job.yields) return false
-    job.yields = false
-    // One that is about to stop goes on instead: two of a key may not run.
-    if (!job.running) this.#queue.add(job)
-    return true
   }
 
   /** What is parked may be tried again. */
@@ -319,7 +303,6 @@ export class Jobs {
       job.version += 1
       job.valid = false
       job.parked = false
-      job.yields = false
       this.#leaveAll(job)
       this.#replace(job, undefined)
     }
@@ -430,12 +413,7 @@ export class Jobs {
   /** Does what is wanted of `job`, and what is wanted meanwhile. Never rejects. */
   async #run(job: Job): Promise<void> {
     job.running = true
-    while (
-      !this.#stopped &&
-      !job.parked &&
-      !job.yields &&
-      (job.want !== undefined || job.together.length > 0)
-    ) {
+    while (!this.#stopped && !job.parked && (job.want !== undefined || job.together.length > 0)) {
       if (this.#host.health.down) {
         this.#leaveAll(job)
         this.#owe(job)
@@ -458,7 +436,7 @@ export class Jobs {
       await this.#called(this.#perform(job, this.#take(job)!))
     }
     job.running = false
-    if (!job.parked && !job.yields) this.#finish(job)
+    if (!job.parked) this.#finish(job)
   }
 
   /** `call`, which is under way until it has settled. */
@@ -477,7 +455,7 @@ export class Jobs {
     // Else what the store has is not known to be right, or is older.
     else if (!together.keeps || together.failure !== undefined || !job.valid) {
       job.valid = false
-      this.#replace(job, GIVE_WAY)
+      this.#replace(job, DISCARD)
     }
   }
 
@@ -494,14 +472,12 @@ export class Jobs {
     const drop = (): void => {
       if (!isNewest()) return
       job.valid = false
-      this.#replace(job, GIVE_WAY)
+      this.#replace(job, DISCARD)
     }
     try {
       switch (want.kind) {
         case 'delete':
-          // Who waits for it may not be told before what is old is gone; what is being written may count as replaced by that.
-          if (want.waits && job.waiters.length === 0 && this.#host.isDrafting(key)) return this.#yield(job)
-          job.was = await store.delete(key)
+          job.was = await removed(store, key, want)
           if (isNewest()) job.valid = true
           break
         case 'write':
@@ -570,7 +546,7 @@ export class Jobs {
       (error) => {
         if (job.version === version && !this.#stopped) {
           job.valid = false
-          if (valid) this.#replace(job, GIVE_WAY)
+          if (valid) this.#replace(job, DISCARD)
           else this.#park(job, error)
         }
         void this.#run(job)
@@ -579,14 +555,8 @@ export class Jobs {
     )
   }
 
-  /** Its delete would fence what is newer: what the store has is not read, and goes when that has ended. */
-  #yield(job: Job): void {
-    this.#replace(job, GIVE_WAY)
-    job.yields = true
-  }
-
   #park(job: Job, error: unknown): void {
-    this.#replace(job, GIVE_WAY)
+    this.#replace(job, DISCARD)
     job.parked = true
     this.#parked.add(job)
     for (const waiter of job.waiters.splice(0)) waiter.reject(error)

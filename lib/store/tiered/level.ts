@@ -1,10 +1,8 @@
 import { ClosedError } from '../../errors.js'
 import { Health, type HealthHost } from '../health.js'
 import type { Later, Metadata, Store, StoredEntry } from '../store.js'
-import { DELETE, GIVE_WAY, type Source } from './job.js'
+import { DELETE, DISCARD, type Removal, removed, type Source } from './job.js'
 import { Jobs, type Limits } from './jobs.js'
-
-import { type OpenDraft, OpenDrafts } from './open-drafts.js'
 
 export type { Limits } from './jobs.js'
 
@@ -35,10 +33,11 @@ export class Level {
   promotions = 0
   /** The store answers later: what is looked up before it is needed is not there. */
   answersLater = false
+  /** How often it was emptied on its own account, though nobody cleared the cache. */
+  emptied = 0
   readonly #now: () => number
   readonly #onState: (isDown: boolean) => void
   readonly #jobs: Jobs
-  readonly #drafts = new OpenDrafts((key) => this.#jobs.resume(key))
   #blind = false
   /** It is blind, or its breaker is open. */
   #shut = false
@@ -63,7 +62,6 @@ export class Level {
       limits,
       health: this.health,
       isBlind: () => this.#blind,
-      isDrafting: (key) => this.#drafts.has(key),
       isLost: () => this.#blind && this.#wiping === undefined && !this.#mayRetry(),
       wiped: () => this.#wiped(),
       onFull: () => {
@@ -185,7 +183,7 @@ export class Level {
       try {
         result = call()
       } catch (error) {
-        this.#jobs.set(key, GIVE_WAY)
+        this.#jobs.set(key, DISCARD)
         return this.failed(error)
       }
       if (!(result instanceof Promise)) return result
@@ -193,7 +191,8 @@ export class Level {
     }
     const done = new Promise<boolean>((resolve, reject) => {
       const giveUp = (): void => resolve(false)
-      if (this.#jobs.set(key, { kind: 'call', call, giveUp, resolve, reject })) this.#jobs.start(key)
+      if (this.#jobs.set(key, { kind: 'call', call, giveUp, resolve, reject }))
+        void this.hurry(key)?.catch(told)
     })
     return this.#orDelete([key], done)
   }
@@ -207,7 +206,7 @@ export class Level {
     try {
       result = call()
     } catch (error) {
-      for (const key of keys) this.#jobs.set(key, GIVE_WAY)
+      for (const key of keys) this.#jobs.set(key, DISCARD)
       return this.failed(error)
     }
     if (!(result instanceof Promise)) return result
@@ -235,7 +234,7 @@ export class Level {
       inTime = true
     })
     return this.#inTime(settled).catch((error) => {
-      if (!inTime) for (const key of keys) this.#jobs.set(key, GIVE_WAY)
+      if (!inTime) for (const key of keys) this.#jobs.set(key, DISCARD)
       throw error
     })
   }
@@ -275,73 +274,43 @@ export class Level {
     this.#jobs.set(key, { kind: 'revise', metadata })
   }
 
-  /** The store is to have nothing, because another tier has what is newer. */
+  /** The store is to have nothing, because a tier above has what is newer. */
   forget(key: string): void {
-    this.#jobs.set(key, GIVE_WAY)
+    this.#jobs.set(key, DISCARD)
+  }
+
+  /** The store is to have nothing, because a tier below has what is newer. As `remove`. */
+  giveWay(key: string): Later<boolean> {
+    return this.#remove(key, DISCARD)
   }
 
   /** Removes the entry; says whether there was one that could be read. A store that fails keeps the key fenced. */
   remove(key: string): Later<boolean> {
+    return this.#remove(key, DELETE)
+  }
+
+  #remove(key: string, want: Removal): Later<boolean> {
     if (this.#stopped) return false
     if (this.health.down) {
-      this.#jobs.set(key, DELETE)
+      this.#jobs.set(key, want)
       void this.#trial(key)
       throw this.health.refused()
     }
     if (this.#jobs.has(key) || this.#blind) {
       const counts = this.readable(key)
-      if (!this.#jobs.set(key, DELETE)) return this.#inTime(this.#wiped()).then(none)
+      if (!this.#jobs.set(key, want)) return this.#inTime(this.#wiped()).then(none)
       const done = this.hurry(key)
       return done === undefined ? false : done.then((was) => counts && was)
     }
     let result: Later<boolean>
     try {
-      result = this.store.delete(key)
+      result = removed(this.store, key, want)
     } catch (error) {
       this.#jobs.failedToDelete(key, error)
       return this.failed(error)
     }
     if (!(result instanceof Promise)) return result
     return this.#inTime(this.#jobs.follow(key, result, false))
-  }
-
-  /** A draft of `key` is asked for. `end` is to be called when it was committed or aborted, or did not come to be. */
-  beginDraft(key: string): OpenDraft {
-    return this.#drafts.begin(key)
-  }
-
-  endDraft(key: string, draft: OpenDraft): void {
-    this.#drafts.end(key, draft)
-  }
-
-  /**
-   * The store is to have nothing, because a tier below has what is newer. What is being written there is newer still, and is not to be fenced by that:
-   * until it has ended what the store has is not read. A store that outlives the process must not bring it back: then it goes nevertheless.
-   */
-  giveWay(key: string): Later<boolean> {
-    if (this.#drafts.has(key)) {
-      if (this.store.outlives !== true) {
-        this.forget(key)
-        return false
-      }
-      this.#drafts.overtake(key)
-    }
-    // To look there would take as long as the delete.
-    if (this.#stopped || this.answersLater || this.isBusy(key)) return this.remove(key)
-    let there: Later<StoredEntry | undefined>
-    try {
-      there = this.store.find(key, true)
-    } catch {
-      // Counted; the delete is owed if it fails as well.
-      this.health.count()
-      return this.remove(key)
-    }
-    if (there === undefined) return false
-    if (there instanceof Promise) {
-      this.answersLater = true
-      void there.then(this.#letGo, nothing)
-    } else this.#letGo(there)
-    return this.remove(key)
   }
 
   /** Removes all entries. Nothing is read from now on until that has succeeded. */
@@ -417,9 +386,8 @@ export class Level {
     return this.#mayRetry() ? this.#empty() : Promise.reject(this.#why)
   }
 
-  /** On the tier's own account: nobody has cleared what is being written. */
   #empty(): Promise<void> {
-    this.#drafts.overtakeAll()
+    this.emptied += 1
     return this.#wipe()
   }
 
@@ -459,7 +427,9 @@ export class Level {
 }
 
 const none = (): false => false
-const nothing = (): void => undefined
+
+// Who made the call was told.
+const told = (): undefined => undefined
 
 // Counted by the level; the tier is not read until it succeeds.
 const counted = (): undefined => undefined

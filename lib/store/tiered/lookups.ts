@@ -1,3 +1,4 @@
+import { forAbove, hasAged } from '../aging/label.js'
 import { IN_HAND, type Later, type LookupTimer, type Metadata, type StoredEntry } from '../store.js'
 import { BelowEntry } from './below-entry.js'
 import type { Changes } from './changes.js'
@@ -20,6 +21,8 @@ export interface LookupHost {
   tell(): void
   /** Who takes the time of lookups, once the store is open. */
   timer(): LookupTimer | undefined
+  /** Epoch milliseconds now. */
+  now(): number
 }
 
 /** Readings that put a value above at a time: each holds a draft there. */
@@ -60,9 +63,27 @@ export class Lookups {
   find(key: string, peek: boolean): Later<StoredEntry | undefined> {
     const moment = this.#changes.now
     const found = this.#findFirst(key, peek)
-    if (found === undefined) return this.#findBelow(key, peek, 1, moment)
-    if (!(found instanceof Promise)) return found
-    return found.then((entry) => entry ?? this.#findBelow(key, peek, 1, moment))
+    if (!(found instanceof Promise)) return this.#orBelow(found, key, peek, 1, moment)
+    return found.then((entry) => this.#orBelow(entry, key, peek, 1, moment))
+  }
+
+  /** What was found, unless its tier does not answer with it by itself any more and a tier from `from` on has what does. */
+  #orBelow(
+    found: StoredEntry | undefined,
+    key: string,
+    peek: boolean,
+    from: number,
+    moment: number,
+  ): Later<StoredEntry | undefined> {
+    if (found !== undefined && !hasAged(found.metadata, this.#host.now())) return found
+    const below = this.#findBelow(key, peek, from, moment)
+    if (found === undefined) return below
+    const better = (other: StoredEntry | undefined): StoredEntry => {
+      const left = other === undefined || hasAged(other.metadata, this.#host.now()) ? other : found
+      left?.release()
+      return left === found ? other! : found
+    }
+    return below instanceof Promise ? below.then(better) : better(below)
   }
 
   #findFirst(key: string, peek: boolean): Later<StoredEntry | undefined> {
@@ -112,7 +133,8 @@ export class Lookups {
       if (!peek) level.looked(found)
       timer?.took(at, began, found)
       level.succeeded()
-      if (found !== undefined) return this.#foundBelow(found, at, key, peek, moment)
+      if (found === undefined) continue
+      return this.#orBelow(this.#foundBelow(found, at, key, peek, moment), key, peek, at + 1, moment)
     }
     return undefined
   }
@@ -140,7 +162,9 @@ export class Lookups {
     const level = this.#levels[at]!
     const found = await inTime(level, finding)
     if (found === undefined) return this.#findBelow(key, peek, at + 1, moment)
-    if (level.readable(key)) return this.#foundBelow(found, at, key, peek, moment)
+    if (level.readable(key)) {
+      return this.#orBelow(this.#foundBelow(found, at, key, peek, moment), key, peek, at + 1, moment)
+    }
     // It was changed meanwhile: what there is now is above, if anywhere.
     found.release()
     return this.#findFirst(key, peek)
@@ -148,8 +172,10 @@ export class Lookups {
 
   #foundBelow(inner: StoredEntry, at: number, key: string, peek: boolean, moment: number): StoredEntry {
     const level = this.#levels[at]!
-    const promotion = peek ? undefined : this.#promotionOf(inner.metadata, at, key, moment)
-    if (inner.metadata.size === 0) promotion?.offerEmpty()
+    const { metadata } = inner
+    const promotes = !peek && !hasAged(metadata, this.#host.now())
+    const promotion = promotes ? this.#promotionOf(forAbove(metadata), at, key, moment) : undefined
+    if (metadata.size === 0) promotion?.offerEmpty()
     return new BelowEntry(inner, level, promotion, this.#host.tell)
   }
 

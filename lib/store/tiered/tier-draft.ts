@@ -4,10 +4,8 @@ import type { Draft, GrowingReads, Later, Metadata } from '../store.js'
 export interface DraftHost {
   write(draft: Draft, chunk: Uint8Array): Later<boolean>
   commit(draft: Draft, metadata: Metadata): Later<boolean>
-  /** It was committed or aborted; may be told more than once. */
-  ended(): void
-  /** The tier deleted what the key had, on its own account. */
-  overtaken(): boolean
+  /** Somebody deleted what is being written. */
+  isFenced(draft: Draft): boolean
   /** A draft of a tier below, for a value that outgrows this one. */
   below(): Later<Draft | undefined>
 }
@@ -28,7 +26,7 @@ export class TierDraft implements Draft {
   }
 
   get fenced(): boolean {
-    return this.#inner.fenced === true && !this.#host.overtaken()
+    return this.#host.isFenced(this.#inner)
   }
 
   write(chunk: Uint8Array): Later<boolean> {
@@ -66,13 +64,11 @@ export class TierDraft implements Draft {
   abort(): void {
     this.#aborted = true
     this.#inner.abort()
-    this.#host.ended()
   }
 
   /** A tier that may not be changed now was not asked, and has the draft open still. */
   #settled(ok: boolean): boolean {
-    if (ok) this.#host.ended()
-    else this.abort()
+    if (!ok) this.abort()
     return ok
   }
 }

@@ -94,6 +94,7 @@ export class TieredStore implements Store, Tiers {
       sourceOf: (at, key) => this.#sourceOf(at, key),
       tell,
       timer: () => this.#context?.lookupTimer,
+      now,
     })
     this.#drafting = new Drafting({
       levels: this.#levels,

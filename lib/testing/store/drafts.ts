@@ -67,6 +67,17 @@ export function draftCases(make: MakeStore): Case[] {
       sameBytes(await readValue(store, 'k'), bytesOf(10, 'k'))
       await sameStats(store, { entries: 1 }, 'after commit and abort')
     }),
+    check('S1', 'discard removes what there is, and leaves drafts alone', async ({ store }) => {
+      if (store.discard === undefined) return
+      await mustPut(store, 'k', bytesOf(10, 'old'))
+      const draft = await begin(store, 'k', 70_000)
+      await mustWrite(draft, bytesOf(70_000, 'new'))
+      same(await store.discard('k'), true, 'what discard says of a key that has an entry')
+      await mustMiss(store, 'k')
+      same(await store.discard('k'), false, 'what discard says of a key that has none')
+      await mustCommit(draft, metadataFor(70_000))
+      sameBytes(await readValue(store, 'k'), bytesOf(70_000, 'new'), 'the value of the draft')
+    }),
     check('S1', 'delete and clear leave drafts alone, or fence them', async ({ store }) => {
       const drafts = new Map([
         ['deleted', await begin(store, 'deleted', 10)],

@@ -232,7 +232,7 @@ export async function readValue(store: Store, key: string): Promise<Buffer | und
 }
 
 /** Metadata as it was given to the store: without what that says of its own doing. */
-export function asGiven({ compression: _, ...given }: Metadata): Metadata {
+export function asGiven({ compression: _, tierFreshUntil: __, ...given }: Metadata): Metadata {
   return given
 }
 

@@ -174,6 +174,13 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
 
   async delete(key: string): Promise<boolean> {
     if (this.closed) throw new ClosedError('the file store is closed')
+    const id = this.#idOf(key)
+    for (const draft of this.#drafts.get(identityOf(id)) ?? []) draft.fence()
+    return this.#delete(id)
+  }
+
+  async discard(key: string): Promise<boolean> {
+    if (this.closed) throw new ClosedError('the file store is closed')
     return this.#delete(this.#idOf(key))
   }
 
@@ -373,7 +380,6 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
 
   async #delete(id: KeyId): Promise<boolean> {
     const identity = identityOf(id)
-    for (const draft of this.#drafts.get(identity) ?? []) draft.fence()
     const removed = this.core.index.remove(id.lo, id.hi)
     if (removed !== undefined) this.blobs.drop(removed)
     const pending = this.#pending.get(identity)
