@@ -20,11 +20,13 @@ export type {
   BatchEntry,
   Cache,
   CacheStats,
+  CacheTierStats,
   FetchOptions,
   GetOptions,
   InvalidateOptions,
   RefreshOptions,
   SetManyOptions,
+  TierAnswers,
 } from './cache/cache.js'
 export { createCache } from './cache/create.js'
 export type { CacheEvents } from './cache/events.js'
@@ -93,6 +95,23 @@ export {
 } from './errors.js'
 export { type HttpFetcherOptions, type HttpMetadata, httpFetcher } from './http/fetcher.js'
 export type { Logger } from './logger.js'
+export type { MetricKind } from './metrics/catalogue/index.js'
+export type { CallMessage, FillMessage } from './metrics/channels.js'
+export type { NamedCaches } from './metrics/collect.js'
+export type { HistogramSnapshot, LatencySummary } from './metrics/histogram.js'
+export type { Operation, Result, SizeLabel } from './metrics/latencies.js'
+export type { MetricsOption } from './metrics/options.js'
+export type { GcKind } from './metrics/runtime.js'
+export {
+  type LabelFilter,
+  type MetricSeries,
+  type MetricsSnapshot,
+  metricsDifference,
+  metricsLatency,
+  metricsSnapshot,
+  metricsTotal,
+} from './metrics/snapshot.js'
+export type { MetricsStats, OperationLatency, RuntimeStats, TotalLatency } from './metrics/stats.js'
 export { crc32c } from './native/crc32c.js'
 export { type NativeStatus, nativeStatus } from './native/loader.js'
 export { type EvictionPolicy, POLICY_NAMES, type PolicyName } from './policy/policy.js'
@@ -119,6 +138,7 @@ export {
   type GrowingReads,
   IN_HAND,
   type Later,
+  type LookupTimer,
   type Metadata,
   type OptionChange,
   type Store,

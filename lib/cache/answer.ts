@@ -12,7 +12,8 @@ export type Outcome = 'hit' | 'miss' | 'joined' | 'revalidated' | 'stale'
 /** Why a value was not kept. */
 export type NotStored = (typeof NOT_STORED)[number]
 
-const NOT_STORED = ['too-large', 'no-room', 'no-store', 'fenced', 'tier-down', 'truncated'] as const
+/** All reasons. */
+export const NOT_STORED = ['too-large', 'no-room', 'no-store', 'fenced', 'tier-down', 'truncated'] as const
 
 /** Whether what an answer says of its `stored` is why it was not. */
 export function isNotStored(stored: string): boolean {

@@ -32,11 +32,11 @@ export class Answers {
     outcome: Outcome,
     options: AnswerOptions,
   ): Answer {
+    const name = entry.tier ?? this.#tier.store.name
     if (metadata.negative) {
       this.#tier.release(entry)
-      return this.notFound(key, metadata, outcome)
+      return this.notFound(key, metadata, outcome, name)
     }
-    const name = entry.tier ?? this.#tier.store.name
     const from = { metadata, tier: name, stored: name }
     return this.fromReader(key, new EntryReader(key, entry, this.#tier), outcome, from, options)
   }
@@ -49,7 +49,7 @@ export class Answers {
     from: Provenance,
     { ifNoneMatch, signal }: AnswerOptions,
   ): Answer {
-    this.#counters.answered(outcome, false)
+    this.#counters.answered(outcome, false, from.tier)
     if (ifNoneMatch !== undefined && matchesEtag(ifNoneMatch, from.metadata.etag)) {
       // This caller has what it wanted; the fill, if any, goes on for those who come later.
       reader.satisfied()
@@ -60,8 +60,9 @@ export class Answers {
     return new FoundAnswer(key, outcome, reader, from, this.#found, signal)
   }
 
-  notFound(key: string, meta: Metadata, outcome: Outcome): Answer {
-    this.#counters.answered(outcome, true)
+  /** @param tier the one that says so; undefined when the origin does */
+  notFound(key: string, meta: Metadata, outcome: Outcome, tier?: string): Answer {
+    this.#counters.answered(outcome, true, tier)
     return { status: 'not-found', key, outcome, meta }
   }
 }

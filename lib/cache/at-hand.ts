@@ -32,8 +32,8 @@ export class AtHand {
     if (entry === LATER) return undefined
     const hit = entry === undefined ? undefined : this.#copyOf(entry)
     tier.release(entry)
-    if (hit === undefined) this.#counters.misses += 1
-    else this.#counters.hits += 1
+    if (hit === undefined) this.#counters.absent()
+    else this.#hit(entry!, hit.meta.size)
     return hit
   }
 
@@ -56,9 +56,16 @@ export class AtHand {
       tier.release(entry)
       return undefined
     }
-    this.#counters.hits += 1
+    this.#hit(entry, meta.size)
     // Small, so that it holds nothing, and what was lent of it stays as it is without a release (S3, S7).
     return { meta, bytes, found: undefined }
+  }
+
+  /** Answered, with all of the value. */
+  #hit(entry: StoredEntry, bytes: number): void {
+    const name = entry.tier ?? this.#tier.store.name
+    this.#counters.answered('hit', false, name)
+    this.#counters.read(bytes, name)
   }
 
   /** What the tier answers at once; LATER when it does not. */

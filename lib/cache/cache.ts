@@ -1,6 +1,8 @@
 import type { Writable } from 'node:stream'
 import type { BufferPoolStats } from '../buffers/stats.js'
 import type { FreshnessOptions } from '../config/schema.js'
+import type { MetricsStats } from '../metrics/stats.js'
+import type { PressureStats } from '../resilience/pressure/index.js'
 import type { Metadata, OptionChange, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
 import type { CacheEvents } from './events.js'
@@ -84,6 +86,12 @@ export interface CacheStats {
   readonly stale: number
   /** Answers, of all these, that said "not found". */
   readonly negative: number
+  /** Bytes that came from origins. */
+  readonly bytesIn: number
+  /** Bytes of values that were set, by `set`, `writer` and `setMany`. */
+  readonly bytesSet: number
+  /** Bytes of values that were given to readers, of all tiers and of fills. */
+  readonly bytesOut: number
   /** Calls of a fetcher, but for those that `retry` made again. */
   readonly fills: number
   /** Calls of a fetcher that `retry` made again. */
@@ -92,6 +100,8 @@ export interface CacheStats {
   readonly lateLookups: number
   /** The origins that were named. */
   readonly origins: readonly OriginStats[]
+  /** Calls of named origins that were not made because their breaker was open, by name: of the first 50 names, and `other`. Never falls. */
+  readonly originRefusals: Readonly<Record<string, number>>
   /** Fills under way now. */
   readonly filling: number
   /** Bodies that hold resources now. */
@@ -103,9 +113,30 @@ export interface CacheStats {
   /** What was fetched anew in the background. */
   readonly refreshes: RefreshStats
   /** The tiers, fastest first. */
-  readonly tiers: readonly TierStats[]
+  readonly tiers: readonly CacheTierStats[]
   /** Of the pool that bodies pass through, with what others do where it is shared; undefined with `bufferPool: false`. */
   readonly pool: BufferPoolStats | undefined
+  /** Of the detector that the cache follows, with others of its thread; undefined with `pressure: false`. */
+  readonly pressure: PressureStats | undefined
+  /** Times, errors by code, and what the thread does beside its work. */
+  readonly metrics: MetricsStats
+}
+
+/** What a tier answered. */
+export interface TierAnswers {
+  readonly hits: number
+  readonly joined: number
+  readonly revalidated: number
+  readonly stale: number
+  readonly negative: number
+  /** Bytes of values that were read from it. */
+  readonly bytesOut: number
+}
+
+/** A tier as its cache knows it. */
+export interface CacheTierStats extends TierStats {
+  /** Of the answers of the cache, those that came from this tier; of tiers of one name the first has those of all. */
+  readonly answers: TierAnswers
 }
 
 /**

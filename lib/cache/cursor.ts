@@ -33,6 +33,11 @@ export class Cursor {
     if (size !== undefined && start >= size && start > 0) throw this.#outside(`the value has ${size} bytes`)
   }
 
+  /** Bytes that were given. */
+  get taken(): number {
+    return this.#position - this.#start
+  }
+
   /** Bytes that are still to come; undefined while the size of the value is not known. */
   get left(): number | undefined {
     return this.#reader.size === undefined ? undefined : this.#limit - this.#position

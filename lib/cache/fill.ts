@@ -51,12 +51,14 @@ export interface FillContext extends AskingContext {
   readonly tier: Tier
   readonly tags: TagTable
   readonly timeouts: { readonly firstByte: number; readonly fill: number }
+  /** So many bytes came from an origin. */
+  onBytes(bytes: number): void
   /** What the fill brought goes into the tier now, if it can. */
   onCommitting(fill: Fill): void
   /** What the fill brought is in the tier now, in place of what its key had. */
   onCommit(fill: Fill): void
-  /** The fill came to its end. `stored` is the tier's name, or why the value was not kept; undefined where there was none. */
-  onDone(fill: Fill, stored: string | undefined): void
+  /** The fill came to its end. `stored` is the tier's name, or why the value was not kept; undefined where there was none. `failure`: why it failed. */
+  onDone(fill: Fill, stored: string | undefined, failure: Error | undefined): void
 }
 
 /** What a fill is asked to do. */
@@ -81,6 +83,8 @@ export interface FillRequest {
   readonly onEnd?: (failure: Error | undefined) => void
   /** How long it may take at most, in milliseconds, where that is less than `timeouts.fill`. */
   readonly fillTimeout?: number | undefined
+  /** When it began, by the monotonic clock, where somebody wants to know how long it takes; else less than 0. */
+  readonly startedAt: number
 }
 
 /**
@@ -125,6 +129,16 @@ export class Fill implements Joinable {
 
   get key(): string {
     return this.#request.key
+  }
+
+  /** As it was given. */
+  get startedAt(): number {
+    return this.#request.startedAt
+  }
+
+  /** Bytes that came so far; undefined when it brings no body. */
+  get bytes(): number | undefined {
+    return this.#flow?.spool.end
   }
 
   get fenced(): boolean {
@@ -253,6 +267,7 @@ export class Fill implements Joinable {
       clock,
       pass,
       {
+        onBytes: (bytes) => this.#context.onBytes(bytes),
         onFirstPiece: () => {
           this.#asking.answered()
           this.#firstByteTimer?.cancel()
@@ -263,7 +278,10 @@ export class Fill implements Joinable {
         },
         onAbandoned: () => this.#abandon(),
         onCommitting: () => this.#context.onCommitting(this),
-        onCommit: () => this.#context.onCommit(this),
+        onCommit: () => {
+          tier.stored(flow.spool.end)
+          this.#context.onCommit(this)
+        },
         onSettled: () => this.#finish(flow.kept),
       },
       this.#lead,
@@ -358,6 +376,7 @@ export class Fill implements Joinable {
   #keep(metadata: Metadata, change: () => Later<boolean | 'fenced'>): void {
     const { tier, tags } = this.#context
     const done = (ok: boolean | 'fenced'): void => {
+      if (ok === true && metadata.negative) tier.stored(0)
       if (ok === true) this.#context.onCommit(this)
       this.#finish(ok === true ? tier.store.name : ok === 'fenced' || this.pass.fenced ? 'fenced' : 'no-room')
     }
@@ -440,8 +459,9 @@ export class Fill implements Joinable {
     this.#lead?.end(this.#parting)
     this.#stale?.letGo()
     this.#newerStale?.letGo()
-    this.#context.onDone(this, stored)
-    this.#request.onEnd?.(this.#failure ?? this.#flow?.failure)
+    const failure = this.#failure ?? this.#flow?.failure
+    this.#context.onDone(this, stored, failure)
+    this.#request.onEnd?.(failure)
   }
 }
 

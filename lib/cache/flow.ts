@@ -16,6 +16,8 @@ import type { Tier } from './tier.js'
 
 /** What a flow reports to its fill. */
 export interface FlowEvents {
+  /** So many bytes came from the origin. */
+  onBytes(bytes: number): void
   onFirstPiece(): void
   /** All bytes came; whether the value is kept may not be settled yet. */
   onLastPiece(): void
@@ -289,7 +291,9 @@ export class Flow implements FillView, Provenance {
   }
 
   #taken(before: number): void {
-    this.#patience.earn(this.spool.end - before)
+    const bytes = this.spool.end - before
+    this.#events.onBytes(bytes)
+    this.#patience.earn(bytes)
     this.#lastPiece = before
     this.#wake()
   }

@@ -27,6 +27,10 @@ export interface FoundContext {
   readonly idle: IdleWatch
   readonly inFlight: InFlight
   onLeak(key: string): void
+  /** So many bytes more were given to a reader, from the tier that answered, if one did. */
+  onRead(bytes: number, tier: string | undefined): void
+  /** A reading failed. */
+  onFailure(error: unknown): void
 }
 
 /** Where an answer comes from, and where its value ends up. */
@@ -52,6 +56,11 @@ export class FoundAnswer implements Found, Watched {
   readonly #from: Provenance
   readonly #context: FoundContext
   readonly #signal: AbortSignal | undefined
+  /** Where the reading is; set while there is one. */
+  #cursor: Cursor | undefined
+  /** Bytes that were given and are counted. */
+  #counted = 0
+  #broken = false
   #used = false
   #tracked = false
   /** Ends the reading in progress with an error; set while there is one. */
@@ -94,6 +103,8 @@ export class FoundAnswer implements Found, Watched {
     const cursor = this.#begin()
     try {
       return await this.#gather(cursor)
+    } catch (error) {
+      return this.#failed(error)
     } finally {
       this.#release()
     }
@@ -131,6 +142,8 @@ export class FoundAnswer implements Found, Watched {
       const outflow = writeOut(cursor, writable, this.#touch)
       this.#interrupt = outflow.stop
       await outflow.done
+    } catch (error) {
+      return this.#failed(error)
     } finally {
       this.#release()
     }
@@ -178,6 +191,7 @@ export class FoundAnswer implements Found, Watched {
     if (this.#signal?.aborted === true) throw abortedBy(this.#signal, `reading ${showKey(this.key)}`)
     const cursor = new Cursor(this.#reader, this.key, range)
     this.#used = true
+    this.#cursor = cursor
     return cursor
   }
 
@@ -208,10 +222,11 @@ export class FoundAnswer implements Found, Watched {
     try {
       piece = cursor.next(max)
     } catch (error) {
+      this.#noteFailure(error)
       return Promise.reject(error)
     }
     return piece instanceof Promise
-      ? piece.then((got) => this.#give(got))
+      ? piece.then((got) => this.#give(got), this.#failed)
       : Promise.resolve(this.#give(piece))
   }
 
@@ -318,7 +333,28 @@ export class FoundAnswer implements Found, Watched {
   }
 
   readonly #touch = (): void => {
-    if (this.#tracked) this.#context.idle.touch(this)
+    if (!this.#tracked) return
+    this.#context.idle.touch(this)
+    this.#count()
+  }
+
+  /** Counts what was given since it was counted last: a large body is counted while it goes out. */
+  #count(): void {
+    const taken = this.#cursor?.taken ?? 0
+    if (taken === this.#counted) return
+    this.#context.onRead(taken - this.#counted, this.#from.tier)
+    this.#counted = taken
+  }
+
+  readonly #failed = (error: unknown): never => {
+    this.#noteFailure(error)
+    throw error
+  }
+
+  /** Once, however many ways it is told. */
+  #noteFailure(error: unknown): void {
+    if (!this.#broken) this.#context.onFailure(error)
+    this.#broken = true
   }
 
   readonly #onAbort = (): void => {
@@ -326,6 +362,7 @@ export class FoundAnswer implements Found, Watched {
   }
 
   #release(): void {
+    this.#count()
     this.#reader.release()
     if (!this.#tracked) return
     this.#tracked = false

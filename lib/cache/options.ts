@@ -8,6 +8,7 @@ import type { breakerOptions, callFreshness } from '../config/schema.js'
 import { parseDuration, parseSize } from '../config/units.js'
 import { Problems, validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import { type MetricsConfig, readMetrics } from '../metrics/options.js'
 import { BREAKER, type BreakerRule } from '../resilience/breaker/breaker.js'
 import {
   createPressure,
@@ -56,6 +57,7 @@ export interface CacheConfig extends CacheSettings {
   /** What is followed, if anything. */
   readonly pressure: Pressure | undefined
   readonly bufferPool: PoolPlan
+  readonly metrics: MetricsConfig
   /** How it becomes another. */
   readonly live: LiveOptions
 }
@@ -133,6 +135,7 @@ export function readCacheOptions(
     onClosed: runtime && (() => runtime.onClosed()),
     pressure: runtime === undefined ? detectorOf(given.pressure) : runtime.pressure,
     bufferPool: plan,
+    metrics: readMetrics(given.metrics),
     live: new LiveOptions(options, file, checked, stores, runtime),
   }
   return config

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import { BreakerOpenError } from '../errors.js'
+import { BoundedTally } from '../metrics/tally.js'
 import { Breaker, type BreakerRule, type BreakerState } from '../resilience/breaker/breaker.js'
 
 /** What is known of an origin that `fetch` was given a name of. */
@@ -9,6 +10,9 @@ export interface OriginStats {
   /** Calls that were not made because its breaker was open. */
   readonly refused: number
 }
+
+/** Names whose refusals are counted apart. */
+const MOST_COUNTED = 50
 
 /** Names that are kept: of those beyond, the ones that work and were used longest ago are forgotten. */
 export const MAX_ORIGINS = 1000
@@ -38,6 +42,7 @@ export class Origins {
   readonly #onChange: (origin: string, isDown: boolean) => void
   /** The one used last is the last. */
   readonly #byName = new Map<string, Origin>()
+  readonly #refusals = new BoundedTally(MOST_COUNTED)
 
   constructor(rule: BreakerRule, clock: Clock, onChange: (origin: string, isDown: boolean) => void) {
     this.#rule = rule
@@ -59,6 +64,7 @@ export class Origins {
     const isTrial = breaker.claimTrial()
     if (breaker.state !== 'closed' && !isTrial) {
       origin.refused += 1
+      this.#refusals.add(name)
       throw new BreakerOpenError(
         `the origin ${JSON.stringify(name)} failed ${this.#rule.failures} times in a row or more, and is left alone; it is tried again within breaker.openForAtMost, ${this.#rule.openForAtMost} ms`,
       )
@@ -70,6 +76,11 @@ export class Origins {
     }
     const failed = once(() => breaker.failed())
     return { succeeded: once(() => breaker.succeeded()), failed, dropped: isTrial ? failed : nothing }
+  }
+
+  /** Refusals by name, also of origins that were forgotten. */
+  refusals(): Readonly<Record<string, number>> {
+    return this.#refusals.counts()
   }
 
   stats(): OriginStats[] {

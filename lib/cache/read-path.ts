@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import { abortedBy, ClosedError, ConfigError, DreyError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
+import type { Probe } from '../metrics/probe.js'
 import type { FollowedFlight, Later, LedFlight, Metadata, StoredEntry } from '../store/store.js'
 import { FINISH } from './abandon.js'
 import { type Answer, isNotStored } from './answer.js'
@@ -38,6 +39,7 @@ export interface ReadContext {
   readonly batches: BatchTurns
   readonly tags: TagTable
   readonly origins: Origins
+  readonly probe: Probe
   isClosed(): boolean
   /** The key was answered with a stale value, and is to be fetched anew in the background. */
   onStale(key: string, fetcher: Fetcher, options: FetchOptions): void
@@ -78,7 +80,7 @@ export class ReadPath {
   filling = 0
 
   constructor(context: ReadContext) {
-    const { tier, clock, config, fences, counters, inFlight, tags } = context
+    const { tier, clock, config, fences, counters, inFlight, tags, probe } = context
     this.#context = context
     this.#fillContext = {
       tier,
@@ -87,7 +89,13 @@ export class ReadPath {
       onRetry: () => {
         context.counters.retries += 1
       },
-      onAnswered: (ms) => this.#originTime.took(ms),
+      onAnswered: (ms) => {
+        this.#originTime.took(ms)
+        probe.firstByte(ms)
+      },
+      onBytes: (bytes) => {
+        counters.bytesIn += bytes
+      },
       tags,
       // Of the fill that asks: they may be others by the next.
       get timeouts() {
@@ -95,12 +103,13 @@ export class ReadPath {
       },
       onCommitting: (fill) => fences.fenceOlderFills(fill.pass),
       onCommit: (fill) => fences.fenceLookups(fill.key),
-      onDone: (fill, stored) => {
+      onDone: (fill, stored, failure) => {
         if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)
         fences.leave(fill.pass)
         inFlight.remove(fill)
         this.filling -= 1
         if (stored !== undefined && isNotStored(stored)) counters.refused(stored)
+        probe.filled(fill.key, fill.startedAt, fill.bytes, stored, failure)
       },
       onFollowed: (fill) => {
         if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)
@@ -171,7 +180,7 @@ export class ReadPath {
       }
     }
     tier.release(entry)
-    counters.misses += 1
+    counters.absent()
     return undefined
   }
 
@@ -410,12 +419,13 @@ export class ReadPath {
     })
   }
 
-  #begin(request: Omit<FillRequest, 'pass' | 'sequence' | 'began'>, alone: boolean): Fill {
-    const { fences, inFlight, counters, tags } = this.#context
+  #begin(request: Omit<FillRequest, 'pass' | 'sequence' | 'began' | 'startedAt'>, alone: boolean): Fill {
+    const { fences, inFlight, counters, tags, probe } = this.#context
     const { key } = request
     const pass = fences.enter(key, 'fill')
     const { sequence } = tags
-    const fill = new Fill({ ...request, pass, sequence, began: tags.latest }, this.#fillContext)
+    const startedAt = probe.beginFill()
+    const fill = new Fill({ ...request, pass, sequence, began: tags.latest, startedAt }, this.#fillContext)
     if (!alone) this.#joinable.set(key, fill)
     inFlight.add(fill)
     this.filling += 1
@@ -436,7 +446,7 @@ export class ReadPath {
     stale: StoredEntry | undefined,
     fetcher: Fetcher,
     options: FetchOptions,
-  ): Omit<FillRequest, 'pass' | 'lead' | 'stale' | 'sequence' | 'began'> {
+  ): Omit<FillRequest, 'pass' | 'lead' | 'stale' | 'sequence' | 'began' | 'startedAt'> {
     const { config, tier } = this.#context
     try {
       const { abandon } = config

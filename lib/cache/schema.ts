@@ -9,6 +9,7 @@ import {
   limitOption,
   timeoutOptions,
 } from '../config/schema.js'
+import { metricsOption } from '../metrics/options.js'
 import type { Pressure, PressureOptions } from '../resilience/pressure/index.js'
 import { pressureOptions } from '../resilience/pressure/options.js'
 import { abandonOption } from './abandon.js'
@@ -172,6 +173,8 @@ export const cacheOptions = z.strictObject({
   ),
   /** How long things may take. */
   timeouts: group('How long things may take.', timeoutOptions),
+  /** What is measured: `true`, or options for that. `false`: no clock is read for it; what is counted still is. Default `true`. */
+  metrics: metricsOption,
   /**
    * Whether the tiers give memory back while it is short: `true`, as the detector says that the caches of a thread share. Or a detector, or the
    * options of one for this cache alone. Default `true`.

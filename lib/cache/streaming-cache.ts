@@ -6,6 +6,10 @@ import { loadConfig } from '../config/file/load.js'
 import { type Following, follow as followFile } from '../config/file/watch.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
+import { promiseOf } from '../metrics/channels.js'
+import { CALLS, Probe } from '../metrics/probe.js'
+import { publishSource } from '../metrics/source.js'
+import { uniqueNames } from '../metrics/tier-names.js'
 import type { Later, Metadata, OptionChange, StoredEntry } from '../store/store.js'
 import { TieredStore } from '../store/tiered/index.js'
 import type { Answer } from './answer.js'
@@ -40,6 +44,7 @@ import { follow, type Pressed } from './pressed.js'
 import { ReadPath } from './read-path.js'
 import { Refreshes } from './refreshes.js'
 import { scratchOf } from './scratch.js'
+import { statsOf } from './stats.js'
 import { assertInvalidates, readInvalidation, TagTable } from './tags.js'
 import { Tier } from './tier.js'
 import { WritePath } from './write-path.js'
@@ -52,7 +57,8 @@ export class StreamingCache implements DirectCache {
   readonly #pool: BufferPool | undefined
   readonly #tier: Tier
   readonly #fences = new FenceTable()
-  readonly #counters = new Counters()
+  readonly #counters: Counters
+  readonly #probe: Probe
   readonly #events = new Events()
   readonly #tags: TagTable
   readonly #origins: Origins
@@ -86,7 +92,11 @@ export class StreamingCache implements DirectCache {
       onLeak: (lost) => events.emit('leak', lost),
     })
     const { store, breaker, maxBufferedBytes, timeouts } = config
+    const names = store.tiers?.tierStats().map(({ name }) => name) ?? [store.name]
+    this.#counters = new Counters(names)
+    this.#probe = new Probe(config.metrics, clock, uniqueNames(names))
     this.#tier = new Tier(store, {
+      lookupTimer: this.#probe.lookupTimer,
       scratch: scratchOf(this.#pool),
       maxBufferedBytes,
       health: {
@@ -103,6 +113,8 @@ export class StreamingCache implements DirectCache {
         this.#counters.leaks += 1
         this.#events.emit('leak', { key })
       },
+      onRead: (bytes, tier) => this.#counters.read(bytes, tier),
+      onFailure: (error) => this.#probe.failed('body', error),
     }
     const tags = new TagTable(config.freshness.staleWhileRevalidate, config.store.journal, clock)
     this.#tags = tags
@@ -123,6 +135,7 @@ export class StreamingCache implements DirectCache {
       batches,
       tags,
       origins: this.#origins,
+      probe: this.#probe,
       isClosed: () => this.#closing !== undefined,
       onStale: (key, fetcher, options) => this.#refreshes.schedule(key, fetcher, options),
     })
@@ -142,6 +155,10 @@ export class StreamingCache implements DirectCache {
       now: () => clock.now(),
       assertOpen: () => this.#assertOpen(),
       onCommit: (key: string) => this.#reads.detach(key),
+      onStored: (bytes: number) => {
+        this.#counters.bytesSet += bytes
+        this.#tier.stored(bytes)
+      },
     }
     this.#writes = new WritePath(writing, this.#inFlight)
     this.#atomic = new AtomicWrites(writing, this.#inFlight, batches, config.maxBufferedBytes)
@@ -188,31 +205,50 @@ export class StreamingCache implements DirectCache {
       hearsEvictions: () => this.#events.has('evict'),
       clock: this.#clock,
       onTier: this.#onTier,
+      lookupTimer: this.#probe.lookupTimer,
+    })
+    this.#probe.open()
+    publishSource(this, {
+      isClosed: () => this.#closing !== undefined,
+      stats: () => this.stats(),
+      latencies: () => this.#probe.latencies(),
+      runtime: () => this.#probe.runtime(),
+      now: () => this.#clock.monotonic(),
     })
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
   }
 
   // One signature stands for the overloads of `Cache`: which answers are possible depends on `ifNoneMatch`.
   fetch(key: string, fetcher: Fetcher, options: FetchOptions = {}): Promise<never> {
-    return this.#run(() => this.#reads.fetch(key, fetcher, options)) as Promise<unknown> as Promise<never>
+    return this.#probe.call(CALLS.fetch, key, () => {
+      this.#assertOpen()
+      return this.#reads.fetch(key, fetcher, options)
+    }) as Promise<unknown> as Promise<never>
   }
 
   get(key: string, options: GetOptions = {}): Promise<never> {
-    return this.#run(() => this.#reads.get(key, options)) as Promise<unknown> as Promise<never>
+    return this.#probe.call(CALLS.get, key, () => {
+      this.#assertOpen()
+      return this.#reads.get(key, options)
+    }) as Promise<unknown> as Promise<never>
   }
 
   getSync(key: string): { readonly value: Buffer; readonly meta: Metadata } | undefined {
     this.#assertOpen()
-    return this.#atHand.copy(key)
+    const probe = this.#probe
+    return probe.looksAtSync() ? probe.getSync(key, () => this.#atHand.copy(key)) : this.#atHand.copy(key)
   }
 
   hitSync(key: string): DirectHit | undefined {
     this.#assertOpen()
-    return this.#atHand.hit(key)
+    const began = this.#probe.begin()
+    const hit = this.#atHand.hit(key)
+    if (hit !== undefined) this.#probe.fetched(key, began, hit)
+    return hit
   }
 
   set(key: string, body: Body, options: EntryOptions = {}): Promise<Metadata> {
-    return promiseOf(() => this.#writes.set(key, body, options))
+    return this.#probe.call(CALLS.set, key, () => this.#writes.set(key, body, options))
   }
 
   writer(key: string, options: EntryOptions = {}): Writable {
@@ -285,7 +321,10 @@ export class StreamingCache implements DirectCache {
   }
 
   delete(key: string): Promise<boolean> {
-    return this.#run(() => this.#delete(key))
+    return this.#probe.call(CALLS.delete, key, () => {
+      this.#assertOpen()
+      return this.#delete(key)
+    })
   }
 
   clear(): Promise<void> {
@@ -309,17 +348,18 @@ export class StreamingCache implements DirectCache {
   }
 
   stats(): CacheStats {
-    const { notStored, ...counts } = this.#counters
-    return {
-      ...counts,
+    return statsOf({
+      counters: this.#counters,
       origins: this.#origins.stats(),
+      originRefusals: this.#origins.refusals(),
       filling: this.#reads.filling,
       openBodies: this.#found.idle.size,
-      notStored: { ...notStored },
       refreshes: this.#refreshes.stats(),
       tiers: this.#tier.stats(),
       pool: this.#pool?.stats(),
-    }
+      pressure: this.#config.pressure?.stats(),
+      metrics: this.#probe.stats(),
+    })
   }
 
   on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this {
@@ -356,6 +396,7 @@ export class StreamingCache implements DirectCache {
   async #close(): Promise<void> {
     this.#unfollow?.()
     if (this.#following !== undefined) await this.#following.close()
+    this.#probe.close()
     this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts
@@ -439,13 +480,4 @@ function within(clock: Clock, ms: number, work: Promise<void>): Promise<void> {
       resolve()
     })
   })
-}
-
-/** The result of `call` as a promise, whether it throws, rejects or answers at once. */
-function promiseOf<T>(call: () => Later<T>): Promise<T> {
-  try {
-    return Promise.resolve(call())
-  } catch (error) {
-    return Promise.reject(error)
-  }
 }

@@ -1,5 +1,5 @@
 import { Health, type HealthHost, type HealthRule } from '../store/health.js'
-import type { Draft, Later, Metadata, Store, StoredEntry, TierStats } from '../store/store.js'
+import type { Draft, Later, LookupTimer, Metadata, Store, StoredEntry, TierStats } from '../store/store.js'
 import { Backlog } from './backlog.js'
 import { PLAIN, type Scratch } from './scratch.js'
 
@@ -12,6 +12,8 @@ export interface TierOptions {
   readonly maxBufferedBytes?: number
   /** Of a store alone: several look after themselves. Default: it is asked whatever comes of that, and waited for. */
   readonly health?: Omit<HealthHost, 'name'>
+  /** Of a store alone, as well. Default: nobody wants to know how long lookups take. */
+  readonly lookupTimer?: LookupTimer | undefined
 }
 
 /**
@@ -34,14 +36,22 @@ export class Tier {
   readonly #pending = new Map<string, Promise<void>>()
   /** A clear under way: all changes asked for after it wait for it. */
   #barrier: Promise<void> | undefined
-
   readonly #health: Health | undefined
+  /** Of a store alone: lookups for an answer, and what was put into it. Several count for themselves. */
+  readonly #isAlone: boolean
+  readonly #timer: LookupTimer | undefined
+  #hits = 0
+  #misses = 0
+  #stores = 0
+  #storedBytes = 0
 
   constructor(
     store: Store,
-    { scratch = PLAIN, maxBufferedBytes = BUFFERED_BYTES, health }: TierOptions = {},
+    { scratch = PLAIN, maxBufferedBytes = BUFFERED_BYTES, health, lookupTimer }: TierOptions = {},
   ) {
     this.store = store
+    this.#isAlone = store.tiers === undefined
+    this.#timer = this.#isAlone ? lookupTimer : undefined
     this.scratch = scratch
     this.backlog = new Backlog(maxBufferedBytes)
     if (health !== undefined && store.tiers === undefined && store.sharing === undefined) {
@@ -131,6 +141,12 @@ export class Tier {
           failures: failures + (this.#health?.failures ?? 0),
           dropped: 0,
           pending: 0,
+          lookups: { hits: this.#hits, misses: this.#misses },
+          stores: this.#stores,
+          storedBytes: this.#storedBytes,
+          promotions: 0,
+          queued: 0,
+          queuedBytes: 0,
           skipped: this.#health?.skipped ?? 0,
           breaker: this.#health?.breaker ?? 'closed',
           ...store.stats(),
@@ -147,6 +163,7 @@ export class Tier {
   find(key: string, peek?: boolean): Later<StoredEntry | undefined> {
     const health = this.#health
     if (health?.down === true) return this.#skipped(health, key)
+    const began = peek === true || this.#timer === undefined ? -1 : this.#timer.begin()
     let found: Later<StoredEntry | undefined>
     try {
       found = this.store.find(key, peek)
@@ -157,15 +174,26 @@ export class Tier {
     if (!(found instanceof Promise)) {
       // Who is well need not be told so at each hit.
       if (health?.ailing === true) health.succeeded()
+      if (peek !== true && this.#isAlone) this.#looked(found, began)
       return found
     }
-    if (health === undefined) return found.catch(this.#missed)
+    const looked = (entry: StoredEntry | undefined): StoredEntry | undefined => {
+      if (peek !== true && this.#isAlone) this.#looked(entry, began)
+      return entry
+    }
+    if (health === undefined) return found.then(looked, this.#missed)
     return health
       .inTime(found, (late) => this.release(late))
       .then((entry) => {
         health.succeeded()
-        return entry
+        return looked(entry)
       }, nothing)
+  }
+
+  /** The store, if it is alone, has a value more, of so many bytes. */
+  stored(bytes: number): void {
+    this.#stores += 1
+    this.#storedBytes += bytes
   }
 
   /** A draft of a fill, or why there is none. Never rejects. */
@@ -282,6 +310,12 @@ export class Tier {
   #skipped(health: Health, key: string): undefined {
     health.skipped += 1
     void health.trial(this.store, key, (found) => this.release(found))
+  }
+
+  #looked(entry: StoredEntry | undefined, began: number): void {
+    if (entry === undefined) this.#misses += 1
+    else this.#hits += 1
+    if (began >= 0) this.#timer?.took(0, began, entry)
   }
 
   readonly #missed = (): undefined => {

@@ -87,7 +87,7 @@ export class WritePath {
 
   /** In one step, so that nothing can come between and there is nothing to be fenced. Undefined when another tier may take it. */
   #setAtOnce(key: string, head: EntryHead, bytes: Uint8Array): Metadata | undefined {
-    const { tier, fences, freshness, tags, now, onCommit } = this.#context
+    const { tier, fences, freshness, tags, now, onCommit, onStored } = this.#context
     const { length } = bytes
     assertSize(key, head, length)
     const metadata = metadataOf(head, length, drawn(freshness), now(), sequenceFor(head, tags))
@@ -97,6 +97,7 @@ export class WritePath {
     }
     fences.fenceFills(key)
     onCommit(key)
+    onStored(length)
     return metadata
   }
 
@@ -120,6 +121,7 @@ export class WritePath {
       fences.fenceLookups(key)
       onCommit(key)
       if (!ok) throw noRoom(key, length, tier.store)
+      this.#context.onStored(length)
       // The delete that won may be under way still: until it is done, what was there before can be seen.
       if (pass.fenced) await tier.change(key, nothingMore)
       return metadata

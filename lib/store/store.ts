@@ -138,6 +138,23 @@ export interface StoreStats {
   readonly refusals: number
   /** Of a store that compresses: what came of it since it was opened. */
   readonly compression?: CompressionStats
+  /** Of a store on a disk: files of its log, now. */
+  readonly segments?: number
+  /** Of a store on a disk: entries that have files of their own, now. */
+  readonly blobs?: number
+  /** Of a store on a disk: bytes of memory that its index takes, now. */
+  readonly indexBytes?: number
+  /** Entries dropped because what came from the disk was not what was written, since the store was opened. */
+  readonly corrupt?: number
+  /** Calls of the system that failed, since the store was opened. */
+  readonly diskErrors?: number
+  /** Segments reclaimed, since the store was opened. */
+  readonly reclaimed?: number
+  /** Bytes that were given to be written, since the store was opened, and bytes that were written for them, reclaim included. */
+  readonly givenBytes?: number
+  readonly writtenBytes?: number
+  /** `writtenBytes` for each of `givenBytes`; 0 before the first. */
+  readonly writeAmplification?: number
 }
 
 /** What a cache says of one of its tiers. */
@@ -149,6 +166,16 @@ export interface TierStats extends StoreStats {
   readonly dropped: number
   /** Keys of a tier below the first that it is not up to date with: not read there until it is. */
   readonly pending: number
+  /** Lookups of the tier for an answer: that found an entry, fresh or not, and that did not. Those of `stat` and of refreshes are not counted. */
+  readonly lookups: { readonly hits: number; readonly misses: number }
+  /** Values that were put into the tier, by whomever, and their bytes as they were given. */
+  readonly stores: number
+  readonly storedBytes: number
+  /** Of those, values that came from a tier below while they were read there. */
+  readonly promotions: number
+  /** Values that wait to be written to the tier in the background, or are being written, now; and bytes that are held for that. */
+  readonly queued: number
+  readonly queuedBytes: number
   /** Lookups and drafts that were not asked of the tier, because its breaker was open. */
   readonly skipped: number
   /** Whether the tier is used: `'open'` while it is left alone, `'half-open'` while one call finds out whether it works again. */
@@ -157,6 +184,16 @@ export interface TierStats extends StoreStats {
 
 /** Why an entry left a store by the store's own doing: to make room, while it was of use or when it had expired. */
 export type EvictReason = 'size' | 'expired'
+
+/** Takes the time of lookups, in milliseconds of a monotonic clock. */
+export interface LookupTimer {
+  /** When one begins; less than 0 when this one is not timed. */
+  begin(): number
+  /** As `begin`, of one that takes so long that to time it is nothing. */
+  beginSlow(): number
+  /** It is over, in the tier at that place, with what it found. Nothing where it was not timed. */
+  took(tier: number, began: number, found: StoredEntry | undefined): void
+}
 
 /** What the cache gives to a store when it opens it. */
 export interface StoreContext {
@@ -175,6 +212,8 @@ export interface StoreContext {
   readonly clock?: Clock
   /** To be called by a store of several tiers when one of them is not used any more, for it failed again and again, and when it is again. Must not throw; may call the store. */
   onTier?(tier: string, isDown: boolean): void
+  /** Of a store of several tiers: takes the time of its lookups in each. Without it nobody wants to know. */
+  readonly lookupTimer?: LookupTimer | undefined
   /** Whether anybody wants to be told now: a store to which telling is costly need not call `onEvict` otherwise. */
   hearsEvictions(): boolean
 }

@@ -38,11 +38,22 @@ async function sides(maxBytes: number, maxItemBytes: number, policy: Parameters<
   return Promise.all(made)
 }
 
-/** What both must count alike. Bytes are each engine's own, and how often a pool is asked is a matter of who reads when. */
+/** What both must count alike. Bytes held are each engine's own, so are times and how short memory is, and how often a pool is asked is a matter of who reads when. */
 function counted({ cache, store }: Side): unknown {
-  const { tiers, pool: _, ...counts } = cache.stats()
+  const { tiers, pool: _, pressure: __, metrics, ...counts } = cache.stats()
+  const { failures, lookups, stores, storedBytes, answers } = tiers[0]!
   const { entries, evictions, expirations, policyFaults, refusals }: StoreStats = store.stats()
-  return { ...counts, failures: tiers[0]!.failures, entries, evictions, expirations, policyFaults, refusals }
+  const ofTier = { failures, lookups, stores, storedBytes, answers }
+  return {
+    ...counts,
+    ...ofTier,
+    errors: metrics.errors,
+    entries,
+    evictions,
+    expirations,
+    policyFaults,
+    refusals,
+  }
 }
 
 async function scanned({ cache }: Side): Promise<unknown[]> {

@@ -23,6 +23,8 @@ const SOURCES: Readonly<Record<string, string>> = {
   drey: join(ROOT, 'lib/index.ts'),
   'drey/http': join(ROOT, 'lib/http/index.ts'),
   'drey/testing': join(ROOT, 'lib/testing/index.ts'),
+  'drey/prometheus': join(ROOT, 'lib/metrics/prometheus.ts'),
+  'drey/opentelemetry': join(ROOT, 'lib/metrics/opentelemetry.ts'),
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'drey-examples-'))
@@ -77,7 +79,7 @@ function moduleOf({ code, file, line }: Example): string {
       const source = SOURCES[name]
       if (source === undefined && !name.startsWith('node:')) {
         throw new Error(
-          `${file}:${line} imports ${name}: an example may import drey, drey/http, drey/testing and node:*`,
+          `${file}:${line} imports ${name}: an example may import ${Object.keys(SOURCES).join(', ')} and node:*`,
         )
       }
       return source === undefined ? whole : `${before}'${source}'`

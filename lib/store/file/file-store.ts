@@ -22,19 +22,14 @@ export interface RecoverySummary {
 
 /** What a file store says of itself. */
 export interface FileStoreStats extends StoreStats {
-  /** Files of the log. */
   readonly segments: number
-  /** Entries that have files of their own. */
   readonly blobs: number
-  /** Memory of the index. */
   readonly indexBytes: number
-  /** Entries dropped because what came from the disk was not what was written, since the store was opened. */
   readonly corrupt: number
-  /** Calls of the system that failed, since the store was opened. */
   readonly diskErrors: number
-  /** Segments reclaimed, since the store was opened. */
   readonly reclaimed: number
-  /** Bytes written for each byte that was given to be written; 0 before the first. */
+  readonly givenBytes: number
+  readonly writtenBytes: number
   readonly writeAmplification: number
   /** Undefined before the store is open. */
   readonly recovery: RecoverySummary | undefined

@@ -347,6 +347,8 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       corrupt: stats.corrupt,
       diskErrors: stats.diskErrors,
       reclaimed: stats.reclaimed,
+      givenBytes: stats.givenBytes,
+      writtenBytes: stats.writtenBytes,
       writeAmplification: stats.givenBytes === 0 ? 0 : stats.writtenBytes / stats.givenBytes,
       recovery: this.#recovery,
       ...(this.codec.compressor === undefined ? {} : { compression: this.codec.stats() }),

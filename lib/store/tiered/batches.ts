@@ -84,7 +84,11 @@ export class Batches {
       letGo()
       throw error
     }
+    const stored = (): void => {
+      for (const { bytes } of values) level.stored(bytes.length)
+    }
     if (!(set instanceof Promise)) {
+      if (set) stored()
       const above = set ? this.#followed(at, keys) : []
       letGo()
       return above.length === 0 ? set : Promise.allSettled(above).then(() => true)
@@ -93,6 +97,7 @@ export class Batches {
     return set.then(
       async (done) => {
         mark()
+        if (done) stored()
         const above = done ? this.#followed(at, keys) : []
         letGo()
         await Promise.allSettled(above)

@@ -31,11 +31,12 @@ export async function copyEntry(
   }
 }
 
-/** Sets what `sources` give for `keys` in `to`, all or none; says whether. What is gone meanwhile cannot be set, and the others not without it. */
+/** Sets what `sources` give for `keys` in `to`, all or none; says whether, and `stored` how many bytes each has. What is gone meanwhile cannot be set, and the others not without it. */
 export async function setSources(
   keys: readonly string[],
   sources: readonly Source[],
   to: Store,
+  stored: (bytes: number) => void,
 ): Promise<boolean> {
   const values: WholeValue[] = []
   let opened = 0
@@ -55,7 +56,9 @@ export async function setSources(
   } finally {
     for (const source of sources.slice(opened)) source.drop()
   }
-  return to.setAll!(values)
+  const done = await to.setAll!(values)
+  if (done) for (const { bytes } of values) stored(bytes.length)
+  return done
 }
 
 /** All bytes of a value; undefined of a broken one. */

@@ -90,7 +90,15 @@ export class Drafting {
       // A value may still be on its way to a tier below when nobody waits for it any more.
       write: (inner, chunk) =>
         !host.isClosed() && host.telling(() => level.written(() => inner.write(chunk))),
-      commit: (inner, metadata: Metadata) => host.commit(at, key, () => inner.commit(metadata)),
+      commit: (inner, metadata: Metadata) =>
+        host.commit(at, key, () => {
+          const kept = inner.commit(metadata)
+          const stored = (done: boolean): boolean => {
+            if (done) level.stored(metadata.size)
+            return done
+          }
+          return kept instanceof Promise ? kept.then(stored) : stored(kept)
+        }),
       isFenced: (inner) => inner.fenced === true && level.emptied === emptied,
       below: () => (host.isClosed() ? undefined : this.#draftFrom(at + 1, key, undefined, user)),
     })

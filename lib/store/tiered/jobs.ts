@@ -50,6 +50,8 @@ export interface JobsHost {
   /** A call succeeded, or failed: that is counted, and thrown. */
   succeeded(): void
   failed(error: unknown): never
+  /** A value of so many bytes is in the store. */
+  stored(bytes: number): void
 }
 
 /**
@@ -81,6 +83,15 @@ export class Jobs {
 
   get size(): number {
     return this.#jobs.size
+  }
+
+  /** Values that are to be written, and bytes that are held for that. */
+  get writes(): number {
+    return this.#writes
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
   }
 
   has(key: string): boolean {
@@ -184,7 +195,7 @@ export class Jobs {
     let begun = false
     const write = (): Promise<boolean> => {
       begun = true
-      return setSources(keys, sources, this.#host.store)
+      return setSources(keys, sources, this.#host.store, (bytes) => this.#host.stored(bytes))
     }
     this.change(keys, false, write)
       .then(
@@ -507,7 +518,9 @@ export class Jobs {
     const entry = await source.open()
     if (entry === undefined) return false
     try {
-      return await copyEntry(entry, key, this.#host.store, wanted)
+      const done = await copyEntry(entry, key, this.#host.store, wanted)
+      if (done) this.#host.stored(entry.metadata.size)
+      return done
     } finally {
       entry.release()
     }

@@ -24,6 +24,13 @@ const RETRY_MS = 1000
 export class Level {
   readonly store: Store
   readonly health: Health
+  /** Lookups for an answer, that found an entry and that did not. */
+  hits = 0
+  misses = 0
+  /** Values that were put into the store, with their bytes, and those of them that came from below. */
+  stores = 0
+  storedBytes = 0
+  promotions = 0
   /** The store answers later: what is looked up before it is needed is not there. */
   answersLater = false
   /** How often it was emptied on its own account, though nobody cleared the cache. */
@@ -64,6 +71,7 @@ export class Level {
       },
       succeeded: () => this.succeeded(),
       failed: this.failed,
+      stored: (bytes) => this.stored(bytes),
     })
   }
 
@@ -89,6 +97,18 @@ export class Level {
     return this.#shut || this.#jobs.has(key)
   }
 
+  /** A lookup for an answer found `entry`, or nothing. */
+  looked(entry: StoredEntry | undefined): void {
+    if (entry === undefined) this.misses += 1
+    else this.hits += 1
+  }
+
+  /** The store has a value more, of so many bytes. */
+  stored(bytes: number): void {
+    this.stores += 1
+    this.storedBytes += bytes
+  }
+
   /** Runs `call`. Never throws: what fails is counted. */
   attempt(call: () => void): void {
     try {
@@ -101,6 +121,15 @@ export class Level {
   /** Keys that are not up to date. */
   get pending(): number {
     return this.#jobs.size
+  }
+
+  /** Values that are to be written in the background, and bytes that are held for that. */
+  get queued(): number {
+    return this.#jobs.writes
+  }
+
+  get queuedBytes(): number {
+    return this.#jobs.heldBytes
   }
 
   /** Values that were not written, because too much waited, or the store had no room, or failed. */

@@ -1,5 +1,5 @@
 import { forAbove, hasAged } from '../aging/label.js'
-import { IN_HAND, type Later, type Metadata, type StoredEntry } from '../store.js'
+import { IN_HAND, type Later, type LookupTimer, type Metadata, type StoredEntry } from '../store.js'
 import { BelowEntry } from './below-entry.js'
 import type { Changes } from './changes.js'
 import { FirstHits } from './first-hits.js'
@@ -19,6 +19,8 @@ export interface LookupHost {
   sourceOf(at: number, key: string): Source
   /** A failure was told to the caller of the store. */
   tell(): void
+  /** Who takes the time of lookups, once the store is open. */
+  timer(): LookupTimer | undefined
   /** Epoch milliseconds now. */
   now(): number
 }
@@ -96,9 +98,13 @@ export class Lookups {
       level.retry(key)
       return undefined
     }
+    const timer = peek ? undefined : this.#host.timer()
+    const began = timer === undefined ? -1 : timer.begin()
     try {
       const found = level.store.find(key, peek)
-      if (found instanceof Promise) return inTime(level, found)
+      if (found instanceof Promise) return inTime(level, peek ? found : this.#looked(found, 0, began))
+      if (!peek) level.looked(found)
+      if (began >= 0) timer!.took(0, began, found)
       // Who is well need not be told so at each hit.
       if (level.health.ailing) level.succeeded()
       return found
@@ -116,6 +122,8 @@ export class Lookups {
         level.retry(key)
         continue
       }
+      const timer = peek ? undefined : this.#host.timer()
+      const began = timer === undefined ? -1 : timer.beginSlow()
       let found: Later<StoredEntry | undefined>
       try {
         found = level.store.find(key, peek)
@@ -124,12 +132,30 @@ export class Lookups {
         level.health.count()
         continue
       }
-      if (found instanceof Promise) return this.#foundLater(found, at, key, peek, moment)
+      if (found instanceof Promise) {
+        const looked = peek ? found : this.#looked(found, at, began)
+        return this.#foundLater(looked, at, key, peek, moment)
+      }
+      if (!peek) level.looked(found)
+      timer?.took(at, began, found)
       level.succeeded()
       if (found === undefined) continue
       return this.#orBelow(this.#foundBelow(found, at, key, peek, moment), key, peek, at + 1, moment)
     }
     return undefined
+  }
+
+  /** What `finding` comes to, counted and timed when it does. */
+  #looked(
+    finding: Promise<StoredEntry | undefined>,
+    at: number,
+    began: number,
+  ): Promise<StoredEntry | undefined> {
+    return finding.then((found) => {
+      this.#levels[at]!.looked(found)
+      if (began >= 0) this.#host.timer()?.took(at, began, found)
+      return found
+    })
   }
 
   async #foundLater(

@@ -124,6 +124,10 @@ export class Promotion {
   #keep(commit: () => Later<boolean>): void {
     const { level, isOver } = this.#host
     const settle = (kept: boolean): void => {
+      if (kept) {
+        level.promotions += 1
+        level.stored(this.#metadata.size)
+      }
       if (!kept || this.#over) return this.#stop()
       this.#over = true
       this.#host.onKept()

@@ -98,6 +98,7 @@ export class TieredStore implements Store, Tiers {
       promotion: options.promotion,
       sourceOf: (at, key) => this.#sourceOf(at, key),
       tell,
+      timer: () => this.#context?.lookupTimer,
       now,
     })
     this.#drafting = new Drafting({
@@ -236,15 +237,25 @@ export class TieredStore implements Store, Tiers {
   }
 
   tierStats(): readonly TierStats[] {
-    return this.#levels.map(({ store, health, dropped, pending }) => ({
-      name: store.name,
-      failures: health.failures,
-      dropped,
-      pending,
-      skipped: health.skipped,
-      breaker: health.breaker,
-      ...store.stats(),
-    }))
+    return this.#levels.map((level) => {
+      const { store, health, hits, misses } = level
+      const { dropped, pending, stores, storedBytes, promotions, queued, queuedBytes } = level
+      return {
+        name: store.name,
+        failures: health.failures,
+        dropped,
+        pending,
+        lookups: { hits, misses },
+        stores,
+        storedBytes,
+        promotions,
+        queued,
+        queuedBytes,
+        skipped: health.skipped,
+        breaker: health.breaker,
+        ...store.stats(),
+      }
+    })
   }
 
   pressure(factor: number): void {
@@ -285,7 +296,11 @@ export class TieredStore implements Store, Tiers {
     const { store } = this.#first
     // The slower way is there for what this tier cannot take, and for when it is not its turn.
     if (bytes.length > store.maxItemBytes || this.#first.isBusy(key)) return false
-    const set = (): boolean => store.set!(key, bytes, metadata)
+    const set = (): boolean => {
+      const done = store.set!(key, bytes, metadata)
+      if (done) this.#first.stored(bytes.length)
+      return done
+    }
     return this.#change(0, key, set, this.#write) as boolean
   }
 

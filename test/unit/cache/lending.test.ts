@@ -134,6 +134,7 @@ it('a fill keeps its draft until what it lent came back, also when it failed and
     new FakeClock(),
     { key: 'k', kind: 'fill', fenced: false },
     {
+      onBytes: () => undefined,
       onFirstPiece: () => undefined,
       onLastPiece: () => undefined,
       onAbandoned: () => undefined,

@@ -77,6 +77,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'timeouts.fill': '1s',
   'timeouts.idle': '1s',
   'timeouts.shutdown': '1s',
+  metrics: false,
   pressure: false,
   bufferPool: false,
 }

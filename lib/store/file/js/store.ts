@@ -237,6 +237,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       corrupt,
       diskErrors,
       reclaimed,
+      givenBytes,
+      writtenBytes,
       writeAmplification: givenBytes === 0 ? 0 : writtenBytes / givenBytes,
       recovery: this.#opened?.summary,
       ...(this.#config.codec.compressor === undefined ? {} : { compression: this.#config.codec.stats() }),

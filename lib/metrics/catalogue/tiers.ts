@@ -1,0 +1,186 @@
+import type { CacheTierStats } from '../../cache/cache.js'
+import { type CacheMetric, ofTiers, ofTiersBy } from './metric.js'
+
+/** What the tiers hold and do. */
+export const TIERS: readonly CacheMetric[] = [
+  ofTiers('gauge', 'tier_entries', 'entries', 'Committed entries.', (tier) => tier.entries),
+  ofTiers(
+    'gauge',
+    'tier_bytes',
+    'bytes',
+    'Bytes held: values, keys, metadata, index, drafts and open entries.',
+    (tier) => tier.bytes,
+  ),
+  ofTiers(
+    'gauge',
+    'tier_pinned_bytes',
+    'bytes',
+    'Bytes held that evicting would not give back.',
+    (tier) => tier.pinnedBytes,
+  ),
+  ofTiers('gauge', 'tier_max_bytes', 'bytes', 'The bound of the tier.', (tier) => tier.maxBytes),
+  ofTiersBy(
+    'result',
+    'counter',
+    'tier_lookups_total',
+    'lookups',
+    'Lookups for an answer, by whether there was an entry, fresh or not; skipped: not made, because the breaker was open.',
+    ({ lookups: { hits, misses }, skipped }) => ({ hit: hits, miss: misses, skipped }),
+  ),
+  ofTiers('counter', 'tier_stores_total', 'values', 'Values put into the tier.', (tier) => tier.stores),
+  ofTiers(
+    'counter',
+    'tier_stored_bytes_total',
+    'bytes',
+    'Bytes of the values put into the tier.',
+    (tier) => tier.storedBytes,
+  ),
+  ofTiers(
+    'counter',
+    'tier_promotions_total',
+    'values',
+    'Values put into the tier from one below, while they were read there.',
+    (tier) => tier.promotions,
+  ),
+  ofTiersBy(
+    'reason',
+    'counter',
+    'tier_evictions_total',
+    'entries',
+    'Entries that left by the doing of the tier: size, to make room; expired, of no more use.',
+    ({ evictions, expirations }) => ({ size: evictions, expired: expirations }),
+  ),
+  ofTiers(
+    'counter',
+    'tier_refusals_total',
+    'values',
+    'Values that the tier refused or gave up, for want of room or for size.',
+    (tier) => tier.refusals,
+  ),
+  ofTiers(
+    'counter',
+    'tier_failures_total',
+    'calls',
+    'Calls of the tier that failed.',
+    (tier) => tier.failures,
+  ),
+  ofTiers(
+    'counter',
+    'tier_policy_faults_total',
+    'faults',
+    'How often an eviction policy of your own failed.',
+    (tier) => tier.policyFaults,
+  ),
+  ofTiers(
+    'counter',
+    'tier_dropped_total',
+    'values',
+    'Values that the tier did not get in the background.',
+    (tier) => tier.dropped,
+  ),
+  ofTiers(
+    'gauge',
+    'tier_pending_keys',
+    'keys',
+    'Keys that the tier is not up to date with.',
+    (tier) => tier.pending,
+  ),
+  ofTiers(
+    'gauge',
+    'tier_queued_values',
+    'values',
+    'Values that are to be written to the tier in the background.',
+    (tier) => tier.queued,
+  ),
+  ofTiers('gauge', 'tier_queued_bytes', 'bytes', 'Bytes held for that.', (tier) => tier.queuedBytes),
+  ofTiersBy(
+    'state',
+    'gauge',
+    'tier_breaker_state',
+    '0 or 1',
+    'Whether the breaker of the tier is in that state.',
+    ({ breaker }) => ({
+      closed: Number(breaker === 'closed'),
+      open: Number(breaker === 'open'),
+      'half-open': Number(breaker === 'half-open'),
+    }),
+  ),
+  ofTiers(
+    'gauge',
+    'tier_segments',
+    'files',
+    'Files of the log of a store on a disk.',
+    (tier) => tier.segments,
+  ),
+  ofTiers(
+    'gauge',
+    'tier_blobs',
+    'files',
+    'Entries that have files of their own, of a store on a disk.',
+    (tier) => tier.blobs,
+  ),
+  ofTiers(
+    'gauge',
+    'tier_index_bytes',
+    'bytes',
+    'Memory of the index of a store on a disk.',
+    (tier) => tier.indexBytes,
+  ),
+  ofTiers(
+    'counter',
+    'tier_corruptions_total',
+    'entries',
+    'Entries dropped because what came from the disk is not what was written.',
+    (tier) => tier.corrupt,
+  ),
+  ofTiers(
+    'counter',
+    'tier_disk_errors_total',
+    'calls',
+    'Calls of the system that failed, of a store on a disk.',
+    (tier) => tier.diskErrors,
+  ),
+  ofTiers(
+    'counter',
+    'tier_reclaimed_segments_total',
+    'files',
+    'Files of the log that were reclaimed.',
+    (tier) => tier.reclaimed,
+  ),
+  ofTiers(
+    'counter',
+    'tier_disk_given_bytes_total',
+    'bytes',
+    'Bytes that were given to be written to the disk.',
+    (tier) => tier.givenBytes,
+  ),
+  ofTiers(
+    'counter',
+    'tier_disk_written_bytes_total',
+    'bytes',
+    'Bytes that were written to the disk for them, reclaim included; by the former it is the write amplification.',
+    (tier) => tier.writtenBytes,
+  ),
+  ofTiersBy(
+    'form',
+    'counter',
+    'tier_compression_bytes_total',
+    'bytes',
+    'Bytes of chunks that were to be stored, of a store that compresses: raw, as given; stored, as kept.',
+    ({ compression }) => compression && { raw: compression.rawBytes, stored: compression.storedBytes },
+  ),
+  ofTiersBy(
+    'result',
+    'counter',
+    'tier_compression_chunks_total',
+    'chunks',
+    'Chunks of a store that compresses, by what became of them.',
+    chunks,
+  ),
+]
+
+function chunks({ compression }: CacheTierStats): Readonly<Record<string, number>> | undefined {
+  if (compression === undefined) return undefined
+  const { compressed, unpaid, skipped, failures, decompressed, unreadable } = compression
+  return { compressed, unpaid, skipped, failed: failures, decompressed, unreadable }
+}

@@ -1,0 +1,73 @@
+import { z } from 'zod'
+import { checked, option, orOptions } from '../config/option.js'
+import { type Duration, parseDuration } from '../config/units.js'
+
+const LEAST_INTERVAL = 5
+const MOST_INTERVAL = 10_000
+const MOST_SAMPLING = 1_000_000
+const LIVE = 'what measures is made when the cache opens'
+
+const intervalOption = checked<Duration>(
+  (value) => {
+    const ms = parseDuration(value)
+    return ms !== undefined && ms >= LEAST_INTERVAL && ms <= MOST_INTERVAL
+      ? undefined
+      : `want milliseconds or text such as "20ms", ${LEAST_INTERVAL} ms to 10 s`
+  },
+  { type: ['number', 'string'] },
+)
+
+export const metricsOptions = z.strictObject({
+  /** Whether times are taken, and what the process does is watched. What is counted is counted in any case. Default `true`. */
+  enabled: option(
+    'Whether times are taken, and what the process does is watched. What is counted is counted in any case.',
+    z.boolean(),
+    { default: true, live: LIVE },
+  ),
+  /** One of so many calls and lookups is timed, chosen at random: 1 to 1,000,000. Fills and lookups below the first tier all are. Default `64`. */
+  sampling: option(
+    'One of so many calls and lookups is timed, chosen at random: 1 to 1,000,000. Fills and lookups below the first tier all are.',
+    z.int().min(1).max(MOST_SAMPLING),
+    { default: 64, live: LIVE },
+  ),
+  /**
+   * How often it is looked how late the event loop is, 5 ms to 10 s. The caches of a thread look together, as often as the one that wants it most
+   * often. Default 20 ms.
+   */
+  interval: option(
+    'How often it is looked how late the event loop is, 5 ms to 10 s. The caches of a thread look together, as often as the one that wants it most often.',
+    intervalOption,
+    { default: '20ms', unit: 'ms', live: LIVE },
+  ),
+})
+
+/** Option `metrics` of `createCache`. */
+export type MetricsOption = boolean | z.input<typeof metricsOptions>
+
+/** Of `createCache`. */
+export const metricsOption = option(
+  'What is measured: `true`, or options for that. `false`: no clock is read for it; what is counted still is.',
+  orOptions<MetricsOption>(
+    metricsOptions,
+    (value) => typeof value === 'boolean',
+    'want true, false, or options such as { sampling: 10 }',
+    { type: 'boolean' },
+  ),
+  { default: true, live: LIVE },
+)
+
+/** What is measured. */
+export interface MetricsConfig {
+  readonly enabled: boolean
+  /** One of so many operations is timed. */
+  readonly sampling: number
+  /** Milliseconds. */
+  readonly interval: number
+}
+
+/** Of an option that is right. */
+export function readMetrics(given: MetricsOption): MetricsConfig {
+  const options = typeof given === 'boolean' ? { enabled: given } : given
+  const { enabled, sampling, interval } = metricsOptions.parse(options)
+  return { enabled, sampling, interval: parseDuration(interval)! }
+}
