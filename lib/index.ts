@@ -125,6 +125,7 @@ export {
   type PressureState,
   type PressureStats,
 } from './resilience/pressure/index.js'
+export { aging } from './store/aging/aging.js'
 export { compressed } from './store/compressed/compressed.js'
 export type { FileStore, FileStoreStats } from './store/file/file-store.js'
 export { fileStore } from './store/file/index.js'

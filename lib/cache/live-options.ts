@@ -6,6 +6,7 @@ import { rowsOf } from '../config/rows.js'
 import { memoryStoreOptions } from '../config/schema.js'
 import { Problems, showValue } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import { TTL_STAYS } from '../store/aging/options.js'
 import { fileStoreOptions } from '../store/file/options.js'
 import type { OptionChange, Store, StoreChange } from '../store/store.js'
 import {
@@ -239,7 +240,9 @@ function tierPatch(place: number, from: unknown, to: unknown, problems: Problems
     const before = at(from, path) ?? usual
     const after = at(to, path) ?? usual
     if (sameValue(plainValue(facts, before), plainValue(facts, after))) continue
-    if (after !== undefined) patch[path] = after
+    if (path === 'ttl')
+      problems.add(refusal({ path: `tiers.${place}.ttl`, from: before, to: after }, TTL_STAYS))
+    else if (after !== undefined) patch[path] = after
     else {
       const change = { path: `tiers.${place}.${path}`, from: before, to: after }
       problems.add(

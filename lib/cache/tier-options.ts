@@ -1,8 +1,12 @@
 import { z } from 'zod'
 import { withinIssue } from '../config/option.js'
 import { memoryStoreOptions } from '../config/schema.js'
+import type { Duration } from '../config/units.js'
+import { ConfigError } from '../errors.js'
+import { aging, SHARED_STORE } from '../store/aging/aging.js'
+import { agingOptions } from '../store/aging/options.js'
 import { fileStore } from '../store/file/index.js'
-import { fileStoreOptions, readFileOptions } from '../store/file/options.js'
+import { type FileStoreOptions, fileStoreOptions, readFileOptions } from '../store/file/options.js'
 import { memoryStore } from '../store/memory/index.js'
 import { readMemoryOptions } from '../store/memory/options.js'
 import { nullStore } from '../store/null.js'
@@ -14,8 +18,14 @@ import type { Store } from '../store/store.js'
 
 /** What a tier is made of, by the name of its store: `store`, and beside it the options of `memoryStore` or `fileStore`. */
 export const TIER_SCHEMAS = {
-  memory: z.strictObject({ store: z.literal('memory') }).extend(memoryStoreOptions.shape),
-  file: z.strictObject({ store: z.literal('file') }).extend(fileStoreOptions.shape),
+  memory: z
+    .strictObject({ store: z.literal('memory') })
+    .extend(memoryStoreOptions.shape)
+    .extend(agingOptions.shape),
+  file: z
+    .strictObject({ store: z.literal('file') })
+    .extend(fileStoreOptions.shape)
+    .extend(agingOptions.shape),
   null: z.strictObject({ store: z.literal('null') }),
 } as const
 
@@ -87,26 +97,29 @@ export const tiersOption = z
 /** Checks what one option of a tier says about another. @throws `ERR_DREY_CONFIG` with its path below `at` */
 export function checkTier(tier: Store | TierOptions, at: string): void {
   const kind = kindOf(tier)
-  if (kind === 'memory') readMemoryOptions(withoutKind(tier), at)
-  else if (kind === 'file') readFileOptions(withoutKind(tier), at)
+  if (kind === undefined || kind === 'null') return
+  const { ttl, options } = partsOf(tier)
+  if (kind === 'memory') {
+    const { name } = readMemoryOptions(options, at)
+    if (ttl !== undefined && name !== undefined) throw new ConfigError(`${at}.${SHARED_STORE}`)
+  } else readFileOptions(options as FileStoreOptions, at)
 }
 
 /** The store that a checked tier is, or is made of. */
 export function storeOf(tier: Store | TierOptions): Store {
-  switch (kindOf(tier)) {
-    case undefined:
-      return tier as Store
-    case 'memory':
-      return memoryStore(withoutKind(tier))
-    case 'file':
-      return fileStore(withoutKind(tier))
-    case 'null':
-      return nullStore()
-  }
+  const kind = kindOf(tier)
+  if (kind === undefined) return tier as Store
+  if (kind === 'null') return nullStore()
+  const { ttl, options } = partsOf(tier)
+  const store = kind === 'memory' ? memoryStore(options) : fileStore(options as FileStoreOptions)
+  return ttl === undefined ? store : aging(store, ttl)
 }
 
-/** The options of the store. */
-function withoutKind<T>(tier: Store | TierOptions): T {
-  const { store: _, ...options } = tier as Extract<TierOptions, { readonly store: unknown }>
-  return options as T
+/** What a tier as data says of itself, and the options of its store. */
+function partsOf(tier: Store | TierOptions): {
+  readonly ttl: Duration | undefined
+  readonly options: object
+} {
+  const { store: _, ttl, ...options } = tier as z.input<typeof TIER_SCHEMAS.file>
+  return { ttl, options }
 }

@@ -44,6 +44,7 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
       set('timeouts.firstByte', '5m', 'a breakpoint in a fetcher is no failure of the origin'),
       set('timeouts.fill', '1h', 'the same, in the middle of a body'),
       set('timeouts.shutdown', '1s', 'the next start does not wait for bodies that nobody wants'),
+      set('metrics.sampling', 1, 'there are few calls, and each is to be seen'),
       set('breaker.openForAtMost', '2s', 'an origin that was started again is asked again soon'),
       set('bufferPool.maxBytes', { share: 1 / 64, atMost: '16MiB' }, 'few requests at a time'),
       set('bufferPool.detectLeaks', true, 'a Buffer that was lost is reported with the place that got it'),

@@ -6,8 +6,10 @@ import { groupOptions, ownOptions } from '../../cache/group.js'
 import { cacheOptions } from '../../cache/schema.js'
 import { compressionOptions } from '../../compression/options.js'
 import { proxyOptions } from '../../http/schema.js'
+import { metricsOptions } from '../../metrics/options.js'
 import { limiterOptions, ownerOptions } from '../../resilience/limiter/options.js'
 import { pressureOptions } from '../../resilience/pressure/options.js'
+import { agingOptions } from '../../store/aging/options.js'
 import { fileStoreOptions } from '../../store/file/options.js'
 import { fileConfig } from '../file/schema.js'
 import { rowsOf } from '../rows.js'
@@ -26,8 +28,10 @@ const SOURCES: ReadonlyMap<string, readonly z.ZodObject[]> = new Map([
   ['lib/config/file/schema.ts', [fileConfig]],
   ['lib/config/schema.ts', [cacheOptions, memoryStoreOptions]],
   ['lib/http/schema.ts', [proxyOptions]],
+  ['lib/metrics/options.ts', [metricsOptions]],
   ['lib/resilience/limiter/options.ts', [limiterOptions, ownerOptions]],
   ['lib/resilience/pressure/options.ts', [pressureOptions]],
+  ['lib/store/aging/options.ts', [agingOptions]],
   ['lib/store/file/options.ts', [fileStoreOptions]],
 ])
 

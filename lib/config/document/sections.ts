@@ -5,8 +5,10 @@ import { ownOptions as groupCacheOptions, groupOptions } from '../../cache/group
 import { cacheOptions } from '../../cache/schema.js'
 import { compressionOptions } from '../../compression/options.js'
 import { proxyOptions } from '../../http/schema.js'
+import { metricsOptions } from '../../metrics/options.js'
 import { limiterOptions, ownerOptions } from '../../resilience/limiter/options.js'
 import { pressureOptions } from '../../resilience/pressure/options.js'
+import { agingOptions } from '../../store/aging/options.js'
 import { fileStoreOptions } from '../../store/file/options.js'
 import { fileConfig } from '../file/schema.js'
 import { memoryStoreOptions } from '../schema.js'
@@ -42,6 +44,12 @@ export const SECTIONS: readonly Section[] = [
     schema: fileStoreOptions,
   },
   {
+    title: 'A tier as data',
+    intro:
+      "What `{ store: 'memory' }` and `{ store: 'file' }` take beside the options of the store; in code, `aging(store, ttl)`. See [tiers.md](tiers.md).",
+    schema: agingOptions,
+  },
+  {
     title: 'compression',
     intro:
       'The option `compression` of a store, where it says more than a name. See [compression.md](compression.md).',
@@ -52,6 +60,12 @@ export const SECTIONS: readonly Section[] = [
     intro:
       'Options of `new BufferPool`, and of `bufferPool` where it is no pool. See [buffers.md](buffers.md).',
     schema: bufferPoolOptions,
+  },
+  {
+    title: 'metrics',
+    intro:
+      'The option `metrics` of `createCache`, where it says more than yes or no. See [metrics.md](metrics.md).',
+    schema: metricsOptions,
   },
   {
     title: 'createPressure',

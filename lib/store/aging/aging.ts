@@ -2,12 +2,14 @@ import { limitOption } from '../../config/schema.js'
 import { type Duration, parseDuration } from '../../config/units.js'
 import { validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
+import { withoutFixed } from '../change.js'
 import type {
   Draft,
   GrowingReads,
   Later,
   Metadata,
   Store,
+  StoreChange,
   StoreContext,
   StoredEntry,
   StoreStats,
@@ -15,6 +17,11 @@ import type {
   WholeValue,
 } from '../store.js'
 import { labelled, unlabelled } from './label.js'
+import { TTL_STAYS } from './options.js'
+
+/** Why a store with a name has none. */
+export const SHARED_STORE =
+  'ttl: the store is one that worker threads share, which give each other entries as they lie there; give a store without a name'
 
 /**
  * A store that, as a tier, answers by itself for `ttl` with what came there; then the tiers below are asked, and the origin. The store must be new and
@@ -37,15 +44,14 @@ export class AgingStore implements Store {
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
   readonly setLater?: (key: string, bytes: Uint8Array, metadata: Metadata) => Promise<boolean>
   readonly setAll?: (values: readonly WholeValue[]) => Later<boolean>
+  readonly configure?: (patch: Readonly<Record<string, unknown>>) => StoreChange
   readonly #inner: Store
   readonly #ttl: number
   #now: () => number = Date.now
 
   constructor(inner: Store, ttl: number) {
     if (inner.sharing !== undefined) {
-      throw new ConfigError(
-        'ttl: the store is one that worker threads share, which give each other entries as they lie there; give a store without a name',
-      )
+      throw new ConfigError(SHARED_STORE)
     }
     this.#inner = inner
     this.#ttl = ttl
@@ -55,6 +61,7 @@ export class AgingStore implements Store {
     if (inner.keeps === false) this.keeps = false
     if (inner.knows !== undefined) this.knows = (key) => inner.knows!(key)
     if (inner.discard !== undefined) this.discard = (key) => inner.discard!(key)
+    if (inner.configure !== undefined) this.configure = (patch) => inner.configure!(this.#withoutTtl(patch))
     if (inner.set !== undefined) {
       this.set = (key, bytes, metadata) => inner.set!(key, bytes, this.#labelled(metadata))
     }
@@ -119,6 +126,11 @@ export class AgingStore implements Store {
 
   close(): Later<void> {
     return this.#inner.close()
+  }
+
+  #withoutTtl(patch: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const own = { value: this.#ttl, read: parseDuration, why: TTL_STAYS }
+    return withoutFixed(patch, { ttl: own }) as Readonly<Record<string, unknown>>
   }
 
   #labelled(metadata: Metadata): Metadata {
