@@ -26,6 +26,7 @@ const FLAGS = {
   'trust-forwarded': { type: 'boolean' },
   healthz: { type: 'string', alone: '/healthz' },
   'access-log': { type: 'string', alone: '-' },
+  admin: { type: 'string' },
   'origin-timeout': { type: 'string' },
   'client-timeout': { type: 'string' },
   'shutdown-timeout': { type: 'string' },
@@ -53,6 +54,8 @@ Options:
   --trust-forwarded         keep X-Forwarded-* as they come: only behind a proxy that sets them
   --healthz [PATH]          answer "ok" there without asking anyone (default /healthz)
   --access-log [FILE]       one line per request to FILE, or to standard output
+  --admin [HOST:]PORT|PATH  where drey stats, top and purge ask, and /metrics is: a port on loopback, or a Unix socket;
+                            elsewhere with a token, in DREY_ADMIN_TOKEN (default nowhere)
   --origin-timeout DURATION longest wait for the origin's first byte (default 30s)
   --client-timeout DURATION longest silence of a client's connection (default 5m)
   --shutdown-timeout DURATION how long responses may finish after SIGTERM or SIGINT (default 10s)
@@ -61,6 +64,7 @@ Examples:
   drey proxy --origin https://example.org --listen 8080
   drey proxy --origin https://example.org --dir /var/cache/drey --disk 20GiB
   drey proxy --config drey.config.json --watch
+  drey proxy --origin https://example.org --admin /run/drey.sock     # then: drey top /run/drey.sock
   drey proxy --origin http://127.0.0.1:3000 --listen 0.0.0.0:8080 --memory 2GiB --ttl 1m --healthz
   curl -v http://127.0.0.1:8080/     # Cache-Status says what the cache did
 `
@@ -72,6 +76,7 @@ const WORKER = new URL('./worker.js', import.meta.url)
 /** What serves, in this thread or in others. */
 interface Serving {
   listen(): Promise<string>
+  readonly adminAddress?: CachingProxy['adminAddress']
   /** Resolves when it serves no longer, though nobody asked it to stop. */
   readonly lost?: Workers['lost']
   close(): Promise<void>
@@ -87,6 +92,7 @@ export async function proxyCommand(args: readonly string[], console: Console): P
   })
   const stopped = untilStopped(proxy, console)
   console.stdout.write(`drey proxy listening on ${address} -> ${new URL(String(origin)).origin}\n`)
+  if (proxy.adminAddress !== undefined) console.stdout.write(`drey proxy admin on ${proxy.adminAddress}\n`)
   await stopped
   return 0
 }

@@ -7,7 +7,7 @@ import { showValue } from '../config/validate.js'
 import { ConfigError, NativeError } from '../errors.js'
 import type { ListenAt } from '../http/listen.js'
 import { readProxyOptions } from '../http/options.js'
-import { ONE_THREAD } from '../http/proxy.js'
+import { ADMIN_ONE_THREAD, ONE_THREAD } from '../http/proxy.js'
 import { native, nativeStatus } from '../native/loader.js'
 import type { Console } from './console.js'
 import { CommandError } from './usage.js'
@@ -63,6 +63,7 @@ export function createWorkers(
 ): Workers {
   const config = readProxyOptions(options)
   if (config.oneThread) throw new ConfigError(ONE_THREAD)
+  if (config.admin !== undefined) throw new ConfigError(ADMIN_ONE_THREAD)
   assertNative(count)
   const instance = randomBytes(6).toString('hex')
   // Decided once: what a default is made of may change before a worker is replaced.

@@ -39,9 +39,14 @@ export function differences(
     const change = { path, from: plainValue(facts, at(from, path)), to: plainValue(facts, at(to, path)) }
     if (sameValue(change.from, change.to)) continue
     if (facts.live === true) changes.push(change)
-    else problems.add(refusal(change, facts.live))
+    else problems.add(facts.secret === true ? kept(path, facts.live) : refusal(change, facts.live))
   }
   return changes
+}
+
+/** The same of an option whose value is told to nobody. */
+function kept(path: string, why: string): string {
+  return `${path}: got another value; it stays what it is until a restart: ${why}`
 }
 
 /** What is said of an option that takes a restart. */

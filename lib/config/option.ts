@@ -19,6 +19,8 @@ export interface OptionFacts {
   readonly otherwise?: string | undefined
   /** Only code can give it: a function, a stream. A configuration file in JSON has none. */
   readonly code?: true | undefined
+  /** Its value is told to nobody. */
+  readonly secret?: true | undefined
 }
 
 /** What a group of options, or an option without one value as its default, says. */

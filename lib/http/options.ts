@@ -9,6 +9,7 @@ import { optionsOfProfile, profileNamed } from '../config/profiles.js'
 import { parseDuration, parseSize } from '../config/units.js'
 import { Problems, showValue, validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import { type AdminConfig, readAdmin } from './admin/options.js'
 import { type ListenAt, parseListen } from './listen.js'
 import { proxyOptions } from './schema.js'
 
@@ -21,6 +22,8 @@ export type { ProxyOptions } from './schema.js'
 export interface ProxyConfig {
   readonly origin: URL
   readonly listen: ListenAt
+  /** Where operators ask; undefined for nowhere. */
+  readonly admin: AdminConfig | undefined
   /** The options that it is made of, with defaults. */
   readonly given: Given
   /** Options of the cache that it keeps answers in. */
@@ -68,9 +71,11 @@ export function readProxyOptions(options: unknown): ProxyConfig {
   problems.try(() => readBufferPool(given.bufferPool))
   const origin = problems.try(() => readOrigin(given.origin))
   const listen = problems.try(() => parseListen(given.listen ?? 0))
+  const admin = problems.try(() => readAdmin(given.admin, given.adminToken))
   problems.settle()
   const config = {
     given,
+    admin,
     origin: origin!,
     listen: listen!,
     memory,

@@ -15,6 +15,7 @@ import { isPlain } from '../config/merge.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import type { OptionChange } from '../store/store.js'
 import { createAccessLog } from './access-log.js'
+import { createAdmin } from './admin/listener.js'
 import type { ProxyContext } from './exchange.js'
 import { APPENDED_FIELDS } from './forward.js'
 import { createHandler } from './handler.js'
@@ -33,6 +34,8 @@ export interface CachingProxy {
   readonly cache: Cache
   /** Where it listens, such as `http://127.0.0.1:8080`; undefined while it does not. */
   readonly address: string | undefined
+  /** Where `admin` listens: a URL, or the path of its socket; undefined while it does not. */
+  readonly adminAddress: string | undefined
   /**
    * Changes options while it serves, as `cache.configure` does: those that are named, all of them or none. Requests under way end by those that they began
    * with. `cache.on('config')` tells it; paths of the proxy's own begin with `proxy`.
@@ -84,6 +87,7 @@ export async function createProxyWith(
   const file = isPlain(options) ? await fileOf(options) : undefined
   let config = readProxyOptions(proxyOptionsWith(options, file))
   if (common !== undefined && config.oneThread) throw new ConfigError(ONE_THREAD)
+  if (common !== undefined && config.admin !== undefined) throw new ConfigError(ADMIN_ONE_THREAD)
   const log =
     config.accessLog === undefined ? undefined : await createAccessLog(config.accessLog, clock, onLogError)
   const cache = await createCacheWith<StoredHead>(cacheOptionsOf(config, common), { clock }).catch(
@@ -140,6 +144,7 @@ export async function createProxyWith(
     file !== undefined && options.watch === true
       ? follow(file.file, clock, () => reload(file.file))
       : undefined
+  const admin = config.admin === undefined ? undefined : createAdmin(cache as unknown as Cache, config.admin)
   server.on('connect', refuseTunnel)
 
   async function reload(path: string): Promise<void> {
@@ -153,6 +158,7 @@ export async function createProxyWith(
   async function stop(): Promise<void> {
     if (following !== undefined) await following.close()
     if (server.listening) await stopServer(server, config, clock)
+    await admin?.close()
     await cache.close()
     await upstream.close()
     await log?.close()
@@ -165,15 +171,23 @@ export async function createProxyWith(
       const at = server.address() as AddressInfo | null
       return at === null ? undefined : showAddress({ host: at.address, port: at.port })
     },
+    get adminAddress() {
+      return admin?.address
+    },
     configure(patch) {
       if (closing !== undefined) return Promise.reject(new ClosedError('the proxy is closed; make a new one'))
       return live.configure(patch)
     },
     async listen() {
+      // First: an operator sees who asks it from the first request on.
+      await admin?.listen()
       if (common === undefined) server.listen(config.listen.port, config.listen.host)
       else server.listen({ fd: common.listenSocket() })
       // Rejects with the server's error, if that comes first.
-      await once(server, 'listening')
+      await once(server, 'listening').catch(async (error: unknown) => {
+        await admin?.pause()
+        throw error
+      })
       // Such as too many open files: the next connection may find better times.
       server.on('error', (error) => process.emitWarning(error))
       return proxy.address!
@@ -192,6 +206,9 @@ export async function createProxyWith(
 /** What several threads cannot have. */
 export const ONE_THREAD =
   'dir: one thread has a directory, and what it keeps there cannot be kept right for others yet; want one worker, or no dir and no tiers'
+
+export const ADMIN_ONE_THREAD =
+  'admin: each thread counts for itself, and nobody adds it up yet; want one worker, or no admin'
 
 /** A connection is silent while its client waits for the origin, too. Node's timers count 31 bits of ms. */
 function silenceOf({ clientTimeout, originTimeout }: ProxyConfig): number {

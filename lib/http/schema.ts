@@ -123,6 +123,24 @@ export const proxyOptions = z.strictObject({
     ]),
     { otherwise: 'nowhere', live: 'the log is open' },
   ),
+  /**
+   * Where operators ask for metrics and have entries removed: a port on loopback, `'host:port'`, or the path of a Unix socket. One thread has it.
+   * Default: nowhere.
+   */
+  admin: option(
+    "Where operators ask for metrics and have entries removed: a port on loopback, `'host:port'`, or the path of a Unix socket. One thread has it.",
+    z.union([z.number().int().min(0).max(65_535), z.string().min(1)]),
+    { otherwise: 'nowhere', live: 'the socket listens there' },
+  ),
+  /**
+   * What who asks there has to bring along, as a bearer token: at least 16 characters. An address that others reach wants one. Default: what
+   * `DREY_ADMIN_TOKEN` holds, or none.
+   */
+  adminToken: option(
+    'What who asks there has to bring along, as a bearer token: at least 16 characters. An address that others reach wants one.',
+    z.string().min(1),
+    { otherwise: 'what `DREY_ADMIN_TOKEN` holds, or none', live: 'the listener knows it', secret: true },
+  ),
   /** Longest wait for the origin's first byte. Default 30 s. */
   originTimeout: option("Longest wait for the origin's first byte.", limitOption, {
     default: '30s',

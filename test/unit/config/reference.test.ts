@@ -60,6 +60,8 @@ const TAKEN: Readonly<Record<string, (value: unknown) => boolean>> = {
   configFile: (value) => value === 'nonsense',
   dir: (value) => value === 'nonsense',
   accessLog: (value) => value === 'nonsense',
+  admin: (value) => value === 'nonsense',
+  adminToken: (value) => value === 'nonsense',
   name: (value) => value === 'nonsense',
   level: (value) => typeof value === 'number',
   $schema: (value) => typeof value === 'string',
