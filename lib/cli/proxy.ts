@@ -6,7 +6,7 @@ import { ConfigError, messageOf, NativeError } from '../errors.js'
 import type { ProxyOptions } from '../http/options.js'
 import { type CachingProxy, createProxy } from '../http/proxy.js'
 import type { Console } from './console.js'
-import { CommandError, type Flags, readFlags, UsageError } from './usage.js'
+import { CommandError, type Flags, type FlagValue, readFlags, UsageError } from './usage.js'
 import { createWorkers, readWorkerCount, type Workers } from './workers.js'
 
 const FLAGS = {
@@ -98,7 +98,7 @@ export async function proxyCommand(args: readonly string[], console: Console): P
 }
 
 async function make(
-  flags: Readonly<Record<string, string | boolean | undefined>>,
+  flags: Readonly<Record<string, FlagValue>>,
   console: Console,
 ): Promise<{ readonly proxy: Serving; readonly origin: unknown }> {
   const given: Record<string, unknown> = {}
@@ -180,7 +180,7 @@ function optionOf(flag: string): string {
 }
 
 /** A number alone means bytes or milliseconds, as in the options of the library. */
-function valueGiven(value: string | boolean | undefined): string | number | boolean | undefined {
+function valueGiven(value: FlagValue): FlagValue | number {
   return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
 }
 

@@ -3,6 +3,9 @@ import { ConfigError } from '../errors.js'
 import { CONFIG_HELP, configCommand } from './config.js'
 import type { Console } from './console.js'
 import { PROXY_HELP, proxyCommand } from './proxy.js'
+import { PURGE_HELP, purgeCommand } from './purge.js'
+import { STATS_HELP, statsCommand } from './stats.js'
+import { TOP_HELP, topCommand } from './top.js'
 import { CommandError, UsageError } from './usage.js'
 import { VERIFY_HELP, verifyCommand } from './verify.js'
 
@@ -15,6 +18,9 @@ interface Command {
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ['config', { help: CONFIG_HELP, run: configCommand }],
   ['proxy', { help: PROXY_HELP, run: proxyCommand }],
+  ['purge', { help: PURGE_HELP, run: purgeCommand }],
+  ['stats', { help: STATS_HELP, run: statsCommand }],
+  ['top', { help: TOP_HELP, run: topCommand }],
   ['verify', { help: VERIFY_HELP, run: verifyCommand }],
 ])
 
@@ -22,6 +28,9 @@ const HELP = `drey: a streaming cache of bytes
 
 Usage:
   drey proxy --origin URL [options]   a caching HTTP proxy in front of one origin
+  drey stats ADMIN [--json]           what a running proxy counts
+  drey top ADMIN                      what it does, second by second
+  drey purge ADMIN KEY...             has it remove entries: by key, --prefix, --tag, or --all
   drey config check [FILE]            looks at a configuration file
   drey verify DIR [--repair]          looks through a directory of the file store
   drey COMMAND --help                 what a command takes

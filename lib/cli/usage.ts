@@ -16,17 +16,21 @@ export class CommandError extends Error {
   }
 }
 
-/** How a flag is written: alone, with a value, or with a value that may be left out. */
+/** How a flag is written: alone, with a value, with one each time that it is given, or with a value that may be left out. */
 export type Flag =
   | { readonly type: 'boolean' }
   | { readonly type: 'string' }
+  | { readonly type: 'string'; readonly multiple: true }
   | { readonly type: 'string'; readonly alone: string }
 
 export type Flags = Readonly<Record<string, Flag>>
 
+/** As given; all of them of a flag that may be given more than once. */
+export type FlagValue = string | boolean | readonly string[] | undefined
+
 /** Values of flags, as given, and words that are none. */
 export interface Given {
-  readonly flags: Record<string, string | boolean | undefined>
+  readonly flags: Record<string, FlagValue>
   readonly operands: readonly string[]
 }
 
@@ -44,7 +48,12 @@ function read(args: readonly string[], flags: Flags, allowPositionals: boolean):
   try {
     const { values, positionals } = parseArgs({
       args: args.map((arg, i) => withDefault(arg, args[i + 1], flags)),
-      options: Object.fromEntries(Object.entries(flags).map(([name, { type }]) => [name, { type }])),
+      options: Object.fromEntries(
+        Object.entries(flags).map(([name, flag]) => [
+          name,
+          { type: flag.type, multiple: 'multiple' in flag },
+        ]),
+      ),
       strict: true,
       allowPositionals,
     })

@@ -2,62 +2,15 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import type { Console } from '../../lib/cli/console.js'
 import { run } from '../../lib/cli/run.js'
 import { nativeStatus } from '../../lib/native/loader.js'
 import { bytesOf, mustPut } from '../conformance/store-kit.js'
+import { fakeConsole } from '../helpers/console.js'
 import { filesOf } from '../helpers/file-model.js'
 import { emptyDir, jsEngine, opened } from '../helpers/file-rig.js'
 import { fakeOrigin, gate } from '../helpers/origin.js'
 import { ask, raw } from './http/harness.js'
-
-interface FakeConsole extends Console {
-  readonly out: () => string
-  readonly err: () => string
-  readonly exits: number[]
-  signal(name: NodeJS.Signals): void
-  /** Resolves with the address that the proxy says it listens on. */
-  listening(): Promise<{ readonly port: number; readonly line: string }>
-}
-
-function fakeConsole(): FakeConsole {
-  const stdout = new PassThrough()
-  const stderr = new PassThrough()
-  let out = ''
-  let err = ''
-  stdout.on('data', (chunk) => {
-    out += chunk
-  })
-  stderr.on('data', (chunk) => {
-    err += chunk
-  })
-  const listeners = new Set<(signal: NodeJS.Signals) => void>()
-  const exits: number[] = []
-  return {
-    stdout,
-    stderr,
-    exits,
-    out: () => out,
-    err: () => err,
-    onStop(onSignal) {
-      listeners.add(onSignal)
-      return () => listeners.delete(onSignal)
-    },
-    exit: (code) => exits.push(code),
-    signal(name) {
-      for (const listener of listeners) listener(name)
-    },
-    async listening() {
-      for (;;) {
-        const match = /listening on http:\/\/\S+:(\d+) -> .*\n/.exec(out)
-        if (match) return { port: Number(match[1]), line: match[0] }
-        await once(stdout, 'data')
-      }
-    },
-  }
-}
 
 describe('drey', () => {
   test('--version is that of the package, --help shows examples', async () => {
@@ -72,22 +25,39 @@ describe('drey', () => {
       ['proxy', '--help'],
       ['proxy', '--origin', 'x', '-h'],
       ['verify', '--help'],
+      ['stats', '--help'],
+      ['top', '--help'],
+      ['purge', '--help'],
     ]) {
       const one = fakeConsole()
       expect(await run(args, one)).toBe(0)
-      expect(one.out()).toMatch(/Examples:\n {2}drey (proxy --origin|verify)/)
+      expect(one.out()).toMatch(/Examples:\n {2}drey (proxy --origin|verify|stats|top|purge)/)
       expect(one.err()).toBe('')
     }
   })
 
   test.each([
-    [[], 'want a command: config, proxy, verify'],
-    [['fly'], 'no such command: fly; known: config, proxy, verify'],
+    [[], 'want a command: config, proxy, purge, stats, top, verify'],
+    [['fly'], 'no such command: fly; known: config, proxy, purge, stats, top, verify'],
     [['constructor'], 'no such command: constructor'],
     [['verify'], 'verify wants one DIR'],
     [['verify', 'a', 'b'], 'verify wants one DIR'],
     [['verify', 'a', '--fix'], "Unknown option '--fix'"],
     [['proxy'], 'proxy wants --origin URL'],
+    [['proxy', '--origin', 'http://a', '--admin', 'here'], '--admin: got "here"; want a port'],
+    [['proxy', '--origin', 'http://a', '--admin', '0.0.0.0:1'], '--admin: got "0.0.0.0:1", which others'],
+    [['proxy', '--origin', 'http://a', '--admin', '0', '--workers', '2'], '--admin: each thread counts'],
+    [['stats'], 'stats wants ADMIN'],
+    [['stats', '1', '2'], 'stats wants one ADMIN'],
+    [['stats', 'here'], 'stats: got "here"; want a port'],
+    [['stats', 'https://a:1'], 'stats: got https://a:1; an admin listener speaks http alone'],
+    [['top'], 'top wants ADMIN'],
+    [['top', '1', '--count', '0'], 'top: --count: got "0"; want a whole number of seconds'],
+    [['purge'], 'purge wants ADMIN'],
+    [['purge', '1'], 'purge wants one of: KEY..., --prefix TEXT, --tag TAG, --all'],
+    [['purge', '1', 'key', '--all'], 'purge wants one of: KEY...'],
+    [['purge', '1', '--prefix='], 'purge: every key begins with an empty --prefix; want --all for that'],
+    [['purge', '1', '--all', '--soft'], 'purge: --soft goes with --tag'],
     [['proxy', '--origin'], "Option '--origin <value>' argument missing"],
     [['proxy', '--origin', 'nonsense'], '--origin: got "nonsense"; want the scheme, host and port'],
     [['proxy', '--origin', 'http://a', '--fly'], "Unknown option '--fly'"],
@@ -128,7 +98,7 @@ describe('drey', () => {
     const console = fakeConsole()
     expect(await run(args, console)).toBe(2)
     expect(console.err()).toContain(`drey: ${message}`)
-    expect(console.err()).toMatch(/^[^\n]+; see drey (proxy |verify )?--help\n$/)
+    expect(console.err()).toMatch(/^[^\n]+; see drey (\w+ )?--help\n$/)
     expect(console.out()).toBe('')
   })
 
