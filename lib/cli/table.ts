@@ -27,3 +27,9 @@ export function showTime(ms: number, count = 1): string {
 export function showCount(count: number): string {
   return Math.round(count).toLocaleString('en-US')
 }
+
+/** So many of something: in the plural but for one. */
+export function many(count: number, what: string): string {
+  if (count === 1) return `1 ${what}`
+  return `${count.toLocaleString('en-US')} ${what.endsWith('y') ? `${what.slice(0, -1)}ies` : `${what}s`}`
+}

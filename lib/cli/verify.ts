@@ -4,6 +4,7 @@ import { DAMAGE_KINDS, MOST_LISTED, type VerifyReport } from '../store/file/veri
 import { verifyDirectory } from '../store/file/verify/verify.js'
 import type { Console } from './console.js'
 import { createProgress } from './progress.js'
+import { many } from './table.js'
 import { CommandError, type Flags, readOperands, UsageError } from './usage.js'
 
 const FLAGS = { repair: { type: 'boolean' } } as const satisfies Flags
@@ -71,9 +72,4 @@ function verdict(report: VerifyReport): string {
   const listed = all > MOST_LISTED ? `, of which ${MOST_LISTED} are listed` : ''
   const text = `${many(all, 'damage')} (${kinds.join(', ')})${listed}; ${many(unsound, 'entry')} cannot be given any more`
   return repaired ? `${text}: dropped` : `${text}: --repair drops what is damaged`
-}
-
-function many(count: number, what: string): string {
-  if (count === 1) return `1 ${what}`
-  return `${count.toLocaleString('en-US')} ${what.endsWith('y') ? `${what.slice(0, -1)}ies` : `${what}s`}`
 }

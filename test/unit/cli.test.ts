@@ -37,8 +37,8 @@ describe('drey', () => {
   })
 
   test.each([
-    [[], 'want a command: config, proxy, purge, stats, top, verify'],
-    [['fly'], 'no such command: fly; known: config, proxy, purge, stats, top, verify'],
+    [[], 'want a command: config, inspect, proxy, purge, stats, top, verify'],
+    [['fly'], 'no such command: fly; known: config, inspect, proxy, purge, stats, top, verify'],
     [['constructor'], 'no such command: constructor'],
     [['verify'], 'verify wants one DIR'],
     [['verify', 'a', 'b'], 'verify wants one DIR'],
@@ -47,6 +47,8 @@ describe('drey', () => {
     [['proxy', '--origin', 'http://a', '--admin', 'here'], '--admin: got "here"; want a port'],
     [['proxy', '--origin', 'http://a', '--admin', '0.0.0.0:1'], '--admin: got "0.0.0.0:1", which others'],
     [['proxy', '--origin', 'http://a', '--admin', '0', '--workers', '2'], '--admin: each thread counts'],
+    [['inspect'], 'inspect wants DIR [KEY]'],
+    [['inspect', 'a', 'b', 'c'], 'inspect wants DIR [KEY]'],
     [['stats'], 'stats wants ADMIN'],
     [['stats', '1', '2'], 'stats wants one ADMIN'],
     [['stats', 'here'], 'stats: got "here"; want a port'],

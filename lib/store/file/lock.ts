@@ -165,6 +165,33 @@ function read(line: string): Other {
   }
 }
 
+/**
+ * Who has the directory, in words; undefined for nobody. Takes nothing, and with an `env` that removes nothing leaves everything where it is.
+ *
+ * @throws what the system says
+ */
+export async function ownerOf(dir: string, env: Env): Promise<string | undefined> {
+  const folder = `${dir}/${LOCK_FOLDER}`
+  let fd: number
+  try {
+    fd = await env.open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  } catch (error) {
+    // An open makes it.
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+  try {
+    const short = folder.length + 21 <= LONGEST_PATH ? folder : `/proc/self/fd/${fd}`
+    for (const { name } of await env.list(folder)) {
+      const other = NAME.test(name) ? await ask(env, folder, short, name) : undefined
+      if (other?.owner === true) return other.says
+    }
+    return undefined
+  } finally {
+    await env.close(fd)
+  }
+}
+
 /** Removes names that were never published. */
 async function sweep(folder: string, { env, now }: LockSeams): Promise<void> {
   for (const { name } of await env.list(folder)) {

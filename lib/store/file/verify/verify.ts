@@ -312,7 +312,7 @@ async function checkOrphans(core: Core, named: ReadonlySet<string>, findings: Fi
 }
 
 /** What a store has that keeps all there is. */
-function boundless(dir: string, { partitions }: DirectoryHeader, segmentBytes: number): FileConfig {
+export function boundless(dir: string, { partitions }: DirectoryHeader, segmentBytes: number): FileConfig {
   const [maxBytes, maxIndexBytes] = [NO_BOUND, NO_BOUND]
   const common = { dir, partitions, segmentBytes, minFree: 0, durability: 'power', policy: 'fifo' } as const
   return readFileOptions({ ...common, maxBytes, maxIndexBytes })
