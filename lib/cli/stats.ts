@@ -54,7 +54,7 @@ function linesOf(stats: CacheStats): string[] {
       ? []
       : [`not kept ${reasons.map(([reason, count]) => `${reason} ${showCount(count)}`).join(', ')}`]),
     '',
-    ...tableOf([TIER_COLUMNS, ...stats.tiers.map(tierRow)]),
+    ...tableOf([TIER_COLUMNS, ...stats.tiers.map((tier) => tierRow(tier, all))]),
     ...originLines(stats),
     ...latencyLines(stats),
   ]
@@ -75,17 +75,18 @@ function counts(stats: CacheStats, names: readonly Count[]): string {
   return names.map((name) => `${name} ${showCount(stats[name])}`).join(', ')
 }
 
-const TIER_COLUMNS = ['tier', 'entries', 'bytes', 'bound', 'found', 'evicted', 'failures', 'breaker']
+const TIER_COLUMNS = ['tier', 'entries', 'bytes', 'bound', 'hit', 'evicted', 'failures', 'breaker']
 
-function tierRow(tier: CacheStats['tiers'][number]): string[] {
-  const { hits, misses } = tier.lookups
+/** @param all answers of the cache, of which the tier gave some */
+function tierRow(tier: CacheStats['tiers'][number], all: number): string[] {
+  const { hits, joined, revalidated, stale } = tier.answers
   return [
     tier.name,
     showCount(tier.entries),
     showSize(tier.bytes),
     // A store without a bound says so in words, as JSON has no number for it.
     Number.isFinite(tier.maxBytes) ? showSize(tier.maxBytes) : '-',
-    showPart(hits, hits + misses),
+    showPart(hits + joined + revalidated + stale, all),
     showCount(tier.evictions),
     showCount(tier.failures),
     tier.breaker,

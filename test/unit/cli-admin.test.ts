@@ -39,7 +39,9 @@ describe('drey stats', () => {
     const { status, out, err } = await said('stats', one.proxy.adminAddress!)
     expect([status, err]).toEqual([0, ''])
     expect(out).toMatch(/^answers {2}4, 50\.0 % from the cache\n {9}hits 2, joined 0, /)
-    expect(out).toMatch(/\ntier +entries +bytes +bound +found +evicted +failures +breaker\nmemory +2 /)
+    expect(out).toMatch(
+      /\ntier +entries +bytes +bound +hit +evicted +failures +breaker\nmemory +2 .* 50\.0 % +0 +0 +closed\n/,
+    )
     const json = await said('stats', one.proxy.adminAddress!, '--json')
     expect(JSON.parse(json.out)).toMatchObject({
       hits: 2,
