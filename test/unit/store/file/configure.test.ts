@@ -311,7 +311,7 @@ describe.each(engines())('the $name engine', ({ make, name }: Engine) => {
     [{ segmentBytes: '2MiB' }, /^configure\.segmentBytes: got "2MiB"; it stays/],
     [
       { chunkBytes: '4KiB', packLimit: 5 },
-      /^configure\.chunkBytes: .*\. configure\.packLimit: got 5; it stays/,
+      /^configure\.chunkBytes: .*\nconfigure\.packLimit: got 5; it stays/,
     ],
     [{ compression: 'zip' }, /^configure\.compression: got "zip"; want one of/],
     [{ nothing: 1 }, /^configure\.nothing: no such option; there are maxBytes,/],
