@@ -236,8 +236,8 @@ export class StreamingCache implements DirectCache {
       now: () => this.#clock.monotonic(),
     }
     publishSource(this, source)
-    this.#monitor.open(source)
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
+    this.#monitor.open(source)
   }
 
   // One signature stands for the overloads of `Cache`: which answers are possible depends on `ifNoneMatch`.

@@ -9,10 +9,10 @@ export interface AlertEvent {
   readonly id: AlertId
   /** Of one that is cleared, the one that it had. */
   readonly level: AlertLevel
-  /** In a sentence. */
+  /** In a sentence; of one that is cleared, why it was raised. */
   readonly reason: string
   readonly value: number
-  /** What `value` reached; of one that is cleared, what it fell below. */
+  /** What `value` reached; of one that is cleared, what it fell below, or nobody asked any more. */
   readonly threshold: number
 }
 
@@ -79,6 +79,20 @@ export class Alerts {
     // All of them may have been above amber, which is a calmer level of the same alert.
     if (level === 'red' && one.amber >= clearAfter) return this.#raise(one, id, 'amber', reason, value, amber)
     this.#clear(one, id, value)
+  }
+
+  /**
+   * A window ended that says nothing: it raises nothing, and counts as calm. A process that is out of the load balancer because it fails is asked
+   * nothing any more, and would stay out for good.
+   */
+  quiet(id: AlertId, { clearAfter }: { readonly clearAfter: number }): void {
+    const one = this.#of(id)
+    if (one.raised === undefined) return
+    one.calm += 1
+    if (one.calm < clearAfter) return
+    one.amber = 0
+    one.red = 0
+    this.#clear(one, id, one.raised.value)
   }
 
   /** How something is that is known at once; undefined: well. */

@@ -140,9 +140,9 @@ export class Monitor {
     if (!config.enabled) return
     for (const rule of RULES) {
       const value = rule.read(row, this.#history, now, seconds)
-      if (value === undefined) continue
       const patience = { raiseAfter: rule.atOnce ? 1 : config.raiseAfter, clearAfter: config.clearAfter }
-      this.#alerts.window(rule.id, value, rule.describe(value), config.limits[rule.id], patience)
+      if (value === undefined) this.#alerts.quiet(rule.id, patience)
+      else this.#alerts.window(rule.id, value, rule.describe(value), config.limits[rule.id], patience)
     }
   }
 }

@@ -48,7 +48,7 @@ const BEFORE_MS = 3_600_000
 /** A share of fewer calls than that in a window is chance. */
 const LEAST_CALLS = 50
 
-/** How the figure of an alert is found in a window that ended; undefined where it says nothing: then nothing changes. */
+/** How the figure of an alert is found in a window that ended; undefined where it says nothing. */
 export interface Rule {
   readonly id: WindowId
   /** One window raises it: what it counts should never be. */

@@ -111,6 +111,12 @@ describe('of a cache', () => {
     clock.advance(WINDOW)
     await turns()
     expect(events).toHaveLength(3)
+    // It fails, is taken out, and nobody asks any more: it is well again, to be asked.
+    for (let i = 0; i < 50; i += 1) await fail()
+    clock.advance(WINDOW)
+    expect(cache.health().level).toBe('failing')
+    clock.advance(WINDOW)
+    expect(cache.health().level).toBe('ok')
   })
 
   test('an origin and the only tier that are left alone are known at once, also with alerts and metrics off', async () => {
