@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { BufferPoolStats } from '../buffers/stats.js'
 import type { FreshnessOptions } from '../config/schema.js'
+import type { CacheHealth } from '../metrics/health/health.js'
 import type { MetricsStats } from '../metrics/stats.js'
 import type { PressureStats } from '../resilience/pressure/index.js'
 import type { Metadata, OptionChange, TierStats } from '../store/store.js'
@@ -252,6 +253,11 @@ export interface Cache<User = unknown> {
    * others changed is taken back. `ERR_DREY_CLOSED`
    */
   configure(patch: CachePatch): Promise<readonly OptionChange[]>
+  /**
+   * Whether all is well, and if not, why: of what is known already, so that it costs next to nothing and may be asked as often as anybody likes. Answers
+   * after `close()`, too. docs/reference/health.md says what each level and reason means.
+   */
+  health(): CacheHealth
   /** What the cache counts. */
   stats(): CacheStats
   on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this

@@ -1,5 +1,6 @@
 import type { LostBuffer } from '../buffers/report.js'
 import { callListener } from '../listener.js'
+import type { AlertEvent } from '../metrics/health/alerts.js'
 import type { PressureState } from '../resilience/pressure/index.js'
 import type { EvictReason, OptionChange } from '../store/store.js'
 
@@ -33,6 +34,8 @@ export interface CacheEvents {
   config: { readonly changes: readonly OptionChange[] }
   /** The configuration file changed to something that is not applied, for `error` says why. What was in force stays. */
   'config-error': { readonly file: string; readonly error: unknown }
+  /** Something went wrong, got worse or better, or is over: docs/reference/health.md. Not with `alerts: false`. */
+  alert: AlertEvent
   /** The level of memory pressure changed, and the store was told to use `factor` of its bound. */
   pressure: PressureState
 }

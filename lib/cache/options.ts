@@ -8,6 +8,7 @@ import type { breakerOptions, callFreshness } from '../config/schema.js'
 import { parseDuration, parseSize } from '../config/units.js'
 import { Problems, validate } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
+import { type AlertsConfig, readAlerts } from '../metrics/health/options.js'
 import { type MetricsConfig, readMetrics } from '../metrics/options.js'
 import { BREAKER, type BreakerRule } from '../resilience/breaker/breaker.js'
 import {
@@ -58,6 +59,7 @@ export interface CacheConfig extends CacheSettings {
   readonly pressure: Pressure | undefined
   readonly bufferPool: PoolPlan
   readonly metrics: MetricsConfig
+  readonly alerts: AlertsConfig
   /** How it becomes another. */
   readonly live: LiveOptions
 }
@@ -136,6 +138,7 @@ export function readCacheOptions(
     pressure: runtime === undefined ? detectorOf(given.pressure) : runtime.pressure,
     bufferPool: plan,
     metrics: readMetrics(given.metrics),
+    alerts: readAlerts(given.alerts),
     live: new LiveOptions(options, file, checked, stores, runtime),
   }
   return config

@@ -40,14 +40,22 @@ export class Origins {
   #rule: BreakerRule
   readonly #clock: Clock
   readonly #onChange: (origin: string, isDown: boolean) => void
+  readonly #onForget: (origin: string) => void
   /** The one used last is the last. */
   readonly #byName = new Map<string, Origin>()
   readonly #refusals = new BoundedTally(MOST_COUNTED)
 
-  constructor(rule: BreakerRule, clock: Clock, onChange: (origin: string, isDown: boolean) => void) {
+  /** @param onForget told of an origin that is left alone no more because there are too many of them */
+  constructor(
+    rule: BreakerRule,
+    clock: Clock,
+    onChange: (origin: string, isDown: boolean) => void,
+    onForget: (origin: string) => void = nothing,
+  ) {
     this.#rule = rule
     this.#clock = clock
     this.#onChange = onChange
+    this.#onForget = onForget
   }
 
   /** Another rule, from now on. */
@@ -117,6 +125,7 @@ export class Origins {
     // All fail: the one that was asked longest ago is found out anew.
     const [[oldest]] = this.#byName as unknown as [[string]]
     this.#byName.delete(oldest)
+    this.#onForget(oldest)
   }
 }
 

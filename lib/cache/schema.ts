@@ -9,6 +9,7 @@ import {
   limitOption,
   timeoutOptions,
 } from '../config/schema.js'
+import { alertsOption } from '../metrics/health/options.js'
 import { metricsOption } from '../metrics/options.js'
 import type { Pressure, PressureOptions } from '../resilience/pressure/index.js'
 import { pressureOptions } from '../resilience/pressure/options.js'
@@ -175,6 +176,11 @@ export const cacheOptions = z.strictObject({
   timeouts: group('How long things may take.', timeoutOptions),
   /** What is measured: `true`, or options for that. `false`: no clock is read for it; what is counted still is. Default `true`. */
   metrics: metricsOption,
+  /**
+   * Which changes the event `alert` tells of: `true`, or thresholds of your own. `false`: none; `health()` knows tiers and origins that are down, and
+   * memory pressure. With `metrics: false` there are no windows, so no more is looked for. Default `true`.
+   */
+  alerts: alertsOption,
   /**
    * Whether the tiers give memory back while it is short: `true`, as the detector says that the caches of a thread share. Or a detector, or the
    * options of one for this cache alone. Default `true`.

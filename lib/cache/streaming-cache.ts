@@ -7,8 +7,10 @@ import { type Following, follow as followFile } from '../config/file/watch.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
 import { promiseOf } from '../metrics/channels.js'
+import type { CacheHealth } from '../metrics/health/health.js'
+import { Monitor } from '../metrics/health/monitor.js'
 import { CALLS, Probe } from '../metrics/probe.js'
-import { publishSource } from '../metrics/source.js'
+import { type MetricsSource, publishSource } from '../metrics/source.js'
 import { uniqueNames } from '../metrics/tier-names.js'
 import type { Later, Metadata, OptionChange, StoredEntry } from '../store/store.js'
 import { TieredStore } from '../store/tiered/index.js'
@@ -59,6 +61,7 @@ export class StreamingCache implements DirectCache {
   readonly #fences = new FenceTable()
   readonly #counters: Counters
   readonly #probe: Probe
+  readonly #monitor: Monitor
   readonly #events = new Events()
   readonly #tags: TagTable
   readonly #origins: Origins
@@ -74,6 +77,7 @@ export class StreamingCache implements DirectCache {
       this.#tier.attempt(() => this.#tier.store.pressure?.(state.factor), undefined)
       this.#tier.backlog.short = state.factor < 1
       this.#events.emit('pressure', state)
+      this.#monitor.onPressure(state)
     },
   }
   #unfollow: (() => void) | undefined
@@ -95,6 +99,15 @@ export class StreamingCache implements DirectCache {
     const names = store.tiers?.tierStats().map(({ name }) => name) ?? [store.name]
     this.#counters = new Counters(names)
     this.#probe = new Probe(config.metrics, clock, uniqueNames(names))
+    const monitor = new Monitor({
+      clock,
+      config: config.alerts,
+      measures: config.metrics.enabled,
+      tiers: names.length,
+      // Not by way of the cache, which the timer must not hold.
+      tell: (event) => events.emit('alert', event),
+    })
+    this.#monitor = monitor
     this.#tier = new Tier(store, {
       lookupTimer: this.#probe.lookupTimer,
       scratch: scratchOf(this.#pool),
@@ -118,8 +131,14 @@ export class StreamingCache implements DirectCache {
     }
     const tags = new TagTable(config.freshness.staleWhileRevalidate, config.store.journal, clock)
     this.#tags = tags
-    this.#origins = new Origins(config.breaker, clock, (origin, isDown) =>
-      events.emit(isDown ? 'origin-down' : 'origin-up', { origin }),
+    this.#origins = new Origins(
+      config.breaker,
+      clock,
+      (origin, isDown) => {
+        events.emit(isDown ? 'origin-down' : 'origin-up', { origin })
+        monitor.onOrigin(origin, isDown)
+      },
+      (origin) => monitor.onOrigin(origin, false),
     )
     const batches = new BatchTurns(config.store)
     const answers = new Answers(this.#tier, this.#counters, this.#found)
@@ -208,14 +227,17 @@ export class StreamingCache implements DirectCache {
       lookupTimer: this.#probe.lookupTimer,
     })
     this.#probe.open()
-    publishSource(this, {
+    const source: MetricsSource = {
+      monitor: this.#monitor,
       isClosed: () => this.#closing !== undefined,
       stats: () => this.stats(),
       latencies: () => this.#probe.latencies(),
       runtime: () => this.#probe.runtime(),
       now: () => this.#clock.monotonic(),
-    })
+    }
+    publishSource(this, source)
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
+    this.#monitor.open(source)
   }
 
   // One signature stands for the overloads of `Cache`: which answers are possible depends on `ifNoneMatch`.
@@ -347,6 +369,10 @@ export class StreamingCache implements DirectCache {
     }
   }
 
+  health(): CacheHealth {
+    return this.#monitor.health()
+  }
+
   stats(): CacheStats {
     return statsOf({
       counters: this.#counters,
@@ -397,6 +423,7 @@ export class StreamingCache implements DirectCache {
     this.#unfollow?.()
     if (this.#following !== undefined) await this.#following.close()
     this.#probe.close()
+    this.#monitor.close()
     this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts
@@ -452,6 +479,7 @@ export class StreamingCache implements DirectCache {
 
   readonly #onTier = (tier: string, isDown: boolean): void => {
     this.#events.emit(isDown ? 'tier-down' : 'tier-up', { tier })
+    this.#monitor.onTier(tier, isDown)
   }
 
   #assertOpen(): void {

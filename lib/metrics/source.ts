@@ -1,5 +1,6 @@
 import type { Cache, CacheStats } from '../cache/cache.js'
 import { ConfigError } from '../errors.js'
+import type { Monitor } from './health/monitor.js'
 import type { LatencySeries } from './latencies.js'
 import type { RuntimeTimes } from './runtime.js'
 
@@ -12,6 +13,8 @@ export interface MetricsSource {
   runtime(): RuntimeTimes | undefined
   /** Milliseconds of the monotonic clock. */
   now(): number
+  /** Its course. */
+  readonly monitor: Monitor
 }
 
 /** By cache: what adapters need is no part of the public face of a cache. */

@@ -6,6 +6,7 @@ import { groupOptions, ownOptions } from '../../cache/group.js'
 import { cacheOptions } from '../../cache/schema.js'
 import { compressionOptions } from '../../compression/options.js'
 import { proxyOptions } from '../../http/schema.js'
+import { alertOptions } from '../../metrics/health/options.js'
 import { metricsOptions } from '../../metrics/options.js'
 import { limiterOptions, ownerOptions } from '../../resilience/limiter/options.js'
 import { pressureOptions } from '../../resilience/pressure/options.js'
@@ -29,6 +30,7 @@ const SOURCES: ReadonlyMap<string, readonly z.ZodObject[]> = new Map([
   ['lib/config/schema.ts', [cacheOptions, memoryStoreOptions]],
   ['lib/http/schema.ts', [proxyOptions]],
   ['lib/metrics/options.ts', [metricsOptions]],
+  ['lib/metrics/health/options.ts', [alertOptions]],
   ['lib/resilience/limiter/options.ts', [limiterOptions, ownerOptions]],
   ['lib/resilience/pressure/options.ts', [pressureOptions]],
   ['lib/store/aging/options.ts', [agingOptions]],

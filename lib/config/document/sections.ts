@@ -5,6 +5,7 @@ import { ownOptions as groupCacheOptions, groupOptions } from '../../cache/group
 import { cacheOptions } from '../../cache/schema.js'
 import { compressionOptions } from '../../compression/options.js'
 import { proxyOptions } from '../../http/schema.js'
+import { alertOptions } from '../../metrics/health/options.js'
 import { metricsOptions } from '../../metrics/options.js'
 import { limiterOptions, ownerOptions } from '../../resilience/limiter/options.js'
 import { pressureOptions } from '../../resilience/pressure/options.js'
@@ -66,6 +67,12 @@ export const SECTIONS: readonly Section[] = [
     intro:
       'The option `metrics` of `createCache`, where it says more than yes or no. See [metrics.md](metrics.md).',
     schema: metricsOptions,
+  },
+  {
+    title: 'alerts',
+    intro:
+      'The option `alerts` of `createCache`, where it says more than yes or no. See [health.md](health.md).',
+    schema: alertOptions,
   },
   {
     title: 'createPressure',

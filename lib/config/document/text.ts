@@ -14,5 +14,9 @@ export function showDefault({ unit }: OptionFacts, value: unknown): string {
     const ms = parseDuration(value)!
     return Number.isFinite(ms) && ms > 0 ? showDuration(ms) : `\`${ms}\``
   }
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).map(([name, one]) => `${name}: ${String(one)}`)
+    return `\`{ ${members.join(', ')} }\``
+  }
   return typeof value === 'string' ? `\`'${value}'\`` : `\`${String(value)}\``
 }

@@ -47,7 +47,9 @@ describe('the option', () => {
     '%j makes a pool of its own',
     async (options) => {
       const clock = new FakeClock()
-      await using cache = await createCacheWith({ ...options, pressure: false } as never, { clock })
+      await using cache = await createCacheWith({ ...options, pressure: false, metrics: false } as never, {
+        clock,
+      })
       expect(cache.stats().pool).toMatchObject({ enabled: true, heldBytes: 0 })
       expect(clock.pending).toBe(0)
     },

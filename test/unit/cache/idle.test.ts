@@ -37,7 +37,7 @@ it('finds what lies unread after one to one and a quarter of the period, whereve
 
 overStores((kind) => {
   it('closes a large body that lies unread, and says so once', async () => {
-    const { cache, clock } = await rig(kind, { timeouts: { idle: '30s' } })
+    const { cache, clock } = await rig(kind, { timeouts: { idle: '30s' }, metrics: false })
     const leaks: Array<string | undefined> = []
     cache.on('leak', ({ key }) => leaks.push(key))
     await cache.set('k', patterned(100_000))

@@ -78,6 +78,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'timeouts.idle': '1s',
   'timeouts.shutdown': '1s',
   metrics: false,
+  alerts: false,
   pressure: false,
   bufferPool: false,
 }

@@ -191,7 +191,7 @@ describe('options as a whole', () => {
       'memoryStore.maxbytes: no such option; did you mean memoryStore.maxBytes? there are maxBytes, maxItemBytes, policy, compression, name',
     )
     expect(await cacheProblem({ ttl: '5m' })).toBe(
-      'ttl: no such option; did you mean freshness.ttl? there are profile, configFile, watch, tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, metrics, pressure, bufferPool',
+      'ttl: no such option; did you mean freshness.ttl? there are profile, configFile, watch, tiers, promotion, writePolicy, breaker, background, maxBufferedBytes, freshness, abandon, refresh, timeouts, metrics, alerts, pressure, bufferPool',
     )
     expect(await cacheProblem({ freshness: { TTL: 1, maxAge: 2 } })).toBe(
       'freshness.TTL: no such option; did you mean freshness.ttl? there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter\nfreshness.maxAge: no such option; there are ttl, staleWhileRevalidate, staleIfError, negativeTtl, jitter',

@@ -69,7 +69,7 @@ const EXPECTED = new Set(['ERR_DREY_ORIGIN', 'ERR_DREY_TRUNCATED', 'ERR_DREY_ABO
 
 /** Whether a store was full, or down: what is not kept is not shared. */
 function hasTurnedAway({ cache }: Rig): boolean {
-  return cache.stats().tiers.some(({ refusals, failures }, at) => refusals > 0 || (at > 0 && failures > 0))
+  return cache.stats().tiers.some(({ refusals, failures }) => refusals > 0 || failures > 0)
 }
 
 /** `timeouts.shutdown` of the caches. */
