@@ -31,6 +31,8 @@ const MOST_CONNECTIONS = 64
 
 /** What a path answers with. */
 interface Answer {
+  /** Default 200. */
+  readonly status?: number
   readonly type: string
   readonly body: string
 }
@@ -74,8 +76,8 @@ export function createAdmin(cache: Cache, config: AdminConfig): AdminListener {
     try {
       const refusal = guard(req)
       if (refusal !== undefined) throw new Refused(refusal)
-      const { type, body } = await find(routes, req).run(req)
-      send(req, res, 200, type, body)
+      const { status = 200, type, body } = await find(routes, req).run(req)
+      send(req, res, status, type, body)
     } catch (error) {
       const { status, message, headers } = refusalOf(error)
       for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value)
@@ -135,6 +137,7 @@ function routesOf(cache: Cache, isClosing: () => boolean): ReadonlyMap<string, R
   const json = (value: unknown): Answer => ({ type: JSON_TYPE, body: jsonOf(value) })
   return new Map<string, Route>([
     ['/metrics', { method: 'GET', run: () => ({ type: CONTENT_TYPE, body: exposition({ proxy: cache }) }) }],
+    ['/health', { method: 'GET', run: () => healthOf(cache) }],
     ['/stats', { method: 'GET', run: () => json(cache.stats()) }],
     ['/snapshot', { method: 'GET', run: () => json(metricsSnapshot(cache)) }],
     [
@@ -160,6 +163,12 @@ function routesOf(cache: Cache, isClosing: () => boolean): ReadonlyMap<string, R
       },
     ],
   ])
+}
+
+/** For a load balancer: what is degraded still spares the origin. */
+function healthOf(cache: Cache): Answer {
+  const health = cache.health()
+  return { status: health.level === 'failing' ? 503 : 200, type: JSON_TYPE, body: jsonOf(health) }
 }
 
 function find(routes: ReadonlyMap<string, Route>, { method, url = '' }: IncomingMessage): Route {

@@ -43,7 +43,14 @@ async function fill({ origin, port }: Bed, ...paths: readonly string[]): Promise
 }
 
 describe('the admin listener', () => {
-  test('gives metrics, stats and snapshots', async () => {
+  test('says that it fails by its status, to who only looks at that', async () => {
+    await using one = await adminBed()
+    await one.proxy.cache.close()
+    const { status, text } = await one.admin('/health')
+    expect([status, JSON.parse(text).level]).toEqual([503, 'failing'])
+  })
+
+  test('gives metrics, health, stats and snapshots', async () => {
     await using one = await adminBed()
     await fill(one, '/a', '/a')
     const metrics = await one.admin('/metrics')
@@ -55,6 +62,8 @@ describe('the admin listener', () => {
     expect(JSON.parse((await one.admin('/stats')).text)).toMatchObject({ hits: 1, misses: 1, fills: 1 })
     const { at, series } = JSON.parse((await one.admin('/snapshot')).text) as MetricsSnapshot
     expect([typeof at, series.some(({ name }) => name === 'fills_total')]).toEqual(['number', true])
+    const health = await one.admin('/health')
+    expect([health.status, JSON.parse(health.text)]).toEqual([200, { level: 'ok', reasons: [] }])
     const head = await one.admin('/stats', { method: 'HEAD' })
     expect([head.status, head.text]).toEqual([200, ''])
   })
@@ -64,7 +73,7 @@ describe('the admin listener', () => {
     const nowhere = await one.admin('/')
     expect([nowhere.status, nowhere.text]).toEqual([
       404,
-      expect.stringContaining('want one of /metrics, /stats'),
+      expect.stringContaining('want one of /metrics, /health, /stats'),
     ])
     const get = await one.admin('/purge')
     expect([get.status, get.headers['allow']]).toEqual([405, 'POST'])
