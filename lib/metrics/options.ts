@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { checked, option, orOptions } from '../config/option.js'
-import { type Duration, parseDuration } from '../config/units.js'
+import { DURATION_JSON, type Duration, parseDuration } from '../config/units.js'
 
 const LEAST_INTERVAL = 5
 const MOST_INTERVAL = 10_000
@@ -14,7 +14,7 @@ const intervalOption = checked<Duration>(
       ? undefined
       : `want milliseconds or text such as "20ms", ${LEAST_INTERVAL} ms to 10 s`
   },
-  { type: ['number', 'string'] },
+  DURATION_JSON,
 )
 
 export const metricsOptions = z.strictObject({
