@@ -7,15 +7,12 @@ const MOST_INTERVAL = 10_000
 const MOST_SAMPLING = 1_000_000
 const LIVE = 'what measures is made when the cache opens'
 
-const intervalOption = checked<Duration>(
-  (value) => {
-    const ms = parseDuration(value)
-    return ms !== undefined && ms >= LEAST_INTERVAL && ms <= MOST_INTERVAL
-      ? undefined
-      : `want milliseconds or text such as "20ms", ${LEAST_INTERVAL} ms to 10 s`
-  },
-  DURATION_JSON,
-)
+const intervalOption = checked<Duration>((value) => {
+  const ms = parseDuration(value)
+  return ms !== undefined && ms >= LEAST_INTERVAL && ms <= MOST_INTERVAL
+    ? undefined
+    : `want milliseconds or text such as "20ms", ${LEAST_INTERVAL} ms to 10 s`
+}, DURATION_JSON)
 
 export const metricsOptions = z.strictObject({
   /** Whether times are taken, and what the process does is watched. What is counted is counted in any case. Default `true`. */
