@@ -13,7 +13,8 @@ import { randomOf, setupOf, World } from './world.js'
 const CLIENTS = 16
 const STEPS = 30
 const ROUNDS = Number(process.env['HISTORY_ROUNDS'] ?? 2)
-const FIRST = Number(process.env['HISTORY_SEED'] ?? Date.now() % 1_000_000_000)
+/** As with `DREY_SEED`: the same each time, or others. */
+const FIRST = Number(process.env['HISTORY_SEED'] ?? process.env['DREY_SEED'] ?? Date.now() % 1_000_000_000)
 
 const memory = (): Store => memoryStore({ maxBytes: '1MiB', maxItemBytes: 100_000 })
 const file = (dir: string): Store => fileStore({ dir, maxBytes: '8MiB', minFree: 0 })
