@@ -6,7 +6,7 @@ import { rowsOf } from '../config/rows.js'
 import { memoryStoreOptions } from '../config/schema.js'
 import { Problems, showValue } from '../config/validate.js'
 import { ConfigError } from '../errors.js'
-import { TTL_STAYS } from '../store/aging/options.js'
+import { agingOptions } from '../store/aging/options.js'
 import { fileStoreOptions } from '../store/file/options.js'
 import type { OptionChange, Store, StoreChange } from '../store/store.js'
 import {
@@ -235,14 +235,19 @@ function sameTier(one: unknown, other: unknown): boolean {
 
 /** The options of a tier, given as data, that are to be others. */
 function tierPatch(place: number, from: unknown, to: unknown, problems: Problems): TierPatch {
+  // What the tier itself says stays; the rest its store checks.
+  differences(
+    rowsOf(agingOptions, `tiers.${place}.`),
+    { tiers: { [place]: from } },
+    { tiers: { [place]: to } },
+    problems,
+  )
   const patch: Record<string, unknown> = {}
   for (const { path, facts, default: usual } of TIER_ROWS[kindOf(to)!]) {
     const before = at(from, path) ?? usual
     const after = at(to, path) ?? usual
     if (sameValue(plainValue(facts, before), plainValue(facts, after))) continue
-    if (path === 'ttl')
-      problems.add(refusal({ path: `tiers.${place}.ttl`, from: before, to: after }, TTL_STAYS))
-    else if (after !== undefined) patch[path] = after
+    if (after !== undefined) patch[path] = after
     else {
       const change = { path: `tiers.${place}.${path}`, from: before, to: after }
       problems.add(

@@ -13,6 +13,7 @@ import { rowsOf } from '../../../lib/config/rows.js'
 import { memoryStoreOptions } from '../../../lib/config/schema.js'
 import { ClosedError, ConfigError } from '../../../lib/errors.js'
 import { Deadlines } from '../../../lib/resilience/timeouts/deadlines.js'
+import { aging } from '../../../lib/store/aging/aging.js'
 import { fileStoreOptions } from '../../../lib/store/file/options.js'
 import { memoryStore } from '../../../lib/store/memory/index.js'
 import { nullStore } from '../../../lib/store/null.js'
@@ -119,6 +120,25 @@ describe('each option', () => {
       expect(await problemOf(cache.configure(patch as never))).toContain(`until a restart: ${why}`)
     expect((await cache.set('a', 'b')).freshUntil).toBe(Number.POSITIVE_INFINITY)
     expect(events).toEqual([])
+  })
+})
+
+describe('the ttl of a tier', () => {
+  test.each([
+    ['given as data', () => ({ store: 'memory', ttl: '10s' }) as const],
+    ['given in code', () => aging(memoryStore(), '10s')],
+  ])('takes a restart, and the rest of the tier does not: %s', async (_how, tier) => {
+    const cache = await make({ tiers: [tier()] })
+    const refused = await problemOf(cache.configure({ tiers: [{ ttl: '5s', maxBytes: '2MiB' }] }))
+    expect(refused).toMatch(/^tiers\.0\.ttl: got 5000|^tiers\.0\.ttl: got "5s"/)
+    expect(refused).toContain(
+      'what a tier has says when it came there only where the tier was made with a ttl',
+    )
+    // The largest value follows the bound.
+    expect(await cache.configure({ tiers: [{ ttl: '10s', maxBytes: '2MiB' }] })).toMatchObject([
+      { path: 'tiers.0.maxBytes', to: 2 ** 21 },
+      { path: 'tiers.0.maxItemBytes', to: 2 ** 18 },
+    ])
   })
 })
 
