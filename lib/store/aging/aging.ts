@@ -1,7 +1,7 @@
 import { limitOption } from '../../config/schema.js'
 import { type Duration, parseDuration } from '../../config/units.js'
 import { validate } from '../../config/validate.js'
-import { ConfigError } from '../../errors.js'
+import { StoreAround } from '../around.js'
 import { withoutFixed } from '../change.js'
 import type {
   Draft,
@@ -12,8 +12,6 @@ import type {
   StoreChange,
   StoreContext,
   StoredEntry,
-  StoreStats,
-  TagJournal,
   WholeValue,
 } from '../store.js'
 import { labelled, unlabelled } from './label.js'
@@ -34,33 +32,17 @@ export function aging(store: Store, ttl: Duration): Store {
 }
 
 /** Each entry has a label of when it came, so that nothing is kept beside the store. */
-export class AgingStore implements Store {
-  readonly name: string
-  readonly outlives: boolean
-  readonly journal?: TagJournal
-  readonly keeps?: false
-  readonly knows?: (key: string) => boolean
-  readonly discard?: (key: string) => Later<boolean>
+class AgingStore extends StoreAround implements Store {
   readonly set?: (key: string, bytes: Uint8Array, metadata: Metadata) => boolean
   readonly setLater?: (key: string, bytes: Uint8Array, metadata: Metadata) => Promise<boolean>
   readonly setAll?: (values: readonly WholeValue[]) => Later<boolean>
   readonly configure?: (patch: Readonly<Record<string, unknown>>) => StoreChange
-  readonly #inner: Store
   readonly #ttl: number
   #now: () => number = Date.now
 
   constructor(inner: Store, ttl: number) {
-    if (inner.sharing !== undefined) {
-      throw new ConfigError(SHARED_STORE)
-    }
-    this.#inner = inner
+    super(inner, SHARED_STORE)
     this.#ttl = ttl
-    this.name = inner.name
-    this.outlives = inner.outlives === true
-    if (inner.journal !== undefined) this.journal = inner.journal
-    if (inner.keeps === false) this.keeps = false
-    if (inner.knows !== undefined) this.knows = (key) => inner.knows!(key)
-    if (inner.discard !== undefined) this.discard = (key) => inner.discard!(key)
     if (inner.configure !== undefined) this.configure = (patch) => inner.configure!(this.#withoutTtl(patch))
     if (inner.set !== undefined) {
       this.set = (key, bytes, metadata) => inner.set!(key, bytes, this.#labelled(metadata))
@@ -76,56 +58,27 @@ export class AgingStore implements Store {
     }
   }
 
-  get maxItemBytes(): number {
-    return this.#inner.maxItemBytes
-  }
-
-  open(context: StoreContext): Later<void> {
+  override open(context: StoreContext): Later<void> {
     this.#now = () => context.now()
-    return this.#inner.open(context)
+    return super.open(context)
   }
 
   find(key: string, peek?: boolean): Later<StoredEntry | undefined> {
-    const found = this.#inner.find(key, peek)
+    const found = this.inner.find(key, peek)
     return found instanceof Promise ? found.then(opened) : opened(found)
   }
 
   draft(key: string, size: number | undefined, user?: unknown): Later<Draft | undefined> {
-    const draft = this.#inner.draft(key, size, user)
+    const draft = this.inner.draft(key, size, user)
     return draft instanceof Promise ? draft.then((begun) => this.#drafted(begun)) : this.#drafted(draft)
   }
 
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean> {
-    return this.#inner.revise(
-      key,
-      entry instanceof AgingEntry ? entry.inner : entry,
-      this.#labelled(metadata),
-    )
+    return this.inner.revise(key, entry instanceof AgingEntry ? entry.inner : entry, this.#labelled(metadata))
   }
 
-  delete(key: string): Later<boolean> {
-    return this.#inner.delete(key)
-  }
-
-  clear(): Later<void> {
-    return this.#inner.clear()
-  }
-
-  entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]> {
-    const inner = this.#inner.entries()
-    return Symbol.asyncIterator in inner ? listedLater(inner) : listed(inner)
-  }
-
-  stats(): StoreStats {
-    return this.#inner.stats()
-  }
-
-  pressure(factor: number): void {
-    this.#inner.pressure?.(factor)
-  }
-
-  close(): Later<void> {
-    return this.#inner.close()
+  protected above(metadata: Metadata): Metadata {
+    return unlabelled(metadata)
   }
 
   #withoutTtl(patch: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
@@ -196,14 +149,4 @@ function opened(entry: StoredEntry | undefined): StoredEntry | undefined {
   if (entry === undefined) return undefined
   const metadata = unlabelled(entry.metadata)
   return metadata === entry.metadata ? entry : new AgingEntry(entry, metadata)
-}
-
-function* listed(inner: Iterable<readonly [string, Metadata]>): Generator<readonly [string, Metadata]> {
-  for (const [key, metadata] of inner) yield [key, unlabelled(metadata)]
-}
-
-async function* listedLater(
-  inner: AsyncIterable<readonly [string, Metadata]>,
-): AsyncGenerator<readonly [string, Metadata]> {
-  for await (const [key, metadata] of inner) yield [key, unlabelled(metadata)]
 }

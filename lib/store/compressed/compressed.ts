@@ -7,6 +7,7 @@ import {
 } from '../../compression/index.js'
 import { showValue } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
+import { discardFrom, StoreAround } from '../around.js'
 import { AT, compressionChange, together } from '../change.js'
 import type {
   Draft,
@@ -14,10 +15,8 @@ import type {
   Metadata,
   Store,
   StoreChange,
-  StoreContext,
   StoredEntry,
   StoreStats,
-  TagJournal,
   WholeValue,
 } from '../store.js'
 import { CompressedEntry, WrappedEntry } from './entry.js'
@@ -43,54 +42,31 @@ export function compressed(store: Store, option: CompressionOption): Store {
  * Values are compressed by the chunk, so that of a range only the chunks are read that it touches. What does not get smaller lies in the
  * store beneath as it is, and is read as fast as there.
  */
-export class CompressedStore implements Store {
-  readonly name: string
-  readonly outlives: boolean
-  readonly journal?: TagJournal
-  readonly keeps?: false
-  readonly knows?: (key: string) => boolean
-  readonly discard?: (key: string) => Later<boolean>
+export class CompressedStore extends StoreAround implements Store {
   readonly setAll?: (values: readonly WholeValue[]) => Promise<boolean>
-  readonly #inner: Store
   readonly #codec: ChunkCodec
   readonly #chunkBytes: number
   #refusals = 0
 
   constructor(inner: Store, codec: ChunkCodec, chunkBytes = CHUNK_BYTES) {
-    if (inner.sharing !== undefined) {
-      throw new ConfigError(
-        'compression: the store is one that worker threads share, whose bodies they read from each other while they grow; give a store without a name',
-      )
-    }
-    this.name = inner.name
-    this.outlives = inner.outlives === true
-    if (inner.journal !== undefined) this.journal = inner.journal
-    if (inner.keeps === false) this.keeps = false
-    this.#inner = inner
+    super(
+      inner,
+      'compression: the store is one that worker threads share, whose bodies they read from each other while they grow; give a store without a name',
+    )
     this.#codec = codec
     this.#chunkBytes = chunkBytes
-    if (inner.discard !== undefined) this.discard = (key) => inner.discard!(key)
-    if (inner.knows !== undefined) this.knows = (key) => inner.knows!(key)
     if (inner.setAll !== undefined) this.setAll = this.#setAll
   }
 
-  get maxItemBytes(): number {
-    return this.#inner.maxItemBytes
-  }
-
-  open(context: StoreContext): Later<void> {
-    return this.#inner.open(context)
-  }
-
   find(key: string, peek?: boolean): Later<StoredEntry | undefined> {
-    const found = this.#inner.find(key, peek)
+    const found = this.inner.find(key, peek)
     return found instanceof Promise
       ? found.then((entry) => this.#opened(key, entry))
       : this.#opened(key, found)
   }
 
   draft(key: string, size: number | undefined, user?: unknown): Later<Draft | undefined> {
-    const draft = this.#inner.draft(key, size)
+    const draft = this.inner.draft(key, size)
     return draft instanceof Promise
       ? draft.then((begun) => this.#drafted(key, begun, user))
       : this.#drafted(key, draft, user)
@@ -99,31 +75,14 @@ export class CompressedStore implements Store {
   revise(key: string, entry: StoredEntry, metadata: Metadata): Later<boolean> {
     if (entry instanceof CompressedEntry) {
       const { inner, layout } = entry
-      return this.#inner.revise(key, inner, beneath(metadata, layout, inner.metadata.size))
+      return this.inner.revise(key, inner, beneath(metadata, layout, inner.metadata.size))
     }
-    return this.#inner.revise(key, entry instanceof WrappedEntry ? entry.inner : entry, beneath(metadata))
+    return this.inner.revise(key, entry instanceof WrappedEntry ? entry.inner : entry, beneath(metadata))
   }
 
-  delete(key: string): Later<boolean> {
-    return this.#inner.delete(key)
-  }
-
-  clear(): Later<void> {
-    return this.#inner.clear()
-  }
-
-  entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]> {
-    const inner = this.#inner.entries()
-    return Symbol.asyncIterator in inner ? this.#entriesLater(inner) : this.#entries(inner)
-  }
-
-  stats(): StoreStats {
-    const stats = this.#inner.stats()
+  override stats(): StoreStats {
+    const stats = this.inner.stats()
     return { ...stats, refusals: stats.refusals + this.#refusals, compression: this.#codec.stats() }
-  }
-
-  pressure(factor: number): void {
-    this.#inner.pressure?.(factor)
   }
 
   configure(patch: Readonly<Record<string, unknown>>): StoreChange {
@@ -132,14 +91,14 @@ export class CompressedStore implements Store {
     }
     const { compression, ...rest } = patch
     const own = compressionChange(this.#codec, compression)
-    if (this.#inner.configure !== undefined) return together([own, this.#inner.configure(rest)])
+    if (this.inner.configure !== undefined) return together([own, this.inner.configure(rest)])
     const [unknown] = Object.keys(rest)
     if (unknown === undefined) return own
     throw new ConfigError(`${AT}.${unknown}: no such option; there are compression`)
   }
 
-  close(): Later<void> {
-    return this.#inner.close()
+  protected above(metadata: Metadata): Metadata {
+    return above(metadata, layoutOf(metadata))
   }
 
   readonly #setAll = async (values: readonly WholeValue[]): Promise<boolean> => {
@@ -150,7 +109,7 @@ export class CompressedStore implements Store {
       if (!(await draft.write(bytes)) || !(await draft.commit(metadata))) return false
       packed.push({ key, bytes: gathered.bytes, metadata: gathered.metadata! })
     }
-    return this.#inner.setAll!(packed)
+    return this.inner.setAll!(packed)
   }
 
   #opened(key: string, entry: StoredEntry | undefined): StoredEntry | undefined {
@@ -169,7 +128,7 @@ export class CompressedStore implements Store {
   #drafted(key: string, draft: Draft | undefined, user: unknown): Draft | undefined {
     if (draft === undefined) return undefined
     if (draft.growing === undefined) return this.#passing(draft, user)
-    const begin = (size: number | undefined): Later<Draft | undefined> => this.#inner.draft(key, size)
+    const begin = (size: number | undefined): Later<Draft | undefined> => this.inner.draft(key, size)
     return new GrowingDraft(draft, draft.growing, begin, this.#codec, this.#chunkBytes, user)
   }
 
@@ -187,20 +146,6 @@ export class CompressedStore implements Store {
   #drop(key: string): void {
     const ignored = (): void => undefined
     // The reader is told that its entry cannot be read; that it could not be removed either changes nothing for anybody.
-    const inner = this.#inner
-    Promise.resolve(inner.discard === undefined ? inner.delete(key) : inner.discard(key)).then(
-      ignored,
-      ignored,
-    )
-  }
-
-  *#entries(inner: Iterable<readonly [string, Metadata]>): Generator<readonly [string, Metadata]> {
-    for (const [key, metadata] of inner) yield [key, above(metadata, layoutOf(metadata))]
-  }
-
-  async *#entriesLater(
-    inner: AsyncIterable<readonly [string, Metadata]>,
-  ): AsyncGenerator<readonly [string, Metadata]> {
-    for await (const [key, metadata] of inner) yield [key, above(metadata, layoutOf(metadata))]
+    Promise.resolve(discardFrom(this.inner, key)).then(ignored, ignored)
   }
 }

@@ -1,3 +1,4 @@
+import { discardFrom } from '../around.js'
 import type { Later, Metadata, Store, StoredEntry } from '../store.js'
 import type { Together } from './together.js'
 
@@ -34,7 +35,7 @@ export const DISCARD: Removal = { kind: 'delete', discards: true }
 
 /** Has `store` remove what it has of `key`; says whether there was something. */
 export function removed(store: Store, key: string, { discards }: Removal): Later<boolean> {
-  return discards && store.discard !== undefined ? store.discard(key) : store.delete(key)
+  return discards ? discardFrom(store, key) : store.delete(key)
 }
 
 export type Removal = Extract<Want, { kind: 'delete' }>
