@@ -144,6 +144,11 @@ export interface StoreStats {
   readonly blobs?: number
   /** Of a store on a disk: bytes of memory that its index takes, now. */
   readonly indexBytes?: number
+  /** Of a store on a disk: of `refusals`, those for want of room: nothing more could go, `minFree` was reached, or the disk was full. */
+  readonly roomRefusals?: number
+  /** Of a store on a disk: bytes of its file system that are free, and of these what `minFree` leaves to the store, when it was last looked; asking has it looked anew, each 5 s at most. */
+  readonly freeBytes?: number
+  readonly roomBytes?: number
   /** Entries dropped because what came from the disk was not what was written, since the store was opened. */
   readonly corrupt?: number
   /** Calls of the system that failed, since the store was opened. */

@@ -19,6 +19,8 @@ export const VITALS = [
   'dropped',
   'corruptions',
   'diskErrors',
+  'roomRefusals',
+  'diskShort',
   'pressure',
   'memory',
   'disk',
@@ -80,9 +82,11 @@ export function vitalsBetween(now: Reading, before: Reading, ms: number): VitalR
     dropped: ofTiers((tier) => tier.dropped),
     corruptions: ofTiers((tier) => tier.corrupt),
     diskErrors: ofTiers((tier) => tier.diskErrors),
+    roomRefusals: ofTiers((tier) => tier.roomRefusals),
+    diskShort: most(a.tiers.map(shortage)),
     pressure: a.pressure?.ratio ?? Number.NaN,
     memory: a.tiers[0] === undefined ? Number.NaN : share(a.tiers[0]),
-    disk: uses.length === 0 ? Number.NaN : Math.max(...uses),
+    disk: most(uses),
     loopDelay: now.loopDelay === undefined ? Number.NaN : p99(now.loopDelay, before.loopDelay),
   }
 }
@@ -91,6 +95,17 @@ function failures({ metrics: { errors } }: CacheStats): number {
   let sum = 0
   for (const call of CALLED) for (const count of Object.values(errors[call] ?? {})) sum += count
   return sum
+}
+
+/** The part of its bound for which the disk has no room. */
+function shortage({ bytes, maxBytes, roomBytes }: CacheStats['tiers'][number]): number {
+  return roomBytes === undefined ? Number.NaN : Math.max(0, ratio(maxBytes - bytes - roomBytes, maxBytes))
+}
+
+/** The greatest of those that are known. */
+function most(values: readonly number[]): number {
+  const known = values.filter((value) => !Number.isNaN(value))
+  return known.length === 0 ? Number.NaN : Math.max(...known)
 }
 
 function share({ bytes, maxBytes }: CacheStats['tiers'][number]): number {
