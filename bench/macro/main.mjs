@@ -4,6 +4,7 @@
  *   fan-out       200 readers on one fill: bytes, resident memory, and whether a slow one slows the others
  *   proxy-hit     requests per second on a hit, beside a bare http server with the same head and body (wants wrk)
  *   proxy-cost    what such a hit costs beyond the bare server, by profiles of both (wants wrk)
+ *   metrics-cost  requests per second on a hit with metrics and without (wants wrk)
  *   first-byte    first-byte time on a miss, beside the origin's own
  *   memory-bound  resident memory while ten times maxBytes are written, and the hit ratio after values have changed size
  *   copies        a minute of 200 copies and tees at once, some aborted: every byte, every Buffer back, memory flat
@@ -27,6 +28,7 @@ const KNOWN = [
   'fan-out',
   'proxy-hit',
   'proxy-cost',
+  'metrics-cost',
   'first-byte',
   'memory-bound',
   'copies',
