@@ -40,11 +40,13 @@ export function lowerTo(
 
 /** Whether no more need be done. */
 function turn(store: Lowerable, maxBytes: number): boolean {
-  const { entries: had } = store.bound()
+  const had = store.bound()
   for (let given = 0; ; given += STEP_BYTES) {
     const { maxBytes: from, bytes, entries } = store.bound()
     if (from <= maxBytes) return true
-    if (given >= TURN_BYTES || had - entries >= TURN_ENTRIES) return false
+    // One large value may be more than many steps.
+    if (Math.max(given, had.bytes - bytes) >= TURN_BYTES || had.entries - entries >= TURN_ENTRIES)
+      return false
     const to = Math.max(maxBytes, Math.min(from, bytes) - STEP_BYTES)
     if (!store.lower(from, to)) return true
   }
