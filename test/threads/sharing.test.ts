@@ -57,9 +57,7 @@ describe.skipIf(native() === undefined)('threads over one store', () => {
     const options = ownStore()
     const all = await opened(2, options)
     const [first, second] = all as [Thread, Thread]
-    const churns = all.map((each, number) =>
-      each.ask<{ wrong: number; over: number; gets: number }>('churn', number + 1),
-    )
+    const churns = all.map((each, number) => each.ask<{ wrong: number; gets: number }>('churn', number + 1))
     const policies = ['lru', 'w-tinylfu', 'fifo', 'sieve', 'lfu', 's3-fifo']
     for (const [round, policy] of policies.entries()) {
       const maxBytes = (round % 2 === 0 ? 2 + round : 12 - round) * 2 ** 20
@@ -68,6 +66,7 @@ describe.skipIf(native() === undefined)('threads over one store', () => {
       const changes = await changer.ask<Array<{ path: string }>>('configure', { maxBytes, policy })
       expect(changes).toContainEqual(expect.objectContaining({ path: 'tiers.0.maxBytes', to: maxBytes }))
       expect(changes).toContainEqual(expect.objectContaining({ path: 'tiers.0.policy', to: policy }))
+      // Bytes and bound are not read in one step: only while the bound stands can they be compared.
       for (const each of all) {
         const { maxBytes: seen, bytes } = await each.ask<StoreStats>('stats')
         expect(seen).toBe(maxBytes)
@@ -75,8 +74,8 @@ describe.skipIf(native() === undefined)('threads over one store', () => {
       }
     }
     for (const each of all) await each.ask('halt')
-    for (const { wrong, over, gets } of await Promise.all(churns)) {
-      expect([wrong, over]).toEqual([0, 0])
+    for (const { wrong, gets } of await Promise.all(churns)) {
+      expect(wrong).toBe(0)
       expect(gets).toBeGreaterThan(0)
     }
   })
