@@ -24,8 +24,6 @@ constexpr Export kExports[] = {
     {"listenSocket", ListenSocket},
     {"fileFeatures", FileFeatures},
     {"readChecked", ReadChecked},
-    {"slabAllowed", SlabAllowed},
-    {"slabTake", SlabTake},
     {"slabGiveBack", SlabGiveBack},
     {"memoryNumbers", MemoryNumbers},
     {"memoryNews", MemoryNews},
