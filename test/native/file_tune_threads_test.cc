@@ -15,7 +15,7 @@ using namespace drey::test;
 
 namespace {
 
-constexpr uint64_t kKeys = 300;
+constexpr uint64_t kKeys = 500;
 constexpr uint64_t kTags = 8;
 
 std::string NameOf(uint64_t key) { return "key " + std::to_string(key); }
@@ -46,7 +46,7 @@ bool IsRight(file::FileStore& store, uint64_t key, std::vector<uint8_t>& into) {
   }
   if (found != file::Find::kFound) return true;
   const std::vector<uint8_t> value(opened.data.begin(), opened.data.end());
-  return value == ValueOf(key, 3000) || value == ValueOf(key + kKeys, 9000);
+  return value == ValueOf(key, 15000) || value == ValueOf(key + kKeys, 40000);
 }
 
 }  // namespace
@@ -88,7 +88,7 @@ TEST_CASE("file store: options change and tags are invalidated under threads tha
         const uint64_t key = random.Below(kKeys);
         if (random.Below(2) == 0) {
           const bool large = random.Below(2) == 0;
-          const auto value = large ? ValueOf(key + kKeys, 9000) : ValueOf(key, 3000);
+          const auto value = large ? ValueOf(key + kKeys, 40000) : ValueOf(key, 15000);
           // What is larger than maxItemBytes was, for a moment, is refused; nothing fails.
           const Written kind = SetAndWait(*store, key, value);
           if (kind != Written::kDone && kind != Written::kTooLarge) failed += 1;
@@ -129,7 +129,7 @@ TEST_CASE("file store: options change and tags are invalidated under threads tha
   while (!over()) {
     file::FileTuning tuning = store->tuning();
     tuning.max_bytes = (8 + random.Below(17)) * kMiB;
-    tuning.max_item_bytes = 5000 + random.Below(100000);
+    tuning.max_item_bytes = 20000 + random.Below(100000);
     tuning.max_index_bytes = (8 + random.Below(17)) * kMiB;
     tuning.policy = kKinds[random.Below(4)];
     tuning.durability = kDurabilities[random.Below(3)];
@@ -157,6 +157,8 @@ TEST_CASE("file store: options change and tags are invalidated under threads tha
   const uint64_t entries = store->stats().entries;
   store.reset();
   executor->Stop(MonotonicClock::kNever);
+  // More than any bound that it had.
+  options.max_bytes = 32 * kMiB;
   Store again(PosixEnv(), options.dir, options);
   REQUIRE_MESSAGE(again.ok(), again.error());
   CHECK(again->recovered().clean);
