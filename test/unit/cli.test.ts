@@ -37,8 +37,8 @@ describe('drey', () => {
   })
 
   test.each([
-    [[], 'want a command: config, inspect, proxy, purge, stats, top, verify'],
-    [['fly'], 'no such command: fly; known: config, inspect, proxy, purge, stats, top, verify'],
+    [[], 'want a command: config, doctor, inspect, proxy, purge, stats, top, verify'],
+    [['fly'], 'no such command: fly; known: config, doctor, inspect, proxy, purge, stats, top, verify'],
     [['constructor'], 'no such command: constructor'],
     [['verify'], 'verify wants one DIR'],
     [['verify', 'a', 'b'], 'verify wants one DIR'],
