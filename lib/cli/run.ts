@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
+import { ADVICE_HELP, adviceCommand } from './advice.js'
 import { CONFIG_HELP, configCommand } from './config.js'
 import type { Console } from './console.js'
 import { INSPECT_HELP, inspectCommand } from './inspect.js'
@@ -17,6 +18,7 @@ interface Command {
 }
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['advice', { help: ADVICE_HELP, run: adviceCommand }],
   ['config', { help: CONFIG_HELP, run: configCommand }],
   ['inspect', { help: INSPECT_HELP, run: inspectCommand }],
   ['proxy', { help: PROXY_HELP, run: proxyCommand }],
@@ -32,6 +34,7 @@ Usage:
   drey proxy --origin URL [options]   a caching HTTP proxy in front of one origin
   drey stats ADMIN [--json]           what a running proxy counts
   drey top ADMIN                      what it does, second by second
+  drey advice ADMIN [--json]          what would do better if it were otherwise
   drey purge ADMIN KEY...             has it remove entries: by key, --prefix, --tag, or --all
   drey config check [FILE]            looks at a configuration file
   drey inspect DIR [KEY]              lists a directory of the file store, or an entry in it

@@ -48,10 +48,10 @@ export const metricsOptions = z.strictObject({
     { default: '20ms', unit: 'ms', live: LIVE },
   ),
   /**
-   * How many accesses of a sample of keys are kept for `advice()`, twice at most, 25 bytes each: 1024 to 1,048,576, or 0 for none. Default `65536`.
+   * How many accesses of a sample of keys are kept for `advice()`, twice at most, 29 bytes each: 1024 to 1,048,576, or 0 for none. Default `65536`.
    */
   trace: option(
-    'How many accesses of a sample of keys are kept for `advice()`, twice at most, 25 bytes each: 1024 to 1,048,576, or 0 for none.',
+    'How many accesses of a sample of keys are kept for `advice()`, twice at most, 29 bytes each: 1024 to 1,048,576, or 0 for none.',
     traceOption,
     { default: 65_536, live: LIVE },
   ),

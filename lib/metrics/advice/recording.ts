@@ -2,7 +2,7 @@ import type { Slices } from './slices.js'
 import { FIRST_TIER, KIND, kindOf, NEGATIVE, type TraceWindow } from './window.js'
 
 /** Records that are looked at in one turn of the event loop. */
-export const SLICE = 2048
+export const SLICE = 1024
 /** As much of a window is for filling the cache that is replayed. */
 const WARM_UP = 0.5
 
@@ -42,6 +42,7 @@ export function* recordingOf(window: TraceWindow): Slices<Recording> {
   const requests = length === 0 ? 0 : all - window.ordinals[from]! + 1
   yield
   const ids = new Uint32Array(length)
+  const hashes = new Uint32Array(length)
   const known = new Map<number, number>()
   let sampled = 0
   for (let at = 0; at < length; at += 1) {
@@ -50,13 +51,14 @@ export function* recordingOf(window: TraceWindow): Slices<Recording> {
     if (id === undefined) {
       id = known.size
       known.set(hash, id)
+      hashes[id] = hash
     }
     ids[at] = id
     if (isRequest(kindOf(kinds[at]!))) sampled += 1
     if (at % SLICE === SLICE - 1) yield
   }
-  const hashes = Uint32Array.from(known.keys())
-  return { length, rate, ids, hashes, kinds, times, sizes, until, from, requests, sampled }
+  const ofKeys = hashes.subarray(0, known.size)
+  return { length, rate, ids, hashes: ofKeys, kinds, times, sizes, until, from, requests, sampled }
 }
 
 export function isRequest(kind: number): boolean {

@@ -1,6 +1,7 @@
 import { createPolicy } from '../../policy/create.js'
 import type { Policy, PolicyName, PolicyNode } from '../../policy/policy.js'
-import { isRequest, type Recording, SLICE } from './recording.js'
+import { IN_HAND } from '../../store/store.js'
+import { isNegative, isRequest, type Recording, SLICE } from './recording.js'
 import type { Slices } from './slices.js'
 import { KIND, kindOf, UNKNOWN } from './window.js'
 
@@ -35,6 +36,8 @@ class Replayee implements PolicyNode<Replayee> {
   isHere = false
   /** Until when it answers by itself. */
   until = 0
+  /** Whether it can be had at once: what is large, and what says "not found", cannot. */
+  isAtHand = false
   /** The next fill was for a request that this cache answered itself: there is none here. */
   isSpared = false
   /** The next fetch was of somebody who had it at hand here: it was not called. */
@@ -57,20 +60,25 @@ class Replayee implements PolicyNode<Replayee> {
 export function* replay(recording: Recording, simulated: Simulated): Slices<Replayed> {
   const cache = new ReplayedCache(simulated, recording.rate)
   const { length, from, ids, kinds, times, sizes, until } = recording
-  const nodes = Array.from(recording.hashes, (hash) => new Replayee(hash | 0))
-  yield
+  const nodes = new Array<Replayee | undefined>(recording.hashes.length)
   let [asked, requests, hits, evicted] = [0, 0, 0, 0]
   for (let at = 0; at < length; at += 1) {
     if (at === from) evicted = cache.evictions
-    const kind = kindOf(kinds[at]!)
-    const node = nodes[ids[at]!]!
+    const recorded = kinds[at]!
+    const kind = kindOf(recorded)
+    const id = ids[at]!
+    let node = nodes[id]
+    if (node === undefined) {
+      node = new Replayee(recording.hashes[id]! | 0)
+      nodes[id] = node
+    }
     if (at >= from && isRequest(kind)) asked += 1
     if (kind === KIND.clear) cache.clear(nodes)
     else if (kind === KIND.delete) cache.remove(node)
-    else if (!isRequest(kind)) cache.store(node, kind, sizes[at]!, until[at]!)
+    else if (!isRequest(kind)) cache.store(node, recorded, sizes[at]!, until[at]!)
     else if (kind === KIND.miss && node.wasAtHand) node.wasAtHand = false
     else {
-      const isHit = cache.request(node, kind, times[at]!, sizes[at]!, until[at]!)
+      const isHit = cache.request(node, recorded, times[at]!, sizes[at]!, until[at]!)
       if (at >= from) {
         requests += 1
         if (isHit) hits += 1
@@ -108,35 +116,37 @@ class ReplayedCache {
   }
 
   /** Whether it is answered without that the origin gives a body. */
-  request(node: Replayee, kind: number, now: number, size: number, until: number): boolean {
+  request(node: Replayee, recorded: number, now: number, size: number, until: number): boolean {
+    const kind = kindOf(recorded)
     if (node.isHere) {
       this.#policy.touch(node)
       const wasMiss = kind === KIND.miss || kind === KIND.notAtHand
       // What was an answer as it was, is one where the entry stayed for longer, too.
-      const isHit = !wasMiss || now < node.until
+      const isHit = !wasMiss || (now < node.until && (kind === KIND.miss || node.isAtHand))
       node.isSpared = isHit && wasMiss
       node.wasAtHand = isHit && kind === KIND.notAtHand
-      if (!isHit && size !== UNKNOWN) this.#renew(node, size, until)
+      if (!isHit && size !== UNKNOWN) this.#renew(node, recorded, size, until)
       else if (kind === KIND.revalidated) node.until = until
       return isHit
     }
     node.isSpared = false
     node.wasAtHand = false
-    if (size !== UNKNOWN) this.#admit(node, size, until)
+    if (size !== UNKNOWN) this.#admit(node, recorded, size, until)
     return kind === KIND.joined
   }
 
   /** A value was put under the key, or confirmed. */
-  store(node: Replayee, kind: number, size: number, until: number): void {
+  store(node: Replayee, recorded: number, size: number, until: number): void {
+    const kind = kindOf(recorded)
     const isSpared = node.isSpared && kind === KIND.fill
     node.isSpared = false
     if (isSpared || size === UNKNOWN) return
     if (!node.isHere) {
-      if (kind !== KIND.confirmed) this.#admit(node, size, until)
+      if (kind !== KIND.confirmed) this.#admit(node, recorded, size, until)
       return
     }
     if (kind === KIND.set) this.#policy.touch(node)
-    this.#renew(node, size, until)
+    this.#renew(node, recorded, size, until)
   }
 
   remove(node: Replayee): void {
@@ -145,12 +155,13 @@ class ReplayedCache {
     this.#gone(node)
   }
 
-  clear(nodes: readonly Replayee[]): void {
-    for (const node of nodes) this.remove(node)
+  clear(nodes: ReadonlyArray<Replayee | undefined>): void {
+    for (const node of nodes) if (node !== undefined) this.remove(node)
   }
 
-  #renew(node: Replayee, size: number, until: number): void {
+  #renew(node: Replayee, recorded: number, size: number, until: number): void {
     node.until = until
+    node.isAtHand = isAtHand(recorded, size)
     const charged = this.#simulated.charge(size)
     if (charged === node.size) return
     if (!this.#fits(size, charged)) return this.remove(node)
@@ -159,12 +170,13 @@ class ReplayedCache {
     this.#makeRoom(0)
   }
 
-  #admit(node: Replayee, size: number, until: number): void {
+  #admit(node: Replayee, recorded: number, size: number, until: number): void {
     const charged = this.#simulated.charge(size)
     if (!this.#fits(size, charged)) return
     this.#makeRoom(charged)
     node.size = charged
     node.until = until
+    node.isAtHand = isAtHand(recorded, size)
     node.isHere = true
     this.used += charged
     this.#policy.add(node)
@@ -187,6 +199,11 @@ class ReplayedCache {
     node.isHere = false
     this.used -= node.size
   }
+}
+
+/** The key counts little against what is at hand at most. */
+function isAtHand(recorded: number, size: number): boolean {
+  return size <= IN_HAND && !isNegative(recorded)
 }
 
 const always = (): boolean => true
