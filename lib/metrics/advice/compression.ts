@@ -9,6 +9,8 @@ import type { AdvisedTier } from './tiers.js'
 const LEAST_BYTES = 2 ** 20
 /** What is kept of what was given, from where compressing is for nothing. */
 const NO_SMALLER = 0.95
+/** Where more of the chunks that are tried get smaller, it is for something. */
+const MOST_THAT_PAY = 0.1
 /** The same, up to where it pays. */
 const SMALLER = 0.8
 /** Values that are tried, and entries that are looked at for them. */
@@ -24,7 +26,10 @@ export function uselessCompression(tiers: readonly AdvisedTier[]): Recommendatio
     if (compression === undefined || compression.codec === 'none') return []
     const { codec, rawBytes, storedBytes, compressed, unpaid, skipped } = compression
     if (rawBytes < LEAST_BYTES || storedBytes < NO_SMALLER * rawBytes) return []
-    const chunks = compressed + unpaid + skipped
+    // What was stored before it was compressed at all, or is of a type that is not tried, says nothing.
+    const tried = compressed + unpaid
+    if (unpaid === 0 || compressed > MOST_THAT_PAY * tried) return []
+    const chunks = tried + skipped
     const now = chunks === 0 ? 0 : unpaid / chunks
     return [
       {
@@ -94,6 +99,7 @@ async function tryValues({ store }: AdvisedTier, isClosed: () => boolean): Promi
       stored += Math.min(made.length, bytes.length)
     }
   } catch (error) {
+    if (isClosed()) return undefined
     // A tier that fails is not advised about; who reads and writes is told of it, and its breaker counts it there.
     process.emitWarning(`no values could be tried for advice: ${messageOf(error)}`, { code: 'DREY_ADVICE' })
     return undefined

@@ -63,12 +63,14 @@ describe('a trace', () => {
   test('never has more records than it may, whatever is asked', () => {
     let entries = 0
     const trace = new Trace({ clock: new FakeClock(), most: MOST, seed: 1, entries: () => entries })
+    let most = 0
     for (let at = 0; at < 200_000; at += 1) {
       entries = at / 20
       trace.answered(`key ${at}`, 'hit', metadata(1), true)
-      expect(trace.window().length).toBeLessThanOrEqual(MOST)
-      expect(trace.window().memoryBytes).toBeLessThanOrEqual(29 * MOST)
+      most = Math.max(most, trace.window().length)
     }
+    expect(most).toBeLessThanOrEqual(MOST)
+    expect(trace.window().memoryBytes).toBeLessThanOrEqual(29 * MOST)
   })
 
   test('samples fewer keys as the cache has more, and takes out what a lower rate would have left out', () => {
