@@ -18,7 +18,14 @@ export function traceOf({ metrics }: CacheConfig, clock: Clock, { store }: Tier)
     most: metrics.trace,
     seed: randomInt(SEEDS),
     // Several tiers say as their own what the first one says.
-    entries: () => store.stats().entries,
+    entries: () => {
+      try {
+        return store.stats().entries
+      } catch {
+        // Somebody's own store, of which the requests go on: whoever asks for `stats()` is told why.
+        return 0
+      }
+    },
   })
 }
 

@@ -447,6 +447,7 @@ export class StreamingCache implements DirectCache {
     if (this.#following !== undefined) await this.#following.close()
     this.#probe.close()
     this.#monitor.close()
+    this.#advisor.close()
     this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts

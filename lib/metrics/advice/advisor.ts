@@ -39,10 +39,12 @@ export interface Advised {
 /**
  * Looks for advice: one search at a time, whoever asks meanwhile gets what it finds, and so does who asks shortly after.
  *
- * Invariant: no piece of a search takes the event loop for more than about a millisecond, and none is begun once the cache is closed.
+ * Invariants: no piece of a search takes the event loop for more than about a millisecond, and none is begun once the cache is closed; `#waits` has what
+ * ends each wait for a disk, and with it its timer.
  */
 export class Advisor {
   readonly #of: Advised
+  readonly #waits = new Set<() => void>()
   #search: Promise<Advice> | undefined
   #found: { readonly advice: Advice; readonly at: number } | undefined
 
@@ -52,10 +54,15 @@ export class Advisor {
 
   /** Looks at the options in the background, and warns the process of what is wrong with them. */
   open(): void {
-    void this.#configuration().then((found) => {
+    this.#configuration().then((found) => {
       if (this.#of.isClosed()) return
       for (const { message } of found) warnOnce(message)
-    })
+    }, toldElsewhere)
+  }
+
+  /** Nobody waits for a disk any more. */
+  close(): void {
+    for (const end of this.#waits) end()
   }
 
   /** Options became others: what was found is not true any more. */
@@ -102,7 +109,7 @@ export class Advisor {
     return [...memory, ...ttl]
   }
 
-  #configuration(): Promise<Recommendation[]> {
+  async #configuration(): Promise<Recommendation[]> {
     const { machine = { memory: memoryThereIs(), env: process.env } } = this.#of
     const configured = { ...this.#of.configured(), tiers: this.#tiers() }
     return this.#within(configurationAdvice(configured, machine))
@@ -115,12 +122,20 @@ export class Advisor {
   /** What `work` finds, or nothing where a disk makes it wait for too long. */
   #within(work: Promise<Recommendation[]>): Promise<Recommendation[]> {
     return new Promise((resolve, reject) => {
-      const timer = this.#of.clock.after(PATIENCE_MS, () => resolve([]))
-      const end = (): void => timer.cancel()
-      work.finally(end).then(resolve, reject)
+      const end = (): void => {
+        timer.cancel()
+        this.#waits.delete(end)
+        resolve([])
+      }
+      const timer = this.#of.clock.after(PATIENCE_MS, end)
+      this.#waits.add(end)
+      work.then(resolve, reject).finally(end)
     })
   }
 }
+
+// Somebody's own store that does not say how it is: who asks for `stats()` or for advice is told why.
+const toldElsewhere = (): void => undefined
 
 const said = new Set<string>()
 

@@ -135,7 +135,8 @@ function keptFree(minFree: number, total: number): number {
 function ordersOfTiers({ tiers, freshness }: Configured): Recommendation[] {
   const found: Recommendation[] = []
   for (const [at, below] of tiers.entries()) {
-    const above = tiers[at - 1]
+    // What bounds a store of somebody else's has, and of what, that one knows.
+    const above = below.facts === undefined || tiers[at - 1]?.facts === undefined ? undefined : tiers[at - 1]
     if (above !== undefined && below.stats.maxBytes < above.stats.maxBytes) {
       found.push(
         warning({

@@ -18,7 +18,7 @@ export interface Traced {
   readonly most: number
   /** Of the hash that chooses keys. */
   readonly seed: number
-  /** Entries of the tier that is sampled, now. */
+  /** Entries of the tier that is sampled, now. Must not throw. */
   entries(): number
 }
 
@@ -47,7 +47,8 @@ export class Trace {
 
   constructor(of: Traced) {
     this.#of = of
-    this.#begin()
+    // Of every key: how many entries there are is not to be asked of a store that is not open yet.
+    this.#begin(ALL)
   }
 
   /** What there is to replay: the window that is whole, or the one under way where that has more. */
@@ -140,12 +141,12 @@ export class Trace {
 
   #pass(): void {
     this.#pause -= 1
-    if (this.#pause === 0) this.#begin()
+    if (this.#pause === 0) this.#begin(this.#threshold())
   }
 
-  #begin(): void {
+  #begin(threshold: number): void {
     const { most, clock } = this.#of
-    this.#current = new TraceWindow(most, this.#threshold(), clock.now())
+    this.#current = new TraceWindow(most, threshold, clock.now())
   }
 
   #threshold(): number {
