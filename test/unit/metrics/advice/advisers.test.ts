@@ -14,7 +14,9 @@ import {
   memoryStore,
   notFound,
   notModified,
+  nullStore,
   type Recommendation,
+  type Store,
 } from '../../../../lib/index.js'
 import { diskAdvice } from '../../../../lib/metrics/advice/disk.js'
 import { poolAdvice } from '../../../../lib/metrics/advice/pool.js'
@@ -29,6 +31,15 @@ async function rig(options: CacheOptions = {}): Promise<{ cache: Cache; clock: F
   const clock = new FakeClock()
   const tiers = [memoryStore({ maxBytes: '4MiB' })]
   return { cache: await createCacheWith({ tiers, ...options }, { clock }), clock }
+}
+
+function memoryStoreOfOwn(): Store {
+  const { keeps: _, ...store } = nullStore()
+  return { ...store, name: 'mine' }
+}
+
+function fails(): never {
+  throw new Error('no stats')
 }
 
 describe('lifetimes', () => {
@@ -269,6 +280,14 @@ describe('asking for advice', () => {
     await cache.close()
     await refused
     expect(clock.pending).toBe(0)
+  })
+
+  test('a store of your own that does not say how it is costs nothing but the advice', async () => {
+    const store = { ...memoryStoreOfOwn(), stats: () => fails() }
+    const cache = await createCache({ tiers: [store], metrics: { trace: 1024 } })
+    for (let at = 0; at < 1100; at += 1) await cache.fetch(`${at}`, () => ({ body: 'x' }))
+    await expect(cache.advice()).rejects.toThrow('no stats')
+    await cache.close()
   })
 
   test.each([false, { trace: 0 }])(
