@@ -33,7 +33,7 @@ export type TracedOutcome = 'hit' | 'miss' | 'joined' | 'revalidated' | 'stale'
  * As in the variant of fixed size there, the rate is lowered as the trace fills, and what a lower one would have left out is taken out. Here the bound is one
  * on records; the rate goes down for as long as more than a 32nd of that many entries of the cache are sampled, so that a window is long enough for
  * entries to come and go, and what is full then is a whole window. A pause of 63 times its requests follows, in which a request costs one decrement;
- * then the next window begins. To hash every key of every request costs 20 to 40 ns, a fifth of what a hit in memory does.
+ * then the next window begins. To hash the key of every request would be felt in hits from memory.
  *
  * The hash has a seed of its own: who chooses keys without knowing it cannot choose which of them are sampled (I11). Two keys that share one are taken for one key.
  *

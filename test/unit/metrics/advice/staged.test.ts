@@ -4,7 +4,7 @@ import { ask, noise, scanPolluted, tooMany } from './workloads.js'
 
 const VALUE = Buffer.alloc(4000, 1)
 const fetcher = (): { body: Buffer } => ({ body: VALUE })
-const REQUESTS = 3000
+const REQUESTS = 5000
 
 /** The first of them: what costs least comes first. */
 function first(found: readonly Recommendation[]): Recommendation {
