@@ -95,6 +95,7 @@ export {
 } from './errors.js'
 export { type HttpFetcherOptions, type HttpMetadata, httpFetcher } from './http/fetcher.js'
 export type { Logger } from './logger.js'
+export type { Advice, AdviceId, Recommendation } from './metrics/advice/advice.js'
 export type { MetricKind } from './metrics/catalogue/index.js'
 export type { CallMessage, FillMessage } from './metrics/channels.js'
 export type { NamedCaches } from './metrics/collect.js'
@@ -154,6 +155,7 @@ export {
   type StoreContext,
   type StoredCompression,
   type StoredEntry,
+  type StoreFacts,
   type StoreStats,
   type TierStats,
   type Tiers,

@@ -13,6 +13,7 @@
  *   frozen-tier   requests that miss memory while the disk stands still, beside the origin's own time; the breaker; a flood of 100 keys
  *   disk-churn    blocks of the disk while twenty times maxBytes are written, both amplifications, and get beside reclaim
  *   served        what a GiB that is served costs the collector, with the buffer pool and without
+ *   advice        what cache.advice() promises to three caches that are used as they should not be, and what doing it brings
  *
  *   --quick     fewer and shorter rounds
  *   --assert    exit 1 when a claim does not hold
@@ -37,6 +38,7 @@ const KNOWN = [
   'frozen-tier',
   'disk-churn',
   'served',
+  'advice',
 ]
 
 function usage(problem) {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
+import { ADVICE_HELP, adviceCommand } from './advice.js'
 import { CONFIG_HELP, configCommand } from './config.js'
 import type { Console } from './console.js'
 import { DOCTOR_HELP, doctorCommand } from './doctor.js'
@@ -18,6 +19,7 @@ interface Command {
 }
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['advice', { help: ADVICE_HELP, run: adviceCommand }],
   ['config', { help: CONFIG_HELP, run: configCommand }],
   ['doctor', { help: DOCTOR_HELP, run: doctorCommand }],
   ['inspect', { help: INSPECT_HELP, run: inspectCommand }],
@@ -34,6 +36,7 @@ Usage:
   drey proxy --origin URL [options]   a caching HTTP proxy in front of one origin
   drey stats ADMIN [--json]           what a running proxy counts
   drey top ADMIN                      what it does, second by second
+  drey advice ADMIN [--json]          what would do better if it were otherwise
   drey purge ADMIN KEY...             has it remove entries: by key, --prefix, --tag, or --all
   drey config check [FILE]            looks at a configuration file
   drey doctor [DIR]                   whether this machine has what drey wants

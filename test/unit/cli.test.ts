@@ -28,17 +28,18 @@ describe('drey', () => {
       ['stats', '--help'],
       ['top', '--help'],
       ['purge', '--help'],
+      ['advice', '--help'],
     ]) {
       const one = fakeConsole()
       expect(await run(args, one)).toBe(0)
-      expect(one.out()).toMatch(/Examples:\n {2}drey (proxy --origin|verify|stats|top|purge)/)
+      expect(one.out()).toMatch(/Examples:\n {2}drey (proxy --origin|verify|stats|top|purge|advice)/)
       expect(one.err()).toBe('')
     }
   })
 
   test.each([
-    [[], 'want a command: config, doctor, inspect, proxy, purge, stats, top, verify'],
-    [['fly'], 'no such command: fly; known: config, doctor, inspect, proxy, purge, stats, top, verify'],
+    [[], 'want a command: advice, config, doctor, inspect, proxy, purge, stats, top, verify'],
+    [['fly'], 'no such command: fly; known: advice, config, doctor, inspect, proxy, purge, stats, top, verify'],
     [['constructor'], 'no such command: constructor'],
     [['verify'], 'verify wants one DIR'],
     [['verify', 'a', 'b'], 'verify wants one DIR'],

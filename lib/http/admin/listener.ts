@@ -139,6 +139,7 @@ function routesOf(cache: Cache, isClosing: () => boolean): ReadonlyMap<string, R
     ['/metrics', { method: 'GET', run: () => ({ type: CONTENT_TYPE, body: exposition({ proxy: cache }) }) }],
     ['/health', { method: 'GET', run: () => healthOf(cache) }],
     ['/stats', { method: 'GET', run: () => json(cache.stats()) }],
+    ['/advice', { method: 'GET', run: async () => json(await cache.advice()) }],
     ['/snapshot', { method: 'GET', run: () => json(metricsSnapshot(cache)) }],
     [
       '/purge',

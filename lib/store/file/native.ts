@@ -30,6 +30,7 @@ import {
   type StoreChange,
   type StoreContext,
   type StoredEntry,
+  type StoreFacts,
   type TagJournal,
   type WholeValue,
 } from '../store.js'
@@ -50,6 +51,7 @@ import {
   type FileConfig,
   type FileStorePatch,
   fileChanges,
+  fileFacts,
   patchFileConfig,
 } from './options.js'
 import { setAllOf } from './together.js'
@@ -366,6 +368,10 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       recovery: this.#recovery,
       ...(this.codec.compressor === undefined ? {} : { compression: this.codec.stats() }),
     }
+  }
+
+  facts(): StoreFacts {
+    return fileFacts(this.closed ? this.#config : this.#now(), true)
   }
 
   async commitAll(changes: readonly Change[]): Promise<boolean> {

@@ -9,6 +9,7 @@ import {
   type StoreChange,
   type StoreContext,
   type StoredEntry,
+  type StoreFacts,
   type StoreStats,
   type WholeValue,
 } from '../store.js'
@@ -18,7 +19,7 @@ import { GivingWay } from './giving-way.js'
 import { halfOfHeap, MAX_ENTRIES } from './heap.js'
 import { lowerTo } from './lowering.js'
 import type { MemoryStore } from './memory-store.js'
-import { type MemoryConfig, memoryChanges, patchMemoryConfig } from './options.js'
+import { type MemoryConfig, memoryChanges, memoryFacts, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
 import { setTogether } from './together.js'
 
@@ -185,6 +186,10 @@ class JsMemoryStore implements MemoryStore, DraftHost {
       policyFaults,
       refusals: this.#refusals,
     }
+  }
+
+  facts(): StoreFacts {
+    return memoryFacts(this.#config, false)
   }
 
   close(): void {

@@ -16,6 +16,7 @@ import {
   type StoreChange,
   type StoreContext,
   type StoredEntry,
+  type StoreFacts,
   type StoreStats,
   type TagJournal,
   type WholeValue,
@@ -37,7 +38,7 @@ import { Spans } from './native/spans.js'
 import { MAX_BYTES, MAX_ITEM_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
 import { type Thread, threadOf } from './native/thread.js'
 import { setAll } from './native/together.js'
-import { type MemoryConfig, memoryChanges, patchMemoryConfig } from './options.js'
+import { type MemoryConfig, memoryChanges, memoryFacts, patchMemoryConfig } from './options.js'
 
 /** How often what lies idle is given back. */
 const MAINTENANCE_MS = 5000
@@ -243,6 +244,10 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
   stats(): StoreStats {
     if (!this.#gone && this.#id >= 0) this.thread.addon.memoryStats(this.#id, this.#numbers)
     return statsOf(this.#numbers, this.#host?.faults ?? 0, this.#host?.uncounted ?? 0)
+  }
+
+  facts(): StoreFacts {
+    return memoryFacts(this.#now(), true)
   }
 
   configure(patch: MemoryStorePatch): StoreChange {

@@ -118,6 +118,11 @@ describe('the admin listener', () => {
     expect([typeof at, series.some(({ name }) => name === 'fills_total')]).toEqual(['number', true])
     const health = await one.admin('/health')
     expect([health.status, JSON.parse(health.text)]).toEqual([200, { level: 'ok', reasons: [] }])
+    const advice = await one.admin('/advice')
+    expect([advice.status, JSON.parse(advice.text)]).toMatchObject([
+      200,
+      { requests: 2, recommendations: [] },
+    ])
     const head = await one.admin('/stats', { method: 'HEAD' })
     expect([head.status, head.text]).toEqual([200, ''])
   })

@@ -10,6 +10,7 @@ import type {
   StoreChange,
   StoreContext,
   StoredEntry,
+  StoreFacts,
   TagJournal,
   WholeValue,
 } from '../../store.js'
@@ -19,7 +20,7 @@ import type { Change, FileStore, FileStoreStats } from '../file-store.js'
 import { imageBytes } from '../format/image.js'
 import { encodeMetadata } from '../format/metadata.js'
 import { KIND } from '../format/record.js'
-import { type FileConfig, type FileStorePatch, fileChanges, patchFileConfig } from '../options.js'
+import { type FileConfig, type FileStorePatch, fileChanges, fileFacts, patchFileConfig } from '../options.js'
 import { allotment, UNIT } from '../space.js'
 import { setAllOf } from '../together.js'
 import { VolumeWatch } from '../volume.js'
@@ -249,6 +250,10 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       recovery: this.#opened?.summary,
       ...(this.#config.codec.compressor === undefined ? {} : { compression: this.#config.codec.stats() }),
     }
+  }
+
+  facts(): StoreFacts {
+    return fileFacts(this.#config, false)
   }
 
   configure(patch: FileStorePatch): StoreChange {
