@@ -340,6 +340,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       evictions: stats.evictions,
       expirations: stats.expirations,
       policyFaults: 0,
+      policy: open ? this.#now().policy : this.#config.policy,
       refusals: stats.refusals + this.#refusals,
       segments: open ? stats.segments : 0,
       blobs: open ? stats.blobs : 0,

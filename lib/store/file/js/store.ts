@@ -230,6 +230,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       evictions,
       expirations,
       policyFaults: 0,
+      policy: this.#config.policy,
       refusals,
       segments: open ? core.segments.size : 0,
       blobs: open ? core.segments.blobs : 0,
