@@ -147,6 +147,12 @@ export class History {
     return lines
   }
 
+  /** When the last of the rows of `rows` ended, however long ago; undefined while there is none. */
+  newest(span: number): number | undefined {
+    const ring = this.#ringFor(span)
+    return ring.length === 0 ? undefined : ring.time(ring.length - 1)
+  }
+
   /** Mean of a figure over the rows of `rows`, those left out of which the window says nothing; NaN where none is left. */
   mean(vital: Vital, now: number, span: number): number {
     let [sum, count] = [0, 0]

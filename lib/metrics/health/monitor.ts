@@ -85,6 +85,11 @@ export class Monitor {
     return this.#history?.lines(this.#host.clock.monotonic(), span) ?? []
   }
 
+  /** When the last of those ended. */
+  newest(span: number): number | undefined {
+    return this.#history?.newest(span)
+  }
+
   alerts(): readonly RaisedAlert[] {
     return this.#alerts.raised()
   }
