@@ -51,7 +51,10 @@ function hall(): Hall {
       begun += 1
     },
     first: () => 'first',
-    tick: () => `tick ${(ticks += 1)}`,
+    tick: () => {
+      ticks += 1
+      return `tick ${ticks}`
+    },
   })
   return {
     audience,
