@@ -57,7 +57,7 @@ describe.skipIf(missing !== undefined)('the dashboard in a browser', () => {
     await page.waitForFunction(([was]) => document.querySelector('#figures dd')?.textContent !== was, [
       before,
     ] as const)
-    expect(await answers.textContent()).toMatch(/^12\/s\d+ in all$/)
+    expect(await answers.textContent()).toMatch(/^1\d(?:\.\d)?\/s\d+ in all$/)
     expect(await page.title()).toBe('● OK · shop · drey')
     expect(await statusOf(page, 'ok')).toEqual([])
     // What keys are made of is shown, and is nothing else.
@@ -68,7 +68,7 @@ describe.skipIf(missing !== undefined)('the dashboard in a browser', () => {
     const tiers = await page.locator('[aria-label="Tiers and their policies"]').textContent()
     expect(tiers).toMatch(/memory.*in use.*s3-fifo.*file.*in use/s)
     const chart = page.locator('.plot').first()
-    expect(await chart.getAttribute('aria-label')).toMatch(/^Throughput: answers 12\/s, fills /)
+    expect(await chart.getAttribute('aria-label')).toMatch(/^Throughput: answers 1\d(?:\.\d)?\/s, fills /)
     await picture(page, 'ok')
     expect(complaints.all).toEqual([])
   })
@@ -112,7 +112,7 @@ describe.skipIf(missing !== undefined)('the dashboard in a browser', () => {
     await one.start()
     await isLive(page)
     await one.seconds(2)
-    await page.locator('#figures dd', { hasText: '12/s' }).waitFor()
+    await page.locator('#figures dd', { hasText: /^[1-9][\d.]*\/s/ }).waitFor()
     // The browser itself says that nobody answered.
     for (const text of complaints.all)
       expect(text).toMatch(
@@ -249,7 +249,7 @@ describe.skipIf(missing !== undefined)('the dashboard in a browser', () => {
       await using view = await look(`${proxy.adminAddress}/`)
       const { page, complaints } = view
       expect(new URL(page.url()).pathname).toBe('/dashboard')
-      const field = page.getByLabel('Token of the admin listener, or of the dashboard')
+      const field = page.getByLabel('Token')
       expect(await field.evaluate((element) => element === document.activeElement)).toBe(true)
       await page.keyboard.type('not the token')
       await page.keyboard.press('Enter')

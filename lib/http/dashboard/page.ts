@@ -30,7 +30,7 @@ export function loginPage(isWrong: boolean): Page {
 <main>
 <h1>drey</h1>
 <form method="post">
-<label for="token">Token of the admin listener, or of the dashboard</label>
+<label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus${isWrong ? ' aria-invalid="true" aria-describedby="wrong"' : ''}>
 <button>Look</button>
 ${isWrong ? '<p id="wrong" role="alert">That is not the token.</p>' : ''}
