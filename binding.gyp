@@ -130,7 +130,7 @@
         "native/io/socket_posix.cc",
         "native/io/thread.cc",
         "native/memory/arena.cc",
-        "native/memory/buffer_slab.cc",
+        "native/memory/whole_pages.cc",
         "native/memory/region.cc",
         "native/memory/size_class.cc",
         "native/memory/slab.cc",

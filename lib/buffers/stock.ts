@@ -9,7 +9,7 @@ import type { Room } from './strategy.js'
 import type { SlabSupply } from './supply/index.js'
 import { viewOf } from './view.js'
 
-/** A huge page, and enough slots of every class of the defaults. */
+/** Enough slots of every class of the defaults. */
 const SLAB_BYTES = 2 * 2 ** 20
 /** Slots that are made at once. */
 const BATCH = 32

@@ -78,18 +78,22 @@ function readEtag(value: unknown): string | undefined {
 /** A frozen copy, so that neither the giver nor a reader can change what others see. */
 export function readUser(value: unknown): unknown {
   if (value === undefined) return undefined
-  let json: string | undefined
-  try {
-    json = JSON.stringify(value)
-    if (json === undefined) throw new Error(`${typeof value} has no JSON`)
-  } catch (error) {
-    throw new ConfigError(`user: want JSON: ${messageOf(error)}`, { cause: error })
-  }
+  const json = asJson(() => JSON.stringify(value) as string | undefined)
+  if (json === undefined) throw new ConfigError(`user: want JSON: ${typeof value} has none`)
   const bytes = Buffer.byteLength(json)
   if (bytes > MAX_USER_BYTES) {
     throw new ConfigError(`user: got ${bytes} bytes of JSON; want at most ${MAX_USER_BYTES}`)
   }
-  return JSON.parse(json, (_, inner) => Object.freeze(inner))
+  // What is nested too deep for the stack is so for one of the two, and which one depends on the engine.
+  return asJson(() => JSON.parse(json, (_, inner) => Object.freeze(inner)) as unknown)
+}
+
+function asJson<T>(convert: () => T): T {
+  try {
+    return convert()
+  } catch (error) {
+    throw new ConfigError(`user: want JSON: ${messageOf(error)}`, { cause: error })
+  }
 }
 
 /** A frozen copy, each tag once. */

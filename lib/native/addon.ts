@@ -33,11 +33,10 @@ export interface Addon {
 
   // The buffer pool.
 
-  /** Whether this engine lets the addon lend it memory. */
-  readonly slabAllowed: () => boolean
-  /** Memory that the addon maps, of whatever content; undefined when the system refuses it. It goes with the ArrayBuffer. */
-  readonly slabTake: (bytes: number) => ArrayBuffer | undefined
-  /** Gives the memory behind what `slabTake` gave back to the system; it may be used again at any time. False when the system would not have it. */
+  /**
+   * Gives the memory behind an ArrayBuffer back to the system, but for what shares a page with others: its bytes are anything from here on, and
+   * it may be used again at any time. False when the system would not have it.
+   */
   readonly slabGiveBack: (slab: ArrayBuffer) => boolean
 
   // The memory store. What crosses are integers, and numbers by the array of `memoryNumbers`: see numbers.ts.
@@ -311,8 +310,6 @@ export const ADDON_FUNCTIONS = [
   'hash128',
   'listenSocket',
   'readChecked',
-  'slabAllowed',
-  'slabTake',
   'slabGiveBack',
   'memoryNumbers',
   'memoryNews',

@@ -40,6 +40,8 @@ export type Search =
 // This file is lib/native/loader.ts or dist/native/loader.js: both two folders below the package.
 const PACKAGE_ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+const NO_WINDOWS = 'there is no addon for Windows, where drey takes the JavaScript path'
+
 /** Where an addon may be, best first. */
 function candidates(root: string): string[] {
   const platform = `${process.platform}-${process.arch}`
@@ -96,7 +98,9 @@ function decide(wish: string | undefined): Outcome {
     return { status: { loaded: false, reason }, refusal: () => new ConfigError(reason) }
   }
   // For who works on drey: an addon that was built in another way, such as under sanitizers.
-  const search = findAddon(PACKAGE_ROOT, process.env['DREY_ADDON'] || undefined)
+  const file = process.env['DREY_ADDON'] || undefined
+  const nowhere = process.platform === 'win32' && file === undefined
+  const search: Search = nowhere ? { reason: NO_WINDOWS } : findAddon(PACKAGE_ROOT, file)
   if (search.addon === undefined) {
     const { reason } = search
     const status = { loaded: false, reason } as const

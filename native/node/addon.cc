@@ -23,8 +23,6 @@ constexpr Export kExports[] = {
     {"hash128", Hash128},
     {"listenSocket", ListenSocket},
     {"readChecked", ReadChecked},
-    {"slabAllowed", SlabAllowed},
-    {"slabTake", SlabTake},
     {"slabGiveBack", SlabGiveBack},
     {"memoryNumbers", MemoryNumbers},
     {"memoryNews", MemoryNews},

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "core/crc32c/crc32c.h"
-#include "node/buffers.h"
 #include "node/files.h"
 #include "node/memory.h"
 #include "node/sockets.h"
@@ -18,7 +17,6 @@ struct Environment {
   const crc32c::Implementation& crc32c;
   Memory memory{};
   Files files{};
-  BufferSlabs buffers{};
   Sockets sockets{};
 };
 

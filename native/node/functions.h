@@ -24,12 +24,6 @@ napi_value ListenSocket(napi_env env, napi_callback_info info);
 // => void): void
 napi_value ReadChecked(napi_env env, napi_callback_info info);
 
-// slabAllowed(): boolean, whether this engine takes memory of ours
-napi_value SlabAllowed(napi_env env, napi_callback_info info);
-
-// slabTake(bytes: number): ArrayBuffer | undefined
-napi_value SlabTake(napi_env env, napi_callback_info info);
-
 // slabGiveBack(slab: ArrayBuffer): boolean
 napi_value SlabGiveBack(napi_env env, napi_callback_info info);
 

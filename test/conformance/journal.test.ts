@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { native } from '../../lib/native/loader.js'
 import { memoryStore } from '../../lib/store/memory/index.js'
 import type { Store, StoreContext, TagFloor, TagJournal } from '../../lib/store/store.js'
-import { emptyDir, engines, NOW } from '../helpers/file-rig.js'
+import { emptyDir, enginesOfPath, NOW } from '../helpers/file-rig.js'
 
 /*
  * What every journal of invalidations must do (T1 to T3 of lib/store/store.ts).
@@ -23,7 +23,9 @@ async function opened(store: Store): Promise<TagJournal> {
 }
 
 const KINDS: ReadonlyArray<readonly [string, () => Store]> = [
-  ...engines().map((engine) => [`file, ${engine.name}`, () => engine.make({ dir: emptyDir() })] as const),
+  ...enginesOfPath().map(
+    (engine) => [`file, ${engine.name}`, () => engine.make({ dir: emptyDir() })] as const,
+  ),
   ...(native() === undefined
     ? []
     : [['named memory', () => memoryStore({ name: 'journal', maxBytes: '8MiB' })] as const]),

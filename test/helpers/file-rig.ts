@@ -62,6 +62,11 @@ export function engines(): readonly Engine[] {
   return [jsEngine, { name: 'native', make: (more) => nativeFileStore(fileConfig(more), addon) }]
 }
 
+/** The one that this path takes: the other is tested by itself on its own path. */
+export function enginesOfPath(): readonly Engine[] {
+  return engines().slice(-1)
+}
+
 export const NOW = 1_700_000_000_000
 
 /** Opens a store, outside of a cache. */

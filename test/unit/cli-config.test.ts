@@ -24,12 +24,19 @@ interface Ran {
   readonly err: string
 }
 
+/** All of it: since Node 26 one `read` gives no more than one write. */
+function written(stream: PassThrough): string {
+  const chunks: Buffer[] = []
+  for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) chunks.push(chunk)
+  return Buffer.concat(chunks).toString()
+}
+
 async function drey(...args: readonly string[]): Promise<Ran> {
   const stdout = new PassThrough()
   const stderr = new PassThrough()
   const console = { stdout, stderr, onStop: () => () => undefined, exit: () => undefined }
   const status = await run(args, console)
-  return { status, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
+  return { status, out: written(stdout), err: written(stderr) }
 }
 
 describe('drey config check', () => {

@@ -254,6 +254,14 @@ if (process.env['DREY_NATIVE'] === '1') {
       expect(run(packageWith({ [BUILT]: addon }), '0', report)).toHaveProperty('status.loaded', false)
     })
 
+    it('on Windows: does without, and says so', () => {
+      const windows = `Object.defineProperty(process, 'platform', { value: 'win32' }); ${report}`
+      expect(run(packageWith({ [BUILT]: addon }), '', windows)).toHaveProperty('status', {
+        loaded: false,
+        reason: 'there is no addon for Windows, where drey takes the JavaScript path',
+      })
+    })
+
     // A thread that exits takes its environment, and would take the library, from under the others.
     const inWorker = (env = 'process.env') => `
       const inWorker = () => new Promise((resolve, reject) => {

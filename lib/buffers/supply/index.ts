@@ -5,7 +5,7 @@ import type { SlabSupply } from './supply.js'
 
 export type { SlabSupply } from './supply.js'
 
-/** The supply of this engine. Some (Electron's) allow no memory but their own: there the addon is of no use for this. */
+/** The supply of this path. */
 export function slabSupply(addon: Addon | undefined): SlabSupply {
-  return addon?.slabAllowed() === true ? nativeSupply(addon) : jsSupply
+  return addon === undefined ? jsSupply : nativeSupply(addon)
 }

@@ -91,12 +91,16 @@ overStores((kind) => {
     await until(() => cache.stats().tiers[0]!.pinnedBytes === 0, 'nothing is pinned')
   })
 
-  it('a response that waits for its turn on a connection that is gone is found by the idle watch', async () => {
-    // Node tells such a response nothing: neither `close` nor the callbacks of its writes ever come.
+  it('a response that waits for its turn on a connection that is gone is found, by the idle watch at the latest', async () => {
+    // Before version 26 Node tells such a response nothing: neither `close` nor the callbacks of its writes ever come.
     const { cache, clock, body } = await large()
     const responses: ServerResponse[] = []
     const client = await request((res) => void responses.push(res), 2)
     await until(() => responses.length === 2, 'both requests are there')
+    let told = false
+    responses[1]!.once('close', () => {
+      told = true
+    })
     const written = body.writeTo(responses[1]!)
     written.catch(() => undefined)
     await turns(5)
@@ -104,7 +108,7 @@ overStores((kind) => {
     client.destroy()
     await turns(20)
     clock.advance(40_000)
-    await expect(written).rejects.toMatchObject({ code: 'ERR_DREY_TIMEOUT' })
+    await expect(written).rejects.toMatchObject({ code: told ? 'ERR_DREY_ABORTED' : 'ERR_DREY_TIMEOUT' })
     await upToDate({ cache })
     expect(cache.stats().openBodies).toBe(0)
     expect(cache.stats().tiers[0]!.pinnedBytes).toBe(0)

@@ -10,7 +10,7 @@ import {
   readValue,
 } from '../../../conformance/store-kit.js'
 import { blocksOf, killed } from '../../../helpers/file-model.js'
-import { emptyDir, engines, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, enginesOfPath, opened } from '../../../helpers/file-rig.js'
 
 /* Values that are made smaller on the disk. */
 
@@ -37,48 +37,47 @@ const own = {
   },
 }
 
-describe.each(engines().flatMap(({ name, make }) => ['lz4', 'gzip'].map((codec) => ({ name, make, codec }))))(
-  'a file store that compresses with $codec: $name',
-  ({ codec, name, make }) => {
-    test('gives what was written, smaller on the disk, ranges too, and after a crash', async () => {
-      const dir = emptyDir()
-      const store = await opened(make({ dir, codec: codecOf(codec), chunkBytes: 4096 * 4 }))
-      const sizes = [0, 1, 300, 5000, 60_000, 70_000, 400_000]
-      for (const size of sizes) await mustPut(store, `k${size}`, textOf(size))
-      for (const size of sizes) {
-        const entry = await mustFind(store, `k${size}`)
-        expectBytes(await readAll(entry, 10_007), textOf(size))
-        if (size >= 5000) {
-          expect(entry.metadata.compression).toMatchObject({ codec })
-          expect(entry.metadata.compression!.storedSize).toBeLessThan(size / 2)
-        }
-        const target = Buffer.alloc(10)
-        if (size > 100) {
-          const read = await entry.read(target, size - 20)
-          expectBytes(target.subarray(0, read), textOf(size).subarray(size - 20, size - 20 + read))
-        }
-        expect(await store.revise(`k${size}`, entry, metadataFor(size, { etag: '"2"' }))).toBe(true)
-        entry.release()
-        expect((await readValue(store, `k${size}`))?.equals(textOf(size))).toBe(true)
+describe.each(
+  enginesOfPath().flatMap(({ name, make }) => ['lz4', 'gzip'].map((codec) => ({ name, make, codec }))),
+)('a file store that compresses with $codec: $name', ({ codec, name, make }) => {
+  test('gives what was written, smaller on the disk, ranges too, and after a crash', async () => {
+    const dir = emptyDir()
+    const store = await opened(make({ dir, codec: codecOf(codec), chunkBytes: 4096 * 4 }))
+    const sizes = [0, 1, 300, 5000, 60_000, 70_000, 400_000]
+    for (const size of sizes) await mustPut(store, `k${size}`, textOf(size))
+    for (const size of sizes) {
+      const entry = await mustFind(store, `k${size}`)
+      expectBytes(await readAll(entry, 10_007), textOf(size))
+      if (size >= 5000) {
+        expect(entry.metadata.compression).toMatchObject({ codec })
+        expect(entry.metadata.compression!.storedSize).toBeLessThan(size / 2)
       }
-      for await (const [key, { compression }] of store.entries()) {
-        // Natively a list does not say it.
-        if (key === 'k5000' && name === 'js') expect(compression?.codec).toBe(codec)
+      const target = Buffer.alloc(10)
+      if (size > 100) {
+        const read = await entry.read(target, size - 20)
+        expectBytes(target.subarray(0, read), textOf(size).subarray(size - 20, size - 20 + read))
       }
-      expect(store.stats().compression?.compressed).toBeGreaterThan(0)
-      expect(store.stats().writeAmplification).toBeLessThan(1)
-      const left = killed(dir)
-      await store.close()
-      // Whoever opens it reads it, whatever he compresses with himself.
-      const again = await opened(make({ dir: left }))
-      for (const size of sizes) expectBytes(await readValue(again, `k${size}`), textOf(size))
-      expect(blocksOf(left)).toBeLessThanOrEqual(again.stats().bytes)
-      await again.close()
-    })
-  },
-)
+      expect(await store.revise(`k${size}`, entry, metadataFor(size, { etag: '"2"' }))).toBe(true)
+      entry.release()
+      expect((await readValue(store, `k${size}`))?.equals(textOf(size))).toBe(true)
+    }
+    for await (const [key, { compression }] of store.entries()) {
+      // Natively a list does not say it.
+      if (key === 'k5000' && name === 'js') expect(compression?.codec).toBe(codec)
+    }
+    expect(store.stats().compression?.compressed).toBeGreaterThan(0)
+    expect(store.stats().writeAmplification).toBeLessThan(1)
+    const left = killed(dir)
+    await store.close()
+    // Whoever opens it reads it, whatever he compresses with himself.
+    const again = await opened(make({ dir: left }))
+    for (const size of sizes) expectBytes(await readValue(again, `k${size}`), textOf(size))
+    expect(blocksOf(left)).toBeLessThanOrEqual(again.stats().bytes)
+    await again.close()
+  })
+})
 
-test.each(engines())(
+test.each(enginesOfPath())(
   'an own compressor that is not there makes a miss, and destroys nothing: $name',
   async ({ make }) => {
     const dir = emptyDir()

@@ -8,7 +8,7 @@ import { DAMAGE_KINDS } from '../../../../lib/store/file/verify/report.js'
 import { verifyDirectory } from '../../../../lib/store/file/verify/verify.js'
 import { bytesOf, metadataFor, put, readAll } from '../../../conformance/store-kit.js'
 import { killed, stateOf } from '../../../helpers/file-model.js'
-import { type Engine, emptyDir, engines, NOW, opened } from '../../../helpers/file-rig.js'
+import { type Engine, emptyDir, enginesOfPath, NOW, opened } from '../../../helpers/file-rig.js'
 import { type Harm, harm, inflict } from '../../../helpers/harm.js'
 
 /*
@@ -113,7 +113,7 @@ async function round(
   rmSync(dir, { recursive: true })
 }
 
-describe.each(engines())(
+describe.each(enginesOfPath())(
   'a directory that was damaged gives what was written, or nothing (I2): $name',
   (engine) => {
     test.each(['closed', 'killed'] as const)('%s', { timeout: 36_000_000 }, async (end) => {

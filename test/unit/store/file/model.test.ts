@@ -4,7 +4,7 @@ import type { FileStore } from '../../../../lib/store/file/file-store.js'
 import type { FileConfig } from '../../../../lib/store/file/options.js'
 import { mustFind } from '../../../conformance/store-kit.js'
 import { blocksOf, expectModel, FileModel, killed, type Version } from '../../../helpers/file-model.js'
-import { type Engine, emptyDir, engines, NOW, opened } from '../../../helpers/file-rig.js'
+import { type Engine, emptyDir, enginesOfPath, NOW, opened } from '../../../helpers/file-rig.js'
 
 /*
  * Random calls, with closes and kills in between, against a Map. The store may have lost what it had no room for; it must
@@ -200,7 +200,7 @@ async function property(engine: Engine, more: Partial<FileConfig>, mayMiss: bool
   )
 }
 
-describe.each(engines())('the $name engine agrees with a map, across closes and kills', (engine) => {
+describe.each(enginesOfPath())('the $name engine agrees with a map, across closes and kills', (engine) => {
   test('with room for all', { timeout: 300_000 }, () => property(engine, { maxBytes: 64 * MiB }, false))
   test('with room for all, in blobs and many chunks', { timeout: 300_000 }, () =>
     property(engine, { maxBytes: 64 * MiB, packLimit: 100, chunkBytes: 4096 }, false),
@@ -222,7 +222,7 @@ describe.each(engines())('the $name engine agrees with a map, across closes and 
   )
 })
 
-describe.each(engines())('an entry of the $name engine', ({ make }) => {
+describe.each(enginesOfPath())('an entry of the $name engine', ({ make }) => {
   test('that is open is read on after its segment was reclaimed', async () => {
     const store = await opened(make({ maxBytes: 2 * MiB, policy: 'fifo' }))
     const model = new FileModel()

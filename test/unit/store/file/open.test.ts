@@ -16,7 +16,7 @@ import { crc32c } from '../../../../lib/native/crc32c.js'
 import { bytesOf, mustPut, readValue } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { blocksOf, filesOf, killed } from '../../../helpers/file-model.js'
-import { emptyDir, engines, fileStoreOf, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, enginesOfPath, fileStoreOf, opened } from '../../../helpers/file-rig.js'
 
 /* What an open refuses, and leaves as it is; and what it makes. */
 
@@ -50,7 +50,7 @@ async function usedDir(): Promise<string> {
   return dir
 }
 
-describe.each(engines())('an open by the $name engine refuses, and leaves as it is', ({ make }) => {
+describe.each(enginesOfPath())('an open by the $name engine refuses, and leaves as it is', ({ make }) => {
   test('a directory that has something else in it', async () => {
     const dir = emptyDir()
     writeFileSync(join(dir, 'thesis.tex'), 'dear')

@@ -11,7 +11,7 @@ import { begin, bytesOf, metadataFor, mustPut, put, readValue } from '../../../c
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { recordsOf } from '../../../helpers/file-log.js'
 import { killed } from '../../../helpers/file-model.js'
-import { emptyDir, engines, fileStoreOf, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, enginesOfPath, fileStoreOf, opened } from '../../../helpers/file-rig.js'
 import { gate } from '../../../helpers/gate.js'
 
 /* What changes see of each other while they are on their way, and what of them is there after a crash. */
@@ -80,7 +80,7 @@ describe('changes on their way', () => {
     await store.close()
   })
 
-  test.each(engines())(
+  test.each(enginesOfPath())(
     'a draft that began before a delete or a clear does not commit; one that began before a put does: $name',
     async ({ make }) => {
       const store = await opened(make())
@@ -158,7 +158,7 @@ describe('changes on their way', () => {
   })
 })
 
-describe.each(engines())('a batch: $name', ({ make }) => {
+describe.each(enginesOfPath())('a batch: $name', ({ make }) => {
   async function batchDir(): Promise<string> {
     const dir = emptyDir()
     const store = await opened(make({ dir }))

@@ -14,10 +14,10 @@ import {
 } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { blocksOf, filesOf, killed } from '../../../helpers/file-model.js'
-import { emptyDir, engines, fileStoreOf, NOW, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, enginesOfPath, fileStoreOf, NOW, opened } from '../../../helpers/file-rig.js'
 import { turns } from '../../../helpers/gate.js'
 
-/* Room on the disk, by both engines: the bound, what goes first, and what is trusted after a close. */
+/* Room on the disk, by both enginesOfPath: the bound, what goes first, and what is trusted after a close. */
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -70,7 +70,7 @@ async function roomIsMade(
   }
 }
 
-for (const { name, make } of engines()) {
+for (const { name, make } of enginesOfPath()) {
   describe(`${name}: room`, () => {
     test.each(['none', 'lz4'] as const)(
       'is never more than maxBytes while twenty times that is written, compressed by %s (I4)',

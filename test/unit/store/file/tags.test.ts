@@ -8,7 +8,7 @@ import { verifyDirectory } from '../../../../lib/store/file/verify/verify.js'
 import type { Store } from '../../../../lib/store/store.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { killed } from '../../../helpers/file-model.js'
-import { emptyDir, engines, fileStoreOf } from '../../../helpers/file-rig.js'
+import { emptyDir, engines, enginesOfPath, fileStoreOf } from '../../../helpers/file-rig.js'
 import { gate } from '../../../helpers/gate.js'
 import { powerEnv } from '../../../helpers/power-env.js'
 
@@ -300,7 +300,7 @@ describe.each(['none', 'process', 'power'] as Durability[])('with durability %s'
     }))
 })
 
-describe.each(engines())('owners that die replacing, $name', (engine) => {
+describe.each(enginesOfPath())('owners that die replacing, $name', (engine) => {
   it('however many, one opens it and invalidates', async () => {
     const dir = emptyDir()
     let cache = await cacheOver(engine.make({ dir }))
@@ -324,7 +324,7 @@ describe.each(engines())('owners that die replacing, $name', (engine) => {
   })
 })
 
-describe.each(engines())('damage, $name', (engine) => {
+describe.each(enginesOfPath())('damage, $name', (engine) => {
   const tagsFile = (dir: string): string => join(dir, 'log', tagsFiles(dir)[0]!)
 
   it('brings nothing back, and is told', async () => {

@@ -13,7 +13,7 @@ import {
   mustFind,
   readValue,
 } from '../../../conformance/store-kit.js'
-import { emptyDir, engines, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, enginesOfPath, opened } from '../../../helpers/file-rig.js'
 
 /* Values that are there already: in one call where the engine has it, and as a draft where not. */
 
@@ -32,7 +32,7 @@ async function setIn(store: Store, key: string, bytes: Buffer, metadata?: Metada
   return kept
 }
 
-describe.each(engines())('values in hand, $name', ({ make }) => {
+describe.each(enginesOfPath())('values in hand, $name', ({ make }) => {
   test('of every size come back as they were when they were given, after a restart, too', async () => {
     const dir = emptyDir()
     const limits = { dir, maxBytes: 32 * MiB, maxItemBytes: 4 * MiB, segmentBytes: MiB, packLimit: 32 * 1024 }

@@ -25,7 +25,7 @@ import { verifyDirectory } from '../../../../lib/store/file/verify/verify.js'
 import { bytesOf, keysOf, mustPut } from '../../../conformance/store-kit.js'
 import { logOf, recordsOf, segmentsOf } from '../../../helpers/file-log.js'
 import { blocksOf, expectModel, FileModel, filesOf, killed, stateOf } from '../../../helpers/file-model.js'
-import { emptyDir, engines, jsEngine, opened } from '../../../helpers/file-rig.js'
+import { emptyDir, enginesOfPath, jsEngine, opened } from '../../../helpers/file-rig.js'
 
 /*
  * Looking through a directory: what is whole is said to be, each kind of damage is found where it is, nothing changes unless it
@@ -93,7 +93,7 @@ async function fill(make: (typeof jsEngine)['make'], dir: string, model: FileMod
 
 const KEYS = [...Array.from({ length: 20 }, (_, index) => `key ${index}`), 'in a batch']
 
-describe.each(engines())('a directory that the $name engine wrote', ({ make }) => {
+describe.each(enginesOfPath())('a directory that the $name engine wrote', ({ make }) => {
   test('is whole, after a close and after a death, and looking does not change it', async () => {
     const dir = emptyDir()
     const model = new FileModel()
