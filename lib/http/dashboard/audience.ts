@@ -72,7 +72,7 @@ export class Audience {
       viewer.missed = 0
       this.#give(viewer, this.#programme.first())
     })
-    res.writeHead(200, { ...headers, 'content-type': 'text/event-stream; charset=utf-8' })
+    res.writeHead(200, headers)
     this.#give(viewer, `retry: 1000\n\n${this.#programme.first()}`)
     if (this.#timer === undefined) this.#wait()
   }

@@ -41,6 +41,14 @@ const HEADERS = {
   'x-frame-options': 'DENY',
 } as const
 
+/** Of the events: nothing on the way may hold them back until there are more. */
+const STREAM_HEADERS = {
+  ...HEADERS,
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+  'content-type': 'text/event-stream; charset=utf-8',
+} as const
+
 /** @throws `ERR_DREY_CONFIG` for what is no cache of this package; Node's error when the page was not built */
 export function dashboardWith(cache: Cache, { base, title, access, clock }: DashboardSettings): Dashboard {
   const page = readPage()
@@ -68,8 +76,8 @@ export function dashboardWith(cache: Cache, { base, title, access, clock }: Dash
       const message = `${MOST_VIEWERS} look on already; try again when one has left`
       return refuse(req, res, { status: 503, message, headers: { 'retry-after': '10' } })
     }
-    if (req.method !== 'HEAD') return audience.add(res, HEADERS)
-    res.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream; charset=utf-8' }).end()
+    if (req.method !== 'HEAD') return audience.add(res, STREAM_HEADERS)
+    res.writeHead(200, STREAM_HEADERS).end()
   }
 
   /** Never rejects. */

@@ -29,8 +29,8 @@ export interface HistoryMessage {
   readonly sizes: readonly string[]
   readonly live: readonly Line[]
   readonly windows: Readonly<Record<WindowName, readonly Line[]>>
-  /** What is shown beside the lines; undefined where it could not be made. */
-  readonly state: DashboardState | undefined
+  /** What is shown beside the lines. */
+  readonly state: DashboardState
 }
 
 /** The event `window`. */

@@ -6,7 +6,7 @@ export interface Listener {
   window(message: WindowMessage): void
   tick(message: TickMessage): void
   trouble(message: TroubleMessage): void
-  /** How the connection is: undefined while it is well, else why it is not. */
+  /** How the connection is: undefined while it is well, else what is wrong with it, in words. */
   connection(problem: string | undefined): void
 }
 
@@ -23,7 +23,6 @@ export function listen(url: string, listener: Listener): void {
   const onMessage = <T>(name: string, use: (message: T) => void): void => {
     source.addEventListener(name, (event: MessageEvent<string>) => {
       heard = performance.now()
-      listener.connection(undefined)
       use(JSON.parse(event.data) as T)
     })
   }
@@ -36,17 +35,15 @@ export function listen(url: string, listener: Listener): void {
     onMessage<WindowMessage>('window', (message) => listener.window(message))
     onMessage<TickMessage>('tick', (message) => listener.tick(message))
     onMessage<TroubleMessage>('trouble', (message) => listener.trouble(message))
-    source.addEventListener('error', () => {
-      // A browser tries again by itself only where nobody answered, and not everywhere.
-      again()
-    })
+    // A browser tries again by itself only where nobody answered, and not everywhere.
+    source.addEventListener('error', again)
   }
 
   const again = (): void => {
     if (retry !== undefined) return
     source.close()
     retry = window.setTimeout(open, RETRY_MS)
-    listener.connection('no answer')
+    listener.connection('disconnected: no answer, trying again')
     void why(url).then((reason) => {
       if (retry !== undefined && reason !== undefined) listener.connection(reason)
     })
@@ -62,9 +59,9 @@ export function listen(url: string, listener: Listener): void {
 async function why(url: string): Promise<string | undefined> {
   try {
     const { status } = await fetch(url, { method: 'HEAD' })
-    if (status === 401) return 'the session is over: load the page again'
-    if (status === 503) return 'too many look on'
-    return status === 200 ? undefined : `the server says ${status}`
+    if (status === 401) return 'disconnected: the session is over, load the page again'
+    if (status === 503) return 'disconnected: too many look on, trying again'
+    return status === 200 ? undefined : `disconnected: the server says ${status}, trying again`
   } catch (error) {
     // What everybody sees who has no server: there is nothing to add to that.
     return error instanceof TypeError ? undefined : String(error)

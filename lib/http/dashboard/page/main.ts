@@ -63,24 +63,27 @@ document.addEventListener('visibilitychange', drawCharts)
 
 listen(`${location.pathname.replace(/\/+$/, '')}/events`, {
   history(message) {
+    problem = undefined
     title = message.title
     setText(byId('title'), title)
     makeCharts(message)
     lines = { live: joined(lines.live, message.live), ...message.windows }
     drawCharts()
-    if (message.state !== undefined) showState(message.state)
+    showState(message.state)
   },
   window({ name, lines: newer }) {
     lines[name] = newer
     if (choice !== 'live') drawCharts()
   },
   tick({ line, state: now }) {
+    problem = undefined
     lines.live = joined(lines.live, [line])
     if (choice === 'live') drawCharts()
     showState(now)
   },
   trouble({ message }) {
-    showConnection(`the numbers cannot be read: ${message}`, state)
+    problem = `the numbers cannot be read: ${message}`
+    showConnection(problem, state)
   },
   connection(now) {
     problem = now

@@ -68,7 +68,7 @@ export function showConnection(problem: string | undefined, state: DashboardStat
     return
   }
   const last = state === undefined ? '' : ` · as of ${moment(state.at)}`
-  setText(element, `disconnected: ${problem}, trying again${last}`)
+  setText(element, `${problem}${last}`)
 }
 
 /** Without seconds: they would be read aloud each second. */
