@@ -1,5 +1,5 @@
 /*
- * How many requests each policy answers: `DREY_TRACES=… npm run bench:hits -- [TRACE …] [--quick]`
+ * How many requests each policy answers: `DREY_TRACES=… npm run bench:hits -- [TRACE …] [--quick] [--json FILE]`
  *
  * Plays the traces to every policy at several sizes of cache, in TypeScript and, where `make -C test/native
  * trace` has built the program, in C++ as well; exits with 1 if the two do not decide alike. Prints a table
@@ -7,10 +7,12 @@
  * build first.
  *
  *   --quick    every other size, the first 300,000 requests of a trace, shorter measurements
+ *   --json     a file for what was found, for machines
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, showMachine } from '../shared/machine.mjs'
+import { record } from '../shared/record.mjs'
 import { digits, layOut, showBytes, showCount } from '../shared/table.mjs'
 import { loadTrace, TRACES, tracesFolder } from './traces.mjs'
 
@@ -18,7 +20,9 @@ const results = new URL('../results/', import.meta.url)
 
 function usage(problem) {
   const names = TRACES.map(({ name }) => name).join('|')
-  console.error(`bench: ${problem}\nusage: DREY_TRACES=FOLDER npm run bench:hits -- [${names} …] [--quick]`)
+  console.error(
+    `bench: ${problem}\nusage: DREY_TRACES=FOLDER npm run bench:hits -- [${names} …] [--quick] [--json FILE]`,
+  )
   process.exit(2)
 }
 
@@ -26,20 +30,20 @@ function parse() {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { quick: { type: 'boolean', default: false } },
+      options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
     })
     const unknown = positionals.filter((name) => TRACES.every((trace) => trace.name !== name))
     if (unknown.length > 0) return usage(`there is no trace ${unknown.join(', ')}`)
     if (!existsSync(new URL('../../dist/policy/create.js', import.meta.url)))
       return usage('there is no dist/policy: run npm run build:ts')
     const traces = TRACES.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-    return { quick: values.quick, traces, folder: tracesFolder() }
+    return { quick: values.quick, json: values.json, traces, folder: tracesFolder() }
   } catch (error) {
     return usage(error.message)
   }
 }
 
-const { quick, traces, folder } = parse()
+const { quick, json, traces, folder } = parse()
 // Only now: they need dist/.
 const { POLICY_NAMES } = await import('../../dist/policy/policy.js')
 const { play, playBelady } = await import('./simulate.mjs')
@@ -52,6 +56,7 @@ console.log(showMachine(describeMachine()))
 if (!native) console.log('C++: not measured, make -C test/native trace builds what it takes')
 mkdirSync(results, { recursive: true })
 
+const records = []
 let compared = 0
 const different = []
 /** How many of LRU's misses each policy avoids, in percent, by trace: the mean over the sizes. */
@@ -127,6 +132,17 @@ for (const entry of traces) {
     if (trace.sizes === undefined) continue
     avoidedBytes.set(policy, [...(avoidedBytes.get(policy) ?? []), mean(({ missedBytes }) => missedBytes)])
   }
+  for (const [at, { label }] of sizes.entries()) {
+    records.push(
+      record({
+        id: `hits/${entry.name}/${label}`,
+        what: `hit ratio of ${entry.name} at ${label}`,
+        unit: '%',
+        better: 'more',
+        samples: Object.fromEntries(lines.map(({ policy, js }) => [policy, [percent(js[at].misses)]])),
+      }),
+    )
+  }
   const picture = draw({
     title: `${entry.name}: ${entry.what}`,
     unit: trace.sizes === undefined ? 'entries' : 'bytes',
@@ -184,6 +200,12 @@ console.log(
   ),
 )
 
+if (json !== undefined) {
+  const holds = different.length === 0
+  const actual = `${compared - different.length} of ${compared} runs`
+  const claims = native ? [{ what: 'C++ and TypeScript decide alike', actual, holds }] : []
+  writeFileSync(json, JSON.stringify({ claims, records }))
+}
 console.log(`\npictures: bench/results/hits-*.svg`)
 if (native)
   console.log(`C++ and TypeScript decide alike in ${compared - different.length} of ${compared} runs`)

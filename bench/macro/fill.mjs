@@ -1,4 +1,5 @@
 import { startChild } from '../shared/child.mjs'
+import { record } from '../shared/record.mjs'
 import { watchResident } from '../shared/resident.mjs'
 import { median } from '../shared/statistics.mjs'
 import { digits, layOut, showMiB } from '../shared/table.mjs'
@@ -41,12 +42,40 @@ async function once(port, size, { how, path, native }, slowMs) {
   }
 }
 
+function recordsOf(pace, size, runs) {
+  const [tee, declared, spills, js] = WAYS.map(({ label }) => label)
+  const of = (figure) => Object.fromEntries(WAYS.map(({ label }, at) => [label, runs[at].map(figure)]))
+  const where = `into memory and a directory, to three readers, ${pace}`
+  return [
+    record({
+      id: `fill/${pace}`,
+      what: `a body of ${size / MiB} MiB ${where}`,
+      unit: 'MB/s',
+      better: 'more',
+      samples: of(({ ms }) => size / 1000 / ms),
+      ratios: [{ of: [declared, tee], goal: 1 }, { of: [spills, tee], goal: 1 }, { of: [declared, js] }],
+    }),
+    record({
+      id: `fill/${pace}, memory`,
+      what: `memory that a body of ${size / MiB} MiB takes, ${where}`,
+      unit: 'B',
+      better: 'less',
+      samples: of(({ over }) => over),
+      ratios: [
+        { of: [declared, tee], goal: 10 },
+        { of: [spills, tee], goal: 10 },
+      ],
+    }),
+  ]
+}
+
 /** @param {{ quick: boolean, say: (text?: string) => void }} how */
 export async function run({ quick, say }) {
   const size = quick ? 128 * MiB : GiB
   const rounds = quick ? 1 : 3
   const origin = startChild(new URL('./fill/origin.mjs', import.meta.url))
   const rows = []
+  const records = []
   try {
     origin.send({ type: 'serve', size })
     const { port } = await origin.receive('serving')
@@ -56,6 +85,7 @@ export async function run({ quick, say }) {
         for (const [at, way] of WAYS.entries()) runs[at].push(await once(port, size, way, slowMs))
       }
       rows.push(...WAYS.map((way, at) => summary(way, pace, size, runs[at])))
+      records.push(...recordsOf(pace, size, runs))
     }
   } finally {
     await origin.stop()
@@ -77,7 +107,7 @@ export async function run({ quick, say }) {
       ]),
     ),
   )
-  return { figures: rows, claims: claimsOf(rows, rounds) }
+  return { figures: rows, claims: claimsOf(rows, rounds), records }
 }
 
 function summary({ label, how }, pace, size, runs) {

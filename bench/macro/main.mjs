@@ -70,12 +70,23 @@ const say = (text = '') => process.stdout.write(`${text}\n`)
 const machine = describeMachine()
 say(showMachine(machine))
 
-const report = { machine, quick: values.quick, at: new Date().toISOString(), benches: {} }
+const report = {
+  machine,
+  quick: values.quick,
+  at: new Date().toISOString(),
+  benches: {},
+  claims: [],
+  records: [],
+}
 let broken = 0
 for (const name of positionals.length > 0 ? positionals : KNOWN) {
   const { run } = await import(new URL(`${name}.mjs`, import.meta.url).href)
   say(`\n${name}`)
-  const { figures, claims } = await run({ quick: values.quick, say }).catch((error) => {
+  const {
+    figures,
+    claims,
+    records = [],
+  } = await run({ quick: values.quick, say }).catch((error) => {
     process.stderr.write(`bench: ${name}: ${error.message}\n`)
     process.exit(1)
   })
@@ -85,6 +96,10 @@ for (const name of positionals.length > 0 ? positionals : KNOWN) {
     if (!holds) broken += 1
   }
   report.benches[name] = { figures, claims }
+  report.claims.push(
+    ...claims.map(({ claim, measured, holds }) => ({ what: claim, actual: measured, holds })),
+  )
+  report.records.push(...records)
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`)
 if (values.assert && broken > 0) process.exitCode = 1

@@ -1,3 +1,4 @@
+import { record } from '../shared/record.mjs'
 import { median, spread } from '../shared/statistics.mjs'
 import { digits, layOut, showBytes, showCount, showPercent } from '../shared/table.mjs'
 import { startBare } from './proxy-hit/bare-server.mjs'
@@ -110,6 +111,7 @@ export async function run({ quick, say }) {
   const workers = await compareWorkers({ quick, say })
   return {
     figures: { ...figures, workers: workers.figures },
+    records: Object.keys(PATHS).flatMap((path) => recordsOf(path, figures[path])),
     claims: [
       {
         claim: `a hit of 1 KiB is at least ${WANTED} of bare http (goal ${GOAL})`,
@@ -124,6 +126,30 @@ export async function run({ quick, say }) {
       ...workers.claims,
     ],
   }
+}
+
+function recordsOf(path, { bare, proxy }) {
+  const of = (figure) => ({ [proxy.name]: proxy.runs.map(figure), [bare.name]: bare.runs.map(figure) })
+  const what = `proxy hit, ${showBytes(PATHS[path])}`
+  const both = [proxy.name, bare.name]
+  return [
+    record({
+      id: `proxy-hit${path}`,
+      what: `${what}, beside bare http`,
+      unit: 'requests/s',
+      better: 'more',
+      samples: of(({ perSecond }) => perSecond),
+      ratios: [{ of: both, goal: GOAL }],
+    }),
+    record({
+      id: `proxy-hit${path}, p99`,
+      what: `${what}, p99`,
+      unit: 'ms',
+      better: 'less',
+      samples: of(({ p99Ms }) => p99Ms),
+      ratios: [{ of: both }],
+    }),
+  ]
 }
 
 function summary(server, runs) {

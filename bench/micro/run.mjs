@@ -13,26 +13,28 @@
  *
  * A suite that measures something else than speed is given the options, does all of it itself and returns `notes`,
  * `table` (rows of text, the first is the head) and `claims` of { what, actual, holds }. One of several parts is an async generator of
- * such, with a `name` each.
+ * such, with a `name` each. Its `records` (shared/record.mjs) are what is kept of it; those of a suite that compares are made here.
  */
 import Benchmark from 'benchmark'
+import { record } from '../shared/record.mjs'
+import { median } from '../shared/statistics.mjs'
 
 const FULL = { rounds: 9, benchmark: { minTime: 0.05, maxTime: 0.25, minSamples: 5 } }
 const QUICK = { rounds: 5, benchmark: { minTime: 0.01, maxTime: 0.05, minSamples: 5 } }
 
-/** Prints the table of a suite and returns how many of its claims do not hold. */
+/** Prints the table of a suite; gives its records, and its claims: what was found, and whether they hold. */
 export function runSuite(name, suite, options) {
   return 'table' in suite ? showMeasured(name, suite) : compare(name, suite, options)
 }
 
-function showMeasured(name, { notes = [], table, claims = [] }) {
+function showMeasured(name, { notes = [], table, claims = [], records = [] }) {
   console.log(`\n${name}`)
   for (const note of notes) console.log(note)
   printTable(table)
   for (const { what, actual, holds } of claims) {
     console.log(`claim: ${what}: ${holds ? 'holds' : 'DOES NOT HOLD'} (${actual})`)
   }
-  return claims.filter(({ holds }) => !holds).length
+  return { claims, records }
 }
 
 function compare(name, { notes = [], rows, claims = [], ...suite }, { quick }) {
@@ -49,7 +51,7 @@ function compare(name, { notes = [], rows, claims = [], ...suite }, { quick }) {
   printTable([
     ['', ...columns, ...ratios.map((pair) => pair.join(' ÷ '))],
     ...rows.map((row) => {
-      const perSecond = measured.get(row.name)
+      const perSecond = medians(measured.get(row.name))
       return [
         row.name,
         ...columns.map((column) => (perSecond.has(column) ? speed(perSecond.get(column), row.bytes) : '')),
@@ -61,25 +63,39 @@ function compare(name, { notes = [], rows, claims = [], ...suite }, { quick }) {
     }),
   ])
 
-  let broken = 0
-  for (const { row, ratio, atLeast, goal } of claims) {
-    const actual = ratioOf(measured.get(row), ratio)
-    const what = `claim: ${row}, ${ratio.join(' ÷ ')} at least ${atLeast} ×`
-    if (actual === undefined) {
-      broken += 1
-      console.log(`${what}: NOT MEASURED`)
-      continue
-    }
-    const holds = actual >= atLeast
-    if (!holds) broken += 1
+  const found = claims.map(({ row, ratio, atLeast, goal }) => {
+    const actual = ratioOf(medians(measured.get(row)), ratio)
+    const what = `${row}, ${ratio.join(' ÷ ')} at least ${atLeast} ×`
+    if (actual === undefined) return { what, actual: 'not measured', holds: false }
     const wanted = goal === undefined ? '' : `, goal ${goal} × ${actual >= goal ? 'reached' : 'missed'}`
-    const verdict = holds ? 'holds' : 'DOES NOT HOLD'
-    console.log(`${what}: ${verdict} (${actual.toFixed(2)} ×${wanted})`)
+    return { what, actual: `${actual.toFixed(2)} ×${wanted}`, holds: actual >= atLeast }
+  })
+  for (const { what, actual, holds } of found) {
+    console.log(`claim: ${what}: ${holds ? 'holds' : 'DOES NOT HOLD'} (${actual})`)
   }
-  return broken
+  const goalOf = (row, pair) =>
+    claims.find((claim) => claim.row === row && claim.ratio.join() === pair.join())?.goal
+  const records = rows.map((row) =>
+    record({
+      id: `${name}/${row.name}`,
+      what: `${name}, ${row.name}`,
+      unit: row.bytes === undefined ? 'ns' : 'GB/s',
+      better: row.bytes === undefined ? 'less' : 'more',
+      samples: Object.fromEntries(
+        [...measured.get(row.name)].map(([column, all]) => [
+          column,
+          all.map((hz) => (row.bytes === undefined ? 1e9 / hz : (hz * row.bytes) / 1e9)),
+        ]),
+      ),
+      ratios: ratios.map((of) => ({ of, goal: goalOf(row.name, of) })),
+    }),
+  )
+  return { claims: found, records }
 }
 
-/** Operations a second by contestant. */
+const medians = (samples) => new Map([...samples].map(([name, values]) => [name, median(values)]))
+
+/** Operations a second, of each round, by contestant. */
 function measure(contestants, rounds, options) {
   const samples = new Map(Object.keys(contestants).map((name) => [name, []]))
   for (let round = 0; round < rounds; round++) {
@@ -91,13 +107,7 @@ function measure(contestants, rounds, options) {
     })
     turn.run()
   }
-  return new Map([...samples].map(([name, values]) => [name, median(values)]))
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  return samples
 }
 
 function ratioOf(perSecond, [faster, slower]) {

@@ -1,5 +1,3 @@
-import { median } from './statistics.mjs'
-
 /** Nanoseconds of processor time, of all threads, for each of `times` turns of `work`. */
 async function cost(work, times) {
   const before = process.cpuUsage()
@@ -9,12 +7,12 @@ async function cost(work, times) {
 }
 
 /**
- * What a turn of each of `works` costs: the median of rounds in which they take turns, nanoseconds of processor time of all threads. The first
- * round warms up.
+ * What a turn of each of `works` costs, in each of the rounds in which they take turns: nanoseconds of processor time of all threads. A first round
+ * warms up.
  *
  * @param {ReadonlyArray<() => unknown>} works
  * @param {{ rounds: number, times: number }} how
- * @returns {Promise<number[]>}
+ * @returns {Promise<number[][]>}
  */
 export async function processorTimes(works, { rounds, times }) {
   const costs = works.map(() => [])
@@ -24,5 +22,5 @@ export async function processorTimes(works, { rounds, times }) {
       if (round > 0) costs[at].push(ns)
     }
   }
-  return costs.map(median)
+  return costs
 }

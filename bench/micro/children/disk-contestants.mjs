@@ -9,15 +9,10 @@ import { findAddon } from '../../../dist/native/loader.js'
 import { jsFileStore } from '../../../dist/store/file/js.js'
 import { nativeFileStore } from '../../../dist/store/file/native.js'
 import { readFileOptions } from '../../../dist/store/file/options.js'
+import { metadataOf } from '../../shared/metadata.mjs'
 
 const peers = createRequire(new URL('../../peers/package.json', import.meta.url))
 const MAP_BYTES = 16 * 2 ** 30
-
-export function metadataOf(size) {
-  const until = 4e12
-  const times = { cachedAt: 1, freshUntil: until, staleUntil: until, staleIfErrorUntil: until }
-  return { size, ...times, negative: false, tags: [] }
-}
 
 /** A file store that belongs to no cache. */
 export async function openFileStore(engine, options, { onEvict = () => undefined } = {}) {

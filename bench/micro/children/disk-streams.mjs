@@ -8,7 +8,8 @@ import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { BufferPool, crc32c, createCache, fileStore } from '../../../dist/index.js'
 import { followParent } from '../../shared/child.mjs'
-import { metadataOf, openFileStore } from './disk-contestants.mjs'
+import { metadataOf } from '../../shared/metadata.mjs'
+import { openFileStore } from './disk-contestants.mjs'
 
 followParent()
 const [name, dir, given] = process.argv.slice(2)

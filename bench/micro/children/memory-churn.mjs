@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { jsMemoryStore } from '../../../dist/store/memory/js.js'
 import { DEFAULT_POLICY } from '../../../dist/store/memory/options.js'
 import { followParent, fromParent } from '../../shared/child.mjs'
+import { metadataOf } from '../../shared/metadata.mjs'
 import { randomFrom } from '../../shared/random.mjs'
 
 const PIECE = 64 * 1024
@@ -29,7 +30,7 @@ async function run({ maxBytes, smallest, largest, keys, declared }) {
     for (let at = 0; at < size; at += PIECE) {
       if (!draft?.write(noise.subarray(at, Math.min(size, at + PIECE)))) return draft?.abort()
     }
-    draft?.commit({ size, cachedAt: 1, freshUntil: Infinity, staleIfErrorUntil: Infinity, negative: false })
+    draft?.commit(metadataOf(size))
   }
 
   let written = 0

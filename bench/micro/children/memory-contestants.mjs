@@ -4,18 +4,11 @@
  */
 
 import { createRequire } from 'node:module'
+import { metadataOf } from '../../shared/metadata.mjs'
 
 const PEERS = new URL('../../peers/package.json', import.meta.url)
 /** Bytes that an entry of 1 KiB takes of a bound, generously: enough to hold as many as lru-cache does. */
 const ROOM = { native: 1200, js: 2500 }
-/** Any metadata will do; it is the same for all entries. */
-const metadataFor = (size) => ({
-  size,
-  cachedAt: Date.now(),
-  freshUntil: Number.POSITIVE_INFINITY,
-  staleIfErrorUntil: Number.POSITIVE_INFINITY,
-  negative: false,
-})
 
 /**
  * Opens a contestant with room for `entries` of `size` bytes. `sets` and `gets` are its ways in and out, by name; what a
@@ -43,7 +36,7 @@ export async function openContestant(name, level, entries, size) {
     }
   }
   await store.open({ now: Date.now, systemTime: true, onEvict: () => undefined, hearsEvictions: () => false })
-  const metadata = metadataFor(size)
+  const metadata = metadataOf(size)
   const byDraft = (key, bytes) => {
     const draft = store.draft(key, bytes.length)
     if (!draft?.write(bytes) || !draft.commit(metadata)) throw new Error(`${key} was refused`)

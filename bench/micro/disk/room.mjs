@@ -4,6 +4,7 @@
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { record } from '../../shared/record.mjs'
 import { digits, showBytes, showCount } from '../../shared/table.mjs'
 import { openFileStore, readWhole, setIn } from '../children/disk-contestants.mjs'
 
@@ -97,6 +98,22 @@ export async function room({ quick, folder }) {
       notes: [
         `the shortest of three, the others in brackets; goal: ${showCount(GOAL_ENTRIES)} entries within ${GOAL_S} s`,
       ],
+      records: opens.flatMap(({ entries, all, index: bytes }) => [
+        record({
+          id: `disk/open ${entries}`,
+          what: `open after a clean close, ${showCount(entries)} entries`,
+          unit: 'ms',
+          better: 'less',
+          samples: { native: all },
+        }),
+        record({
+          id: `disk/index ${entries}`,
+          what: `memory of the index, ${showCount(entries)} entries`,
+          unit: 'B/entry',
+          better: 'less',
+          samples: { native: [bytes] },
+        }),
+      ]),
       table: [
         ['entries', 'open, ms', 'ms of processor', 'filled in', 'bytes of index an entry'],
         ...opens.map(({ entries, ms, all, processor, filled, index: bytes }) => [

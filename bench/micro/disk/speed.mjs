@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startChild } from '../../shared/child.mjs'
+import { record } from '../../shared/record.mjs'
 import { median } from '../../shared/statistics.mjs'
 import { digits, showBytes } from '../../shared/table.mjs'
 import { absenceOf, CONTESTANTS, envOf } from '../children/disk-contestants.mjs'
@@ -12,6 +13,7 @@ import { absenceOf, CONTESTANTS, envOf } from '../children/disk-contestants.mjs'
 const CHILD = new URL('../children/disk-speed.mjs', import.meta.url)
 const KiB = 1024
 const SIZES = [100, KiB, 4 * KiB, 64 * KiB, 1024 * KiB]
+const QUICK_SIZES = [4 * KiB, 64 * KiB]
 const AT_ONCE = [1, 64]
 /** How many times as fast as lmdb, by work and row: what is wanted. */
 const GOALS = { 'set, 4.00 KiB, 64 at once': 5, 'get, 4.00 KiB, 1 at once': 1.5 }
@@ -45,7 +47,7 @@ async function measure({ quick, folder }) {
       child.send({ type: 'measure', ...question })
       return answer
     }
-    for (const size of SIZES) {
+    for (const size of quick ? QUICK_SIZES : SIZES) {
       const most = Math.max(64, Math.min(how.most, Math.floor(((quick ? 64 : 256) * KiB * KiB) / size)))
       for (const atOnce of AT_ONCE) {
         const all = children.map(({ name, child }) => ({ name, child, set: [], get: [] }))
@@ -61,6 +63,7 @@ async function measure({ quick, folder }) {
         }
         for (const work of ['set', 'get']) {
           const by = new Map()
+          const samples = new Map(all.map((one) => [one.name, one[work]]))
           for (const one of all) {
             by.set(
               one.name,
@@ -69,7 +72,7 @@ async function measure({ quick, folder }) {
               ),
             )
           }
-          rows.push({ name: `${work}, ${showBytes(size)}, ${atOnce} at once`, by })
+          rows.push({ name: `${work}, ${showBytes(size)}, ${atOnce} at once`, by, samples })
         }
       }
     }
@@ -81,6 +84,30 @@ async function measure({ quick, folder }) {
     await Promise.all(children.map(({ child }) => child.stop()))
   }
   return { rows, skipped, rounds, names: children.map(({ name }) => name) }
+}
+
+/** Of a row: what a call costs, and how long the slowest of a hundred takes. */
+function recordsOf({ name, samples }) {
+  const of = (figure) =>
+    Object.fromEntries([...samples].map(([who, all]) => [who, all.map((one) => one[figure])]))
+  return [
+    record({
+      id: `disk/${name}`,
+      what: `disk ${name}`,
+      unit: 'µs',
+      better: 'less',
+      samples: of('each'),
+      ratios: [{ of: ['native', 'lmdb'], goal: GOALS[name] }, { of: ['native', 'js'] }],
+    }),
+    record({
+      id: `disk/${name}, p99`,
+      what: `disk ${name}, from call to answer, p99`,
+      unit: 'µs',
+      better: 'less',
+      samples: of('p99'),
+      ratios: [{ of: ['native', 'js'] }],
+    }),
+  ]
 }
 
 /** Three digits that count. */
@@ -98,6 +125,7 @@ export async function speed(options) {
   // What held with room to spare, whatever else the machine did; goals that did not are printed.
   const claims = ['100 B', '1.00 KiB', '4.00 KiB'].flatMap((size) => {
     const found = ordered.find(({ name }) => name === `set, ${size}, 64 at once`)
+    if (found === undefined) return []
     const over = ratio(found.by, 'js', 'native', 'cpu')
     if (over === undefined) return []
     return {
@@ -109,6 +137,7 @@ export async function speed(options) {
   return [
     {
       name: 'disk: µs a call',
+      records: ordered.flatMap(recordsOf),
       notes: [
         `median of ${rounds} rounds, contestants in turn, a process each; every byte that was read was compared`,
         'sets survive a kill: native, js, lmdb, better-sqlite3 (WAL, NORMAL) and classic-level at their defaults; lmdb noSync leaves syncing to the system',

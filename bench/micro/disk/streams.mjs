@@ -5,6 +5,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { startChild } from '../../shared/child.mjs'
+import { record } from '../../shared/record.mjs'
 import { median } from '../../shared/statistics.mjs'
 import { digits } from '../../shared/table.mjs'
 import { envOf } from '../children/disk-contestants.mjs'
@@ -61,6 +62,24 @@ export async function streams({ quick, folder }) {
       name: `disk: ${size / 2 ** 20} MiB streamed out`,
       notes: [
         `median of ${rounds} rounds in turn; drey checks every chunk, createReadStream nothing; processor time of all threads`,
+      ],
+      records: [
+        record({
+          id: 'disk/stream',
+          what: 'disk stream out, checked, beside createReadStream without a check',
+          unit: 'GB/s',
+          better: 'more',
+          samples: Object.fromEntries(children.map(({ name, perSecond }) => [name, perSecond])),
+          ratios: [
+            ...NAMES.filter((name) => name.startsWith('native')).map((name) => ({
+              of: [name, BARE],
+              goal: GOAL,
+            })),
+            ...NAMES.filter(
+              (name) => NAMES.includes(name.replace('native', 'js')) && name.startsWith('native'),
+            ).map((name) => ({ of: [name, name.replace('native', 'js')] })),
+          ],
+        }),
       ],
       table: [
         ['', 'GB/s', 'ms of processor', 'speed ÷ createReadStream, 1 MiB', 'goal'],

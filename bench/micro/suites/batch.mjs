@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCache, fileStore, memoryStore, nativeStatus } from '../../../dist/index.js'
 import { processorTimes } from '../../shared/processor-time.mjs'
+import { record } from '../../shared/record.mjs'
+import { median } from '../../shared/statistics.mjs'
 
 const KEYS = Array.from({ length: 64 }, (_, at) => `https://example.com/batch/${at}`)
 const ROUNDS = { full: 15, quick: 7 }
@@ -40,6 +42,7 @@ async function assertRight(cache) {
 export async function suite({ quick }) {
   const rounds = quick ? ROUNDS.quick : ROUNDS.full
   const table = [['', '64 calls, ns a key', 'one call, ns a key', 'calls ÷ call']]
+  const records = []
   const dir = mkdtempSync(join(tmpdir(), 'drey-bench-'))
   const stores = {
     memory: [memoryStore({ maxBytes: '64MiB' }), quick ? 200 : 1000],
@@ -51,7 +54,18 @@ export async function suite({ quick }) {
       await assertRight(cache)
       for (const [what, [single, batch]] of Object.entries(worksOf(cache))) {
         const costs = await processorTimes([single, batch], { rounds, times })
-        const [calls, call] = costs.map((ns) => ns / KEYS.length)
+        const [all, one] = costs.map((rounds) => rounds.map((ns) => ns / KEYS.length))
+        const [calls, call] = [median(all), median(one)]
+        records.push(
+          record({
+            id: `batch/${name}: ${what}`,
+            what: `${what} of 64 keys, ${name} store`,
+            unit: 'ns of processor a key',
+            better: 'less',
+            samples: { 'one call': one, '64 calls': all },
+            ratios: [{ of: ['one call', '64 calls'] }],
+          }),
+        )
         table.push([`${name}: ${what}`, calls.toFixed(0), call.toFixed(0), (calls / call).toFixed(2)])
       }
       await cache.close()
@@ -59,5 +73,5 @@ export async function suite({ quick }) {
   } finally {
     rmSync(dir, { recursive: true })
   }
-  return { notes: [nativeStatus().loaded ? 'native engines' : 'js engines'], table }
+  return { notes: [nativeStatus().loaded ? 'native engines' : 'js engines'], table, records }
 }

@@ -6,6 +6,7 @@
  * is the pool's own part of it, without a touch.
  */
 import { startChild } from '../../shared/child.mjs'
+import { record } from '../../shared/record.mjs'
 import { median } from '../../shared/statistics.mjs'
 
 const CHILD = new URL('../children/buffers.mjs', import.meta.url)
@@ -50,6 +51,7 @@ export async function suite({ quick }) {
         name,
         {
           ns: middle(all, 'ns'),
+          all: all.map(({ ns }) => ns),
           gcMs: middle(all, 'gcMs'),
           direct: middle(all, 'direct'),
           hitRate: Math.min(...all.map(({ hitRate }) => hitRate ?? 1)),
@@ -106,7 +108,7 @@ export async function suite({ quick }) {
       ...rows.map(({ size, vary, out, touched, plain }) => {
         const [alloc, native, js] = CONTESTANTS.map((name) => touched.get(name))
         return [
-          `${vary ? 'up to ' : ''}${size % KiB === 0 ? `${size / KiB} KiB` : `${size.toLocaleString('en-US')} B`}, ${out}`,
+          sizeOf({ size, vary, out }),
           ...[alloc, native, js].map(({ ns }) => showNs(ns)),
           times(alloc.ns / native.ns),
           times(js.ns / native.ns),
@@ -117,6 +119,7 @@ export async function suite({ quick }) {
         ]
       }),
     ],
+    records: rows.flatMap(recordsOf),
     claims: [
       atMost('sizes of a class', 'class', CLASS_GOAL),
       atMost('other sizes', 'other', ODD_GOAL),
@@ -131,6 +134,31 @@ export async function suite({ quick }) {
       },
     ],
   }
+}
+
+const sizeOf = ({ size, vary, out }) =>
+  `${vary ? 'up to ' : ''}${size % KiB === 0 ? `${size / KiB} KiB` : `${size.toLocaleString('en-US')} B`}, ${out}`
+
+function recordsOf({ touched, plain, ...row }) {
+  const all = (of) => Object.fromEntries([...of].map(([name, { all: samples }]) => [name, samples]))
+  return [
+    record({
+      id: `buffers/${sizeOf(row)}`,
+      what: `a Buffer for a moment, one byte of each page written, ${sizeOf(row)} out`,
+      unit: 'ns',
+      better: 'less',
+      samples: all(touched),
+      ratios: [{ of: ['native', 'allocUnsafe'] }, { of: ['native', 'js'] }],
+    }),
+    record({
+      id: `buffers/get + put, ${sizeOf(row)}`,
+      what: `pool get + put, ${sizeOf(row)} out`,
+      unit: 'ns',
+      better: 'less',
+      samples: all(plain),
+      ratios: [{ of: ['native', 'js'] }],
+    }),
+  ]
 }
 
 const times = (value) => `${value.toFixed(1)} ×`

@@ -7,6 +7,7 @@
  */
 import { existsSync } from 'node:fs'
 import { startChild } from '../../shared/child.mjs'
+import { record } from '../../shared/record.mjs'
 import { median, percentile } from '../../shared/statistics.mjs'
 
 const SPEED = new URL('../children/memory-speed.mjs', import.meta.url)
@@ -15,8 +16,8 @@ const PEER = new URL('../../peers/node_modules/lru-cache/package.json', import.m
 const HEAP = '--max-old-space-size=8192'
 const SIZES = [1000, 1024, 1100, 1500]
 const ENTRY_BYTES = 1024
-const ROUNDS = 5
-const COLLECTIONS = 41
+const FULL = { entries: 1_000_000, count: 300_000, rounds: 5, sizes: SIZES, collections: 41 }
+const QUICK = { entries: 100_000, count: 20_000, rounds: 3, sizes: [1024], collections: 11 }
 /** At its full size from the beginning, so that its growth is not taken for that of what is held. */
 const YOUNG = '--min-semi-space-size=16'
 /** So that processor time of a collection is its pause. */
@@ -49,11 +50,12 @@ const COLUMNS = [NATIVE, 'js', PEER_NAME]
 
 export async function suite({ quick }) {
   if (!existsSync(PEER)) throw new Error('there is no lru-cache: run npm --prefix bench/peers ci')
-  const entries = quick ? 200_000 : 1_000_000
-  const count = quick ? 50_000 : 300_000
-  const { figures, kept } = await measureSpeed(entries, count)
-  const held = await measureHeld(entries)
-  const added = await measureCollections(entries)
+  const how = quick ? QUICK : FULL
+  const { entries, count, rounds, sizes } = how
+  const { samples, kept } = await measureSpeed(how)
+  const figures = new Map([...samples].map(([id, values]) => [id, middle(values)]))
+  const held = await measureHeld(how)
+  const added = await measureCollections(how)
 
   const rows = [
     ...SPEED_ROWS.map(({ title, ...row }) => ({
@@ -89,7 +91,7 @@ export async function suite({ quick }) {
   return {
     notes: [
       `${entries.toLocaleString('en-US')} entries of 1 KiB; gets by Zipf 0.99; sets in random order over twice as many keys; churn sets new keys only`,
-      `median of ${ROUNDS} rounds of ${count.toLocaleString('en-US')}; bytes are the mean over values of ${SIZES.join(', ')} B; collections on one thread, processor time`,
+      `median of ${rounds} rounds of ${count.toLocaleString('en-US')}; bytes are the mean over values of ${sizes.join(', ')} B; collections on one thread, processor time`,
       `entries held while setting: ${kept}`,
       // What is wanted; the claims below the table are what --assert insists on.
       goal('set: Store.set / set', 5),
@@ -107,12 +109,71 @@ export async function suite({ quick }) {
         row.unit === 'ns' ? times(row.of(PEER_NAME) / row.of(NATIVE)) : '',
       ]),
     ],
+    records: recordsOf(samples, held, added),
     claims: [
       faster('set: Store.set / set', 1.5),
       atMost('full collection, added', 2, 'ms'),
       atMost('beside key and value, accounted', 64, 'B'),
     ],
   }
+}
+
+/** What is kept: the rows of the design, and what percentiles there are. */
+function recordsOf(samples, held, added) {
+  const against = (goal, peer = PEER_NAME) => [{ of: [NATIVE, peer], goal }, { of: [NATIVE, 'js'] }]
+  const timed = (id, what, row, goal, at) => {
+    const of = (column) => {
+      const rounds = samples.get(`${column} ${row.work} ${column === PEER_NAME ? row.peer : row.drey}`)
+      return at === undefined ? rounds : rounds?.map((percentiles) => percentiles[at])
+    }
+    const all = Object.fromEntries(COLUMNS.map((column) => [column, of(column)]))
+    return record({
+      id: `memory/${id}`,
+      what,
+      unit: 'ns',
+      better: 'less',
+      samples: all,
+      ratios: against(goal),
+    })
+  }
+  const [find, get, copied, put, , set] = SPEED_ROWS
+  const single = (id, what, unit, of, ratios = []) =>
+    record({
+      id: `memory/${id}`,
+      what,
+      unit,
+      better: 'less',
+      samples: Object.fromEntries(
+        COLUMNS.flatMap((column) => (of(column) === undefined ? [] : [[column, [of(column)]]])),
+      ),
+      ratios,
+    })
+  return [
+    timed('store.set', 'memory set, Store.set, 1 KiB, random order, evicting', put, 5),
+    timed('set', 'memory set, cache.set, 1 KiB, random order, evicting', set, 5),
+    timed('store.find', 'memory get, Store.find, 1 KiB, Zipf 0.99, beside get by reference', find, 1),
+    timed('getSync', 'memory get, cache.getSync, 1 KiB, Zipf 0.99, beside get by reference', get, 1),
+    timed('getSync copied', 'memory get, cache.getSync, 1 KiB, Zipf 0.99, beside get with a copy', copied, 2),
+    ...PERCENTILES.map((percentile, at) =>
+      timed(
+        `churn ${percentile}`,
+        `memory set that evicts, Store.set, ${percentile}`,
+        CHURN_ROWS[0],
+        undefined,
+        at,
+      ),
+    ),
+    single('collection', 'full collection, added by the entries', 'ms', (column) => added.get(column)),
+    single('beside', 'memory beside key and value, resident', 'B', (column) => held.get(column).resident, [
+      { of: [NATIVE, PEER_NAME] },
+    ]),
+    single(
+      'accounted',
+      'memory beside key and value, accounted',
+      'B',
+      (column) => held.get(column).accounted,
+    ),
+  ]
 }
 
 const nameOf = (title, { drey, peer }) => `${title}: ${drey} / ${peer}`
@@ -128,7 +189,7 @@ function figureOf(figures, { work, drey, peer }, column) {
 }
 
 /** Medians by contestant, work and name of the call. */
-async function measureSpeed(entries, count) {
+async function measureSpeed({ entries, count, rounds }) {
   const children = []
   // One after the other: filling is not measured, but two cores are all that some machines have.
   for (const [contestant, level] of CONTESTANTS) {
@@ -139,7 +200,7 @@ async function measureSpeed(entries, count) {
   const samples = new Map()
   const kept = new Map()
   for (const work of ['get', 'set', 'churn']) {
-    for (let round = 0; round < ROUNDS; round += 1) {
+    for (let round = 0; round < rounds; round += 1) {
       for (const { contestant, child, calls } of children) {
         for (const name of calls[work]) {
           const ran = child.receive('ran')
@@ -153,8 +214,7 @@ async function measureSpeed(entries, count) {
     }
   }
   for (const { child } of children) await child.stop()
-  const figures = new Map([...samples].map(([id, values]) => [id, middle(values)]))
-  return { figures, kept: [...kept].map((pair) => pair.join(' ')).join(', ') }
+  return { samples, kept: [...kept].map((pair) => pair.join(' ')).join(', ') }
 }
 
 /** The median, of each percentile by itself where a round gives several. */
@@ -164,9 +224,9 @@ function middle(values) {
 }
 
 /** Bytes are the same at each run, so one of each size does. */
-async function measureHeld(entries) {
+async function measureHeld({ entries, sizes }) {
   const all = new Map()
-  for (const size of SIZES) {
+  for (const size of sizes) {
     for (const contestant of COLUMNS) {
       const { child, ...result } = await hold({ contestant, entries, size })
       await child.stop()
@@ -191,13 +251,13 @@ async function measureHeld(entries) {
  * that holds nothing, which collect in turns, so that a noisy neighbour meets both. He only ever makes a collection
  * slower, and by more than what is looked for; so the fastest tenths are compared.
  */
-async function measureCollections(entries) {
+async function measureCollections({ entries, collections }) {
   const added = new Map()
   for (const contestant of COLUMNS) {
     const full = await hold({ contestant, entries, size: ENTRY_BYTES })
     const empty = await hold({ contestant, entries: 0, size: ENTRY_BYTES, room: entries })
     const times = { full: [], empty: [] }
-    for (let at = 0; at < COLLECTIONS; at += 1) {
+    for (let at = 0; at < collections; at += 1) {
       times.empty.push(await collect(empty.child, 0))
       times.full.push(await collect(full.child, entries))
     }

@@ -4,6 +4,7 @@
  * turns, and the median of the rounds counts.
  */
 import { startChild } from '../../shared/child.mjs'
+import { record } from '../../shared/record.mjs'
 import { median } from '../../shared/statistics.mjs'
 import { digits, showBytes, showMiB } from '../../shared/table.mjs'
 
@@ -53,6 +54,7 @@ export async function suite({ quick }) {
   return {
     notes: [`median of ${rounds}, every byte checked; resident memory is what came on top while it ran`],
     table,
+    records: sizes.flatMap((size) => recordsOf(columns, size, figuresOf)),
     claims: [
       {
         what: `copy at 256 KiB, pool on is at least ${LEAST} of pool off`,
@@ -61,6 +63,29 @@ export async function suite({ quick }) {
       },
     ],
   }
+}
+
+/** Of one size: how fast, and for the largest what memory it takes. */
+function recordsOf(columns, size, figuresOf) {
+  const of = (what) =>
+    Object.fromEntries(
+      columns.map((column) => [nameOf(column), figuresOf(column, size).map((one) => one[what])]),
+    )
+  return [
+    record({
+      id: `streams/${showBytes(size)}`,
+      what: `a stream copied, and teed, ${showBytes(size)}`,
+      unit: 'B/s',
+      better: 'more',
+      samples: of('rate'),
+      ratios: [
+        { of: ['tee, pool on, native', 'two PassThroughs'], goal: 1 },
+        { of: ['copy, pool on, native', 'pipeline'] },
+        { of: ['copy, pool on, native', 'copy, pool on, js'] },
+        { of: ['tee, pool on, native', 'tee, pool on, js'] },
+      ],
+    }),
+  ]
 }
 
 const nameOf = ({ path, contestant, peer }) => (peer ? contestant : `${contestant}, ${path}`)
