@@ -33,7 +33,8 @@ const MOST_HALVINGS = 64
 const LONGEST_KEY = 1024
 
 /**
- * Invariants: `#slots` says of each key of `#keys` where it stands there; `#errors` is nowhere more than `#counts`.
+ * Invariants: `#slots` says of each key of `#keys` where it stands there; `#errors` is nowhere more than `#counts`. Once all slots are taken, no counter is
+ * less than `#floor`, and none before `#hand` is as little: so the least is found by going on, and all are looked through once for many that are taken.
  */
 export class TopKeys {
   readonly #clock: Pick<Clock, 'monotonic'>
@@ -44,6 +45,8 @@ export class TopKeys {
   readonly #counts = new Float64Array(SLOTS)
   readonly #errors = new Float64Array(SLOTS)
   readonly #bytes = new Float64Array(SLOTS)
+  #floor = 0
+  #hand = 0
   #halved: number
 
   constructor(clock: Pick<Clock, 'monotonic'>, each = 1) {
@@ -94,16 +97,25 @@ export class TopKeys {
 
   #least(): number {
     const counts = this.#counts
-    let least = 0
-    for (let slot = 1; slot < SLOTS; slot += 1) if (counts[slot]! < counts[least]!) least = slot
-    return least
+    for (;;) {
+      while (this.#hand < SLOTS) {
+        const slot = this.#hand
+        this.#hand += 1
+        if (counts[slot]! <= this.#floor) return slot
+      }
+      this.#hand = 0
+      this.#floor = Number.POSITIVE_INFINITY
+      for (const count of counts) if (count < this.#floor) this.#floor = count
+    }
   }
 
   #age(): void {
     const due = Math.floor((this.#clock.monotonic() - this.#halved) / HALF_LIFE_MS)
     if (due <= 0) return
     this.#halved += due * HALF_LIFE_MS
+    // A power of two: what was as little as another still is.
     const factor = 2 ** -Math.min(due, MOST_HALVINGS)
+    this.#floor *= factor
     for (let slot = 0; slot < this.#keys.length; slot += 1) {
       this.#counts[slot]! *= factor
       this.#errors[slot]! *= factor
