@@ -10,6 +10,9 @@ import { rolldown } from 'rolldown'
 const here = dirname(fileURLToPath(import.meta.url))
 const uplot = dirname(createRequire(import.meta.url).resolve('uplot/package.json'))
 
+/** In the order in which they count. */
+const STYLES = ['base', 'status', 'charts', 'panels', 'screens']
+
 const read = (...path) => readFileSync(join(...path), 'utf8')
 
 const bundle = await rolldown({ input: join(here, 'main.ts'), logLevel: 'warn' })
@@ -20,7 +23,8 @@ const [{ code }, ...more] = output
 if (more.length > 0) throw new Error(`one file was to be made; there are ${more.length + 1}`)
 // What ends the element may be in a string or a comment of the script.
 const script = code.trim().replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--')
-const style = `${read(uplot, 'dist/uPlot.min.css').trim()}\n${read(here, 'style.css').trim()}`
+const styles = STYLES.map((name) => read(here, 'style', `${name}.css`))
+const style = [read(uplot, 'dist/uPlot.min.css'), ...styles].map((text) => text.trim()).join('\n')
 const { version } = JSON.parse(read(uplot, 'package.json'))
 const licence = `uPlot ${version}, which is in this file, has this licence:\n\n${read(uplot, 'LICENSE').trim()}`
 
