@@ -120,6 +120,7 @@ export {
   metricsTotal,
 } from './metrics/snapshot.js'
 export type { MetricsStats, OperationLatency, RuntimeStats, TotalLatency } from './metrics/stats.js'
+export type { TopKey } from './metrics/top-keys.js'
 export { crc32c } from './native/crc32c.js'
 export { type NativeStatus, nativeStatus } from './native/loader.js'
 export { type EvictionPolicy, POLICY_NAMES, type PolicyName } from './policy/policy.js'

@@ -15,6 +15,7 @@ import { Monitor } from '../metrics/health/monitor.js'
 import { CALLS, Probe } from '../metrics/probe.js'
 import { type MetricsSource, publishSource } from '../metrics/source.js'
 import { uniqueNames } from '../metrics/tier-names.js'
+import { assertTop, type TopKey } from '../metrics/top-keys.js'
 import type { Later, Metadata, OptionChange, StoredEntry } from '../store/store.js'
 import { TieredStore } from '../store/tiered/index.js'
 import { advisorOf, traceOf } from './advised.js'
@@ -387,6 +388,11 @@ export class StreamingCache implements DirectCache {
     }
   }
 
+  topKeys(n = TOP_KEYS): readonly TopKey[] {
+    assertTop(n)
+    return this.#probe.topKeys.top(n)
+  }
+
   health(): CacheHealth {
     return this.#monitor.health()
   }
@@ -518,6 +524,9 @@ export class StreamingCache implements DirectCache {
     })
   }
 }
+
+/** How many keys are told unless asked for more. */
+const TOP_KEYS = 10
 
 const nothing = (): undefined => undefined
 

@@ -54,7 +54,7 @@ Options:
   --trust-forwarded         keep X-Forwarded-* as they come: only behind a proxy that sets them
   --healthz [PATH]          answer "ok" there without asking anyone (default /healthz)
   --access-log [FILE]       one line per request to FILE, or to standard output
-  --admin [HOST:]PORT|PATH  where drey stats, top and purge ask, and /metrics is: a port on loopback, or a Unix socket;
+  --admin [HOST:]PORT|PATH  where drey stats, top and purge ask, with /metrics and a dashboard: a port on loopback, or a Unix socket;
                             elsewhere with a token, in DREY_ADMIN_TOKEN (default nowhere)
   --origin-timeout DURATION longest wait for the origin's first byte (default 30s)
   --client-timeout DURATION longest silence of a client's connection (default 5m)

@@ -136,6 +136,8 @@ export interface StoreStats {
   readonly policyFaults: number
   /** Drafts refused or given up for want of room or for size. */
   readonly refusals: number
+  /** What decides which entry goes, by name; `own` for a policy of the user's own. Where the store says so. */
+  readonly policy?: string
   /** Of a store that compresses: what came of it since it was opened. */
   readonly compression?: CompressionStats
   /** Of a store on a disk: files of its log, now. */

@@ -1,3 +1,4 @@
+import { CATEGORIES } from '../../buffers/strategy.js'
 import type { CacheStats } from '../../cache/cache.js'
 import { type HistogramSnapshot, merge, quantile, subtract } from '../histogram.js'
 import type { LatencySeries } from '../latencies.js'
@@ -37,6 +38,8 @@ export interface Reading {
   readonly stats: CacheStats
   /** Of all answers, and of the event loop. */
   readonly times: HistogramSnapshot
+  /** The same by category of size, in the order of `CATEGORIES`, of those whose size is known. */
+  readonly bySize: readonly HistogramSnapshot[]
   readonly loopDelay: HistogramSnapshot | undefined
 }
 
@@ -51,8 +54,11 @@ export function readingOf(
   latencies: readonly LatencySeries[],
   loopDelay: HistogramSnapshot | undefined,
 ): Reading {
-  const times = merge(latencies.filter(({ operation }) => ANSWERING.has(operation)).map((one) => one.times))
-  return { stats, times, loopDelay }
+  const answering = latencies.filter(({ operation }) => ANSWERING.has(operation))
+  const bySize = CATEGORIES.map((category) =>
+    merge(answering.filter(({ size }) => size === category).map((one) => one.times)),
+  )
+  return { stats, times: merge(answering.map((one) => one.times)), bySize, loopDelay }
 }
 
 /** Answers of all outcomes. */
@@ -108,11 +114,13 @@ function most(values: readonly number[]): number {
   return known.length === 0 ? Number.NaN : Math.max(...known)
 }
 
-function share({ bytes, maxBytes }: CacheStats['tiers'][number]): number {
+/** The part of its bound that a tier uses. */
+export function share({ bytes, maxBytes }: CacheStats['tiers'][number]): number {
   return ratio(bytes, maxBytes)
 }
 
-function ratio(part: number, whole: number): number {
+/** NaN of nothing. */
+export function ratio(part: number, whole: number): number {
   return whole > 0 ? part / whole : Number.NaN
 }
 

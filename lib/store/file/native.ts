@@ -353,6 +353,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       evictions: stats.evictions,
       expirations: stats.expirations,
       policyFaults: 0,
+      policy: open ? this.#now().policy : this.#config.policy,
       refusals: stats.refusals + this.#refusals,
       roomRefusals: stats.roomRefusals + this.#roomRefusals,
       ...(open ? this.#volume.stats() : {}),

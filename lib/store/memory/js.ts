@@ -1,5 +1,6 @@
 import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError } from '../../errors.js'
+import { nameOfPolicy } from '../../policy/policy.js'
 import { changeOf } from '../change.js'
 import {
   type Draft,
@@ -185,6 +186,7 @@ class JsMemoryStore implements MemoryStore, DraftHost {
       expirations,
       policyFaults,
       refusals: this.#refusals,
+      policy: nameOfPolicy(this.#config.policy),
     }
   }
 

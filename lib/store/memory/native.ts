@@ -4,7 +4,7 @@ import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError, messageOf } from '../../errors.js'
 import { type Addon, FOUND, STORED } from '../../native/addon.js'
 import { ETAG_SIZE, HANDLE, SIZE, USER_SIZE, VALUE_AT, VERSION } from '../../native/numbers.js'
-import type { EvictionPolicy, PolicyName } from '../../policy/policy.js'
+import { type EvictionPolicy, nameOfPolicy, type PolicyName } from '../../policy/policy.js'
 import { FROM_WITHIN } from '../../policy/user.js'
 import { changeOf } from '../change.js'
 import {
@@ -243,7 +243,15 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
 
   stats(): StoreStats {
     if (!this.#gone && this.#id >= 0) this.thread.addon.memoryStats(this.#id, this.#numbers)
-    return statsOf(this.#numbers, this.#host?.faults ?? 0, this.#host?.uncounted ?? 0)
+    return statsOf(this.#numbers, this.#policyName(), this.#host?.faults ?? 0, this.#host?.uncounted ?? 0)
+  }
+
+  /** Of a store that is shared, another thread may have chosen it. */
+  #policyName(): string {
+    const isShared = this.sharing !== undefined && this.#id >= 0 && !this.#gone
+    return nameOfPolicy(
+      isShared ? (this.thread.addon.memoryPolicy(this.#id) as PolicyName) : this.#config.policy,
+    )
   }
 
   facts(): StoreFacts {

@@ -129,10 +129,10 @@ describe('the admin listener', () => {
 
   test('knows its paths and their methods', async () => {
     await using one = await adminBed()
-    const nowhere = await one.admin('/')
+    const nowhere = await one.admin('/nowhere')
     expect([nowhere.status, nowhere.text]).toEqual([
       404,
-      expect.stringContaining('want one of /metrics, /health, /stats'),
+      expect.stringMatching(/^\{"error":"want one of .*\/metrics, \/health, \/stats/),
     ])
     const get = await one.admin('/purge')
     expect([get.status, get.headers['allow']]).toEqual([405, 'POST'])

@@ -235,6 +235,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       evictions,
       expirations,
       policyFaults: 0,
+      policy: this.#config.policy,
       refusals,
       roomRefusals,
       ...(open ? this.#volume.stats() : {}),
