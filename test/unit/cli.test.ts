@@ -39,7 +39,10 @@ describe('drey', () => {
 
   test.each([
     [[], 'want a command: advice, config, doctor, inspect, proxy, purge, stats, top, verify'],
-    [['fly'], 'no such command: fly; known: advice, config, doctor, inspect, proxy, purge, stats, top, verify'],
+    [
+      ['fly'],
+      'no such command: fly; known: advice, config, doctor, inspect, proxy, purge, stats, top, verify',
+    ],
     [['constructor'], 'no such command: constructor'],
     [['verify'], 'verify wants one DIR'],
     [['verify', 'a', 'b'], 'verify wants one DIR'],

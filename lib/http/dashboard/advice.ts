@@ -4,9 +4,6 @@ import { messageOf } from '../../errors.js'
 import type { Advice, Recommendation } from '../../metrics/advice/advice.js'
 import type { AdviceState, RecommendationState } from './messages.js'
 
-/** A cache that gives advice. */
-type Adviser = Pick<Cache, 'stats'> & { advice?(): Promise<Advice> }
-
 /** To find it costs processor time: not more often than that. */
 const EVERY_MS = 300_000
 
@@ -14,13 +11,13 @@ const EVERY_MS = 300_000
  * The advice that is shown: what was found last. It is looked for when somebody looks on, at most every 5 minutes, and never twice at once.
  */
 export class LatestAdvice {
-  readonly #cache: Adviser
+  readonly #cache: Pick<Cache, 'advice'>
   readonly #clock: Clock
   #state: AdviceState = { at: null, requests: 0, recommendations: [], reason: 'looked for now' }
   #asked: number | undefined
   #isUnderWay = false
 
-  constructor(cache: Adviser, clock: Clock) {
+  constructor(cache: Pick<Cache, 'advice'>, clock: Clock) {
     this.#cache = cache
     this.#clock = clock
   }
@@ -39,8 +36,7 @@ export class LatestAdvice {
   async #ask(): Promise<void> {
     this.#isUnderWay = true
     try {
-      const found = await this.#cache.advice?.()
-      this.#state = found === undefined ? { ...this.#state, reason: 'this cache gives none' } : shown(found)
+      this.#state = shown(await this.#cache.advice())
     } catch (error) {
       this.#state = { ...this.#state, reason: `it could not be found: ${messageOf(error)}` }
     } finally {

@@ -10,7 +10,7 @@ export interface Resolution {
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 
-/** 10 s for 10 min, 1 min for 6 h, 10 min for 30 days: 4740 rows, of a cache with two tiers at most 560 KiB. */
+/** 10 s for 10 min, 1 min for 6 h, 10 min for 30 days: 4740 rows, of a cache with two tiers at most 600 KiB. */
 export const RESOLUTIONS: readonly Resolution[] = [
   { every: 10 * SECOND, rows: 60 },
   { every: MINUTE, rows: 360 },

@@ -3,7 +3,6 @@ import { LatestAdvice } from '../../../../lib/http/dashboard/advice.js'
 import type { Advice } from '../../../../lib/metrics/advice/advice.js'
 import { FakeClock } from '../../../helpers/clock.js'
 import { turns } from '../../../helpers/gate.js'
-import { rig } from '../../../helpers/rig.js'
 
 const ADVICE = JSON.parse(`{
   "at": 1, "requests": 9, "recommendations": [{
@@ -14,14 +13,13 @@ const ADVICE = JSON.parse(`{
 }`) as Advice
 
 test('advice is looked for when somebody looks on, seldom, and its failure is said', async () => {
-  const { cache } = await rig('memory')
   const clock = new FakeClock()
   let asked = 0
   const advice = (): Promise<Advice> => {
     asked += 1
     return asked === 2 ? Promise.reject(new Error('no sample yet')) : Promise.resolve(ADVICE)
   }
-  const latest = new LatestAdvice({ stats: () => cache.stats(), advice }, clock)
+  const latest = new LatestAdvice({ advice }, clock)
   expect([asked, latest.current().reason, asked]).toEqual([0, 'looked for now', 1])
   await turns()
   const found = {
@@ -47,12 +45,4 @@ test('advice is looked for when somebody looks on, seldom, and its failure is sa
   // What was found before is still shown.
   expect(latest.current()).toEqual({ ...found, reason: 'it could not be found: no sample yet' })
   expect(asked).toBe(2)
-})
-
-test('a cache that gives none is said to', async () => {
-  const { cache } = await rig('memory')
-  const latest = new LatestAdvice({ stats: () => cache.stats() }, new FakeClock())
-  latest.current()
-  await turns()
-  expect(latest.current().reason).toBe('this cache gives none')
 })

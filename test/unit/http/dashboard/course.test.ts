@@ -37,7 +37,7 @@ test('after 30 days and more what is sent is still small', async () => {
   const read = await reader()
   const { history, at } = historyOf(31, read)
   // Of a cache with two tiers.
-  expect(history.memoryBytes).toBeLessThanOrEqual(560 * 1024)
+  expect(history.memoryBytes).toBeLessThanOrEqual(600 * 1024)
   const course = courseOf(history, () => at, read(0))
   course.begin(at, read(at / SECOND))
   const names = Object.keys(WINDOWS) as Array<keyof typeof WINDOWS>
