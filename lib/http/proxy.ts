@@ -43,7 +43,7 @@ export interface CachingProxy {
    * @throws `ERR_DREY_CONFIG` for what is wrong, or takes a restart: a line for each, and why
    */
   configure(patch: ProxyPatch): Promise<readonly OptionChange[]>
-  /** Begins to listen; resolves to `address`. Rejects with Node's error when it cannot. */
+  /** Begins to listen; resolves to `address`. Rejects with Node's error when it cannot, and with `ERR_DREY_CLOSED` once it is closed. */
   listen(): Promise<string>
   /**
    * Stops accepting, lets responses under way finish within `shutdownTimeout`, breaks off what is left, and gives
@@ -99,6 +99,7 @@ export async function createProxyWith(
   )
   const upstream = createUpstream(config.origin, config.dispatcher, clock)
   let closing: Promise<void> | undefined
+  let starting: Promise<string> | undefined
   // Marks must differ between threads, too.
   const own = randomBytes(6).toString('hex')
   const instance = common?.instance ?? own
@@ -156,7 +157,29 @@ export async function createProxyWith(
     }
   }
 
+  async function start(): Promise<string> {
+    // First: an operator sees who asks it from the first request on.
+    await admin?.listen()
+    assertOpen()
+    if (common === undefined) server.listen(config.listen.port, config.listen.host)
+    else server.listen({ fd: common.listenSocket() })
+    // Rejects with the server's error, if that comes first.
+    await once(server, 'listening').catch(async (error: unknown) => {
+      await admin?.pause()
+      throw error
+    })
+    // Such as too many open files: the next connection may find better times.
+    server.on('error', (error) => process.emitWarning(error))
+    return proxy.address!
+  }
+
+  function assertOpen(): void {
+    if (closing !== undefined) throw new ClosedError('the proxy is closed; make a new one')
+  }
+
   async function stop(): Promise<void> {
+    // What is about to listen cannot be closed yet. Who called `listen` is told how it ended.
+    await starting?.catch(() => undefined)
     if (following !== undefined) await following.close()
     if (server.listening) await stopServer(server, config, clock)
     await admin?.close()
@@ -175,23 +198,14 @@ export async function createProxyWith(
     get adminAddress() {
       return admin?.address
     },
-    configure(patch) {
-      if (closing !== undefined) return Promise.reject(new ClosedError('the proxy is closed; make a new one'))
+    async configure(patch) {
+      assertOpen()
       return live.configure(patch)
     },
     async listen() {
-      // First: an operator sees who asks it from the first request on.
-      await admin?.listen()
-      if (common === undefined) server.listen(config.listen.port, config.listen.host)
-      else server.listen({ fd: common.listenSocket() })
-      // Rejects with the server's error, if that comes first.
-      await once(server, 'listening').catch(async (error: unknown) => {
-        await admin?.pause()
-        throw error
-      })
-      // Such as too many open files: the next connection may find better times.
-      server.on('error', (error) => process.emitWarning(error))
-      return proxy.address!
+      assertOpen()
+      starting = start()
+      return starting
     },
     close() {
       closing ??= stop()

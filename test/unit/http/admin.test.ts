@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { lstatSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -265,6 +265,25 @@ describe('the admin listener', () => {
     await expect(ask(port, '/stats')).rejects.toThrow('ECONNREFUSED')
   })
 })
+
+test.each(['admin', 'no admin'])(
+  'with %s, a proxy that is closed while it begins to listen listens no more, nor again',
+  async (which) => {
+    const admin = which === 'admin' ? join(mkdtempSync(join(tmpdir(), 'drey-')), 'a.sock') : undefined
+    const proxy = await createProxy({ origin: 'http://127.0.0.1:1', listen: 0, ...(admin && { admin }) })
+    const listening = proxy.listen().then(
+      () => 'listened',
+      (error: unknown) => error,
+    )
+    await proxy.close()
+    const came = await listening
+    if (came !== 'listened') expect(came).toMatchObject({ code: 'ERR_DREY_CLOSED' })
+    expect([proxy.server.listening, proxy.adminAddress]).toEqual([false, undefined])
+    if (admin !== undefined) expect(existsSync(admin)).toBe(false)
+    await expect(proxy.listen()).rejects.toMatchObject({ code: 'ERR_DREY_CLOSED' })
+    expect([proxy.server.listening, proxy.adminAddress]).toEqual([false, undefined])
+  },
+)
 
 describe('where it listens', () => {
   test.each([
