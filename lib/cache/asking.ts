@@ -16,7 +16,9 @@ export interface Question {
 export interface AskingContext {
   readonly origins: Origins
   readonly clock: Clock
-  /** The fetcher is called again. */
+  /** The fetcher is called for the first time. */
+  onAsked(): void
+  /** It is called again. */
   onRetry(): void
   /** The origin has answered, after so many milliseconds. */
   onAnswered(ms: number): void
@@ -45,8 +47,10 @@ export class Asking {
   /** The answer. Rejects with what the fetcher fails with at last, or `ERR_DREY_BREAKER_OPEN`. The fetcher is called before it returns. */
   async ask(context: FetcherContext): Promise<FetchResult> {
     const { fetcher, origin, retries } = this.#question
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       this.#call = this.#context.origins.enter(origin)
+      if (isFirst) this.#context.onAsked()
+      else this.#context.onRetry()
       this.#since = this.#context.clock.monotonic()
       try {
         return await fetcher(context)
@@ -56,7 +60,6 @@ export class Asking {
         if (wait === undefined) throw error
         await this.#sleep(wait)
         if (this.#stopped) throw error
-        this.#context.onRetry()
       }
     }
   }

@@ -88,8 +88,11 @@ export class ReadPath {
       tier,
       clock,
       origins: context.origins,
+      onAsked: () => {
+        counters.fills += 1
+      },
       onRetry: () => {
-        context.counters.retries += 1
+        counters.retries += 1
       },
       onAnswered: (ms) => {
         this.#originTime.took(ms)
@@ -424,7 +427,7 @@ export class ReadPath {
   }
 
   #begin(request: Omit<FillRequest, 'pass' | 'sequence' | 'began' | 'startedAt'>, alone: boolean): Fill {
-    const { fences, inFlight, counters, tags, probe } = this.#context
+    const { fences, inFlight, tags, probe } = this.#context
     const { key } = request
     const pass = fences.enter(key, 'fill')
     const { sequence } = tags
@@ -433,7 +436,6 @@ export class ReadPath {
     if (!alone) this.#joinable.set(key, fill)
     inFlight.add(fill)
     this.filling += 1
-    counters.fills += 1
     return fill
   }
 

@@ -318,6 +318,9 @@ Status FileStore::Close(std::chrono::milliseconds patience) noexcept {
     Status imaged = WriteImageAt(outcome.end, true, synced);
     if (!imaged.ok() && imaged.code() != Status::Code::kNoSpace) ended = std::move(imaged);
   }
+  // Without room for its end it is closed as well: the next open takes it for one that came
+  // unawares.
+  if (!ended.ok() && ended.code() == Status::Code::kNoSpace) ended = {};
   files_.Trim();
   lock_.reset();
   return ended.ok() ? std::move(tagged) : std::move(ended);

@@ -17,8 +17,7 @@ namespace drey {
 //    Over() holds, every Take fails, and the store makes room at once, or before it stores anything
 //    more.
 //  - What is withheld is not used while it is, and is no less the store's: the bound comes back
-//  when
-//    it is withheld no more.
+//    when it is withheld no more.
 class Ledger {
  public:
   explicit Ledger(uint64_t max) noexcept : max_(max) {}
@@ -41,7 +40,8 @@ class Ledger {
   void Give(uint64_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
-  uint64_t max() const noexcept { return max_.load(std::memory_order_relaxed); }
+  // Acquired and released, so that who sees a bound sees what was written before it was set.
+  uint64_t max() const noexcept { return max_.load(std::memory_order_acquire); }
   uint64_t withheld() const noexcept { return withheld_.load(std::memory_order_relaxed); }
   // What is kept to now.
   uint64_t bound() const noexcept {
@@ -49,7 +49,7 @@ class Ledger {
     return most - std::min(most, withheld());
   }
   bool Over() const noexcept { return used() > bound(); }
-  void SetMax(uint64_t max) noexcept { max_.store(max, std::memory_order_relaxed); }
+  void SetMax(uint64_t max) noexcept { max_.store(max, std::memory_order_release); }
   void Withhold(uint64_t bytes) noexcept { withheld_.store(bytes, std::memory_order_relaxed); }
   // There is no more memory than what is used. What is withheld was given up unasked, and may be
   // there.

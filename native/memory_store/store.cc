@@ -301,9 +301,11 @@ MemoryStore::Stats MemoryStore::stats() const {
   }
   const Arena& arena = *commons_.arena;
   stats.free_bytes += arena.free_pages() * arena.page_bytes();
+  // In this order, whatever Bound does meanwhile: the bound that held when the bytes were not yet
+  // evicted, or a lower one and the bytes after that.
+  stats.max_bytes = std::max(commons_.ledger.max(), leaving_.load());
   stats.bytes = commons_.ledger.used();
   stats.pinned_bytes = commons_.pinned.load(std::memory_order_relaxed);
-  stats.max_bytes = commons_.ledger.max();
   stats.max_item_bytes = max_item_bytes();
   stats.evictions_untold = commons_.evictions.untold();
   stats.refusals = refusals_.load(std::memory_order_relaxed);
@@ -341,10 +343,17 @@ Status MemoryStore::Configure(uint64_t max_bytes, uint64_t max_item_bytes, Polic
   }
   policy_ = policy;
   commons_.max_item_bytes = max_item_bytes == 0 ? max_bytes / 8 : max_item_bytes;
-  commons_.ledger.SetMax(max_bytes);
-  commons_.ledger.Withhold(withheld);
-  Settle();
+  Bound(max_bytes, withheld);
   return {};
+}
+
+void MemoryStore::Bound(uint64_t max_bytes, uint64_t withheld) {
+  Ledger& ledger = commons_.ledger;
+  leaving_.store(ledger.max());
+  ledger.SetMax(max_bytes);
+  ledger.Withhold(withheld);
+  Settle();
+  leaving_.store(0);
 }
 
 bool MemoryStore::Lower(uint64_t from, uint64_t to) {
@@ -353,9 +362,7 @@ bool MemoryStore::Lower(uint64_t from, uint64_t to) {
   if (ledger.max() != from || to > from || to < kLeastBytes) return false;
   // What is withheld already, of a bound that Yield has not come down to, is not evicted for this.
   const uint64_t withheld = std::min(ledger.withheld(), WithheldOf(to));
-  ledger.SetMax(to);
-  ledger.Withhold(withheld);
-  Settle();
+  Bound(to, withheld);
   return true;
 }
 

@@ -260,6 +260,9 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
 
  private:
   void MakeRoomWithin();
+  // Sets the bound and evicts down to it; until that is done, stats() says the one before. Under
+  // configuring_.
+  void Bound(uint64_t max_bytes, uint64_t withheld);
   // What parts_ leave unused of `max_bytes`.
   uint64_t WithheldOf(uint64_t max_bytes) const noexcept;
   friend class EntryRef;
@@ -291,6 +294,8 @@ class MemoryStore final : public std::enable_shared_from_this<MemoryStore> {
   uint32_t shard_bits_ = 0;
   std::atomic<uint32_t> turn_{0};
   std::atomic<uint64_t> refusals_{0};
+  // The bound that is being left, while entries are evicted for the next one; else 0.
+  std::atomic<uint64_t> leaving_{0};
   // Counted with the locks of all shards held.
   std::atomic<uint64_t> batches_{0};
   // By the monotonic clock; before it CommitAll does not begin.

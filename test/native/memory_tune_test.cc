@@ -83,6 +83,14 @@ TEST_CASE("memory store: bounds and policies change under threads that use it") 
       }
     });
   }
+  // Bytes and bound, as anybody reads them while the bound goes down (I4).
+  std::atomic<uint64_t> beyond{0};
+  threads.emplace_back([&] {
+    while (!over) {
+      const MemoryStore::Stats seen = store->stats();
+      if (seen.bytes > seen.max_bytes + seen.pinned_bytes) beyond++;
+    }
+  });
   Random random(9);
   constexpr PolicyKind kKinds[] = {PolicyKind::kLru,   PolicyKind::kFifo,   PolicyKind::kLfu,
                                    PolicyKind::kSieve, PolicyKind::kS3Fifo, PolicyKind::kWTinyLfu};
@@ -98,6 +106,7 @@ TEST_CASE("memory store: bounds and policies change under threads that use it") 
   }
   over = true;
   for (std::thread& thread : threads) thread.join();
+  CHECK(beyond == 0);
   const MemoryStore::Stats stats = store->stats();
   CHECK(stats.bytes <= stats.max_bytes);
 }

@@ -45,9 +45,15 @@ export const UNKNOWN: Refusal = {
   headers: { 'www-authenticate': 'Bearer realm="drey"' },
 }
 
-/** Pages of another origin send theirs along with all but plain navigation. TLS may end before this server. */
-export function refuseForeign({ origin, host }: IncomingHttpHeaders): Refusal | undefined {
-  if (origin === undefined || origin === `http://${host}` || origin === `https://${host}`) return
+/**
+ * Pages of another origin send theirs along with all but navigation and what they could not read, such as pictures; of those the browser says where
+ * they come from: also from another port of this host, which is the same site. TLS may end before this server.
+ */
+export function refuseForeign(headers: IncomingHttpHeaders): Refusal | undefined {
+  const { origin, host, 'sec-fetch-site': site = 'none', 'sec-fetch-mode': mode } = headers
+  const isOwn = origin === undefined || origin === `http://${host}` || origin === `https://${host}`
+  const isEmbedded = site !== 'none' && site !== 'same-origin' && mode !== 'navigate'
+  if (isOwn && !isEmbedded) return
   return { status: 403, message: 'pages of other origins may not ask' }
 }
 

@@ -9,6 +9,7 @@ import { metricsSnapshot } from '../../metrics/snapshot.js'
 import { createAccess } from '../dashboard/access.js'
 import { dashboardWith } from '../dashboard/dashboard.js'
 import { showAddress } from '../listen.js'
+import { isArriving } from './body.js'
 import { createGuard, createPlaceGuard, type Refusal } from './guard.js'
 import { jsonOf } from './json.js'
 import type { AdminConfig } from './options.js'
@@ -241,7 +242,7 @@ function send(req: IncomingMessage, res: ServerResponse, status: number, type: s
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     // What of a body was not read is not read any more.
-    ...(req.complete ? {} : { connection: 'close' }),
+    ...(isArriving(req) ? { connection: 'close' } : {}),
   })
   res.end(body)
 }

@@ -58,8 +58,11 @@ export class Audience {
     return !this.#isClosed && this.#viewers.size < MOST_VIEWERS
   }
 
-  /** Takes over a response whose head was not written yet. */
+  /** Takes over a response whose head was not written yet, and whose turn it is on its connection. */
   add(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
+    // Who has gone already is not heard going.
+    if (res.destroyed) return
+    res.writeHead(200, headers)
     const viewer: Viewer = { res, isBehind: false, missed: 0 }
     if (this.#viewers.size === 0) this.#programme.begin()
     this.#viewers.add(viewer)
@@ -72,7 +75,6 @@ export class Audience {
       viewer.missed = 0
       this.#give(viewer, this.#programme.first())
     })
-    res.writeHead(200, headers)
     this.#give(viewer, `retry: 1000\n\n${this.#programme.first()}`)
     if (this.#timer === undefined) this.#wait()
   }

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls'
 import type { Cache } from '../../cache/cache.js'
 import type { Clock } from '../../clock.js'
 import { messageOf } from '../../errors.js'
+import { isArriving } from '../admin/body.js'
 import type { Refusal } from '../admin/guard.js'
 import type { Access } from './access.js'
 import { Audience, MOST_VIEWERS } from './audience.js'
@@ -49,6 +50,11 @@ const STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
 } as const
 
+const BEHIND: Refusal = {
+  status: 503,
+  message: 'events want a connection on which nothing else is under way',
+}
+
 /** @throws `ERR_DREY_CONFIG` for what is no cache of this package; Node's error when the page was not built */
 export function dashboardWith(cache: Cache, { base, title, access, clock }: DashboardSettings): Dashboard {
   const page = readPage()
@@ -76,8 +82,13 @@ export function dashboardWith(cache: Cache, { base, title, access, clock }: Dash
       const message = `${MOST_VIEWERS} look on already; try again when one has left`
       return refuse(req, res, { status: 503, message, headers: { 'retry-after': '10' } })
     }
-    if (req.method !== 'HEAD') return audience.add(res, STREAM_HEADERS)
-    res.writeHead(200, STREAM_HEADERS).end()
+    if (req.method === 'HEAD') {
+      res.writeHead(200, STREAM_HEADERS).end()
+      return
+    }
+    // One that waits behind another of its connection is not told when that goes, and would be taken for one that looks on for ever.
+    if (res.socket === null && !res.destroyed) return refuse(req, res, BEHIND)
+    audience.add(res, STREAM_HEADERS)
   }
 
   /** Never rejects. */
@@ -148,7 +159,7 @@ function send(
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     // What of a body was not read is not read any more.
-    ...(req.complete ? {} : { connection: 'close' }),
+    ...(isArriving(req) ? { connection: 'close' } : {}),
   })
   res.end(req.method === 'HEAD' ? undefined : body)
 }

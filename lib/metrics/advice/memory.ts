@@ -115,6 +115,8 @@ function sizeFor(curve: ReadonlyMap<number, number>, maxBytes: number): number |
   const best = Math.max(now, ...larger.map(([, ratio]) => ratio))
   if (best - now >= WORTH)
     return larger.find(([, ratio]) => best - ratio < WORTH && ratio - now >= WORTH)?.[0]
+  // Where hardly anything is answered, that a smaller one answers as much is no reason to have it.
+  if (now < WORTH) return undefined
   const smaller = [...curve].find(([bytes]) => bytes < maxBytes)
   return smaller !== undefined && now - smaller[1] <= NOTHING ? smaller[0] : undefined
 }

@@ -73,7 +73,7 @@ export function* replay(recording: Recording, simulated: Simulated): Slices<Repl
       nodes[id] = node
     }
     if (at >= from && isRequest(kind)) asked += 1
-    if (kind === KIND.clear) cache.clear(nodes)
+    if (kind === KIND.clear) cache.clear()
     else if (kind === KIND.delete) cache.remove(node)
     else if (!isRequest(kind)) cache.store(node, recorded, sizes[at]!, until[at]!)
     else if (kind === KIND.miss && node.wasAtHand) node.wasAtHand = false
@@ -102,6 +102,8 @@ class ReplayedCache {
   readonly #simulated: Simulated
   readonly #capacity: number
   readonly #policy: Policy<Replayee>
+  /** All that are here, and some that have gone: since the last clear, so that many clears take no longer than all that came between them. */
+  readonly #admitted: Replayee[] = []
   used = 0
   evictions = 0
 
@@ -155,8 +157,8 @@ class ReplayedCache {
     this.#gone(node)
   }
 
-  clear(nodes: ReadonlyArray<Replayee | undefined>): void {
-    for (const node of nodes) if (node !== undefined) this.remove(node)
+  clear(): void {
+    for (const node of this.#admitted.splice(0)) this.remove(node)
   }
 
   #renew(node: Replayee, recorded: number, size: number, until: number): void {
@@ -179,6 +181,7 @@ class ReplayedCache {
     node.isAtHand = isAtHand(recorded, size)
     node.isHere = true
     this.used += charged
+    this.#admitted.push(node)
     this.#policy.add(node)
   }
 

@@ -94,17 +94,19 @@ function* askedAgain(recording: Recording, { ttl, staleWhileRevalidate, jitter }
   const { length, from, ids, hashes, kinds, times, until } = recording
   const [UNSEEN, THERE, MISSING] = [0, 1, 2]
   const state = new Uint8Array(hashes.length)
+  const era = new Eras(hashes.length)
   const ends = new Float64Array(hashes.length)
   const asked = { requests: 0, again: 0, same: 0, negativeAgain: 0, negativeSame: 0, lifetimes: 0, own: 0 }
   for (let at = 0; at < length; at += 1) {
     const id = ids[at]!
+    if (era.isNew(id)) state[id] = UNSEEN
     const recorded = kinds[at]!
     const kind = kindOf(recorded)
     const negative = isNegative(recorded)
     const counts = at >= from
     const hasEnded = times[at]! >= ends[id]! - (state[id] === THERE ? staleWhileRevalidate : 0)
     if (counts && isRequest(kind)) asked.requests += 1
-    if (kind === KIND.clear) state.fill(UNSEEN)
+    if (kind === KIND.clear) era.end()
     else if (kind === KIND.delete) state[id] = UNSEEN
     else if (kind === KIND.confirmed || kind === KIND.fill) {
       if (counts && kind === KIND.confirmed) {
@@ -131,6 +133,27 @@ function* askedAgain(recording: Recording, { ttl, staleWhileRevalidate, jitter }
   return asked
 }
 
+/** Times between two clears. What is known of a key is forgotten when it is met again: to do so for all keys at each clear would take too long where there are many. */
+class Eras {
+  readonly #met: Uint32Array
+  #now = 0
+
+  constructor(keys: number) {
+    this.#met = new Uint32Array(keys)
+  }
+
+  end(): void {
+    this.#now += 1
+  }
+
+  /** Whether the key was not met since the last clear. */
+  isNew(id: number): boolean {
+    if (this.#met[id] === this.#now) return false
+    this.#met[id] = this.#now
+    return true
+  }
+}
+
 /** Calls of origins for each request, of entries that were there and ended, if everything lived `longer` times as long and nothing were evicted. */
 function* callsWith(
   recording: Recording,
@@ -142,13 +165,15 @@ function* callsWith(
   /** By key, in milliseconds; 0 of what was not seen yet, or is of the other kind. */
   const lifetimes = new Float64Array(hashes.length)
   const ends = new Float64Array(hashes.length)
+  const era = new Eras(hashes.length)
   let [requests, calls] = [0, 0]
   for (let at = 0; at < length; at += 1) {
     const id = ids[at]!
+    if (era.isNew(id)) lifetimes[id] = 0
     const recorded = kinds[at]!
     const kind = kindOf(recorded)
     const now = times[at]!
-    if (kind === KIND.clear) lifetimes.fill(0)
+    if (kind === KIND.clear) era.end()
     else if (kind === KIND.delete) lifetimes[id] = 0
     else if (isRequest(kind)) {
       if (at >= from) requests += 1

@@ -198,6 +198,22 @@ overStores((kind) => {
     }
   })
 
+  it('calls that an open breaker refuses are not counted as calls of the fetcher', async () => {
+    const { cache, clock } = await rig(kind, { breaker: { failures: 1, openFor: '1m' } })
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    try {
+      const again = { origin: 'o', retry: { attempts: 1, delay: 10 } }
+      const answer = cache.fetch('k', down, again)
+      await turns()
+      clock.advance(10)
+      await expect(answer).rejects.toMatchObject({ code: 'ERR_DREY_BREAKER_OPEN' })
+      await expect(cache.fetch('other', down, again)).rejects.toMatchObject({ code: 'ERR_DREY_BREAKER_OPEN' })
+      expect(cache.stats()).toMatchObject({ fills: 1, retries: 0, originRefusals: { o: 2 } })
+    } finally {
+      random.mockRestore()
+    }
+  })
+
   it('retry gives up with the last failure', async () => {
     const { cache, clock } = await rig(kind)
     let calls = 0

@@ -21,7 +21,7 @@ import { Segments } from './segments.js'
 import type { FileSeams } from './store.js'
 import { type IndexEntry, IndexTable } from './table.js'
 import { TagLog } from './tag-log.js'
-import { Writer } from './writer.js'
+import { isRoom, Writer } from './writer.js'
 
 /** A directory that is open, recovered, and ready to be written to. */
 export interface Opened {
@@ -72,7 +72,7 @@ export async function openDirectoryStore(
       await writer.close(false)
       await core.files.close()
     }
-    await writer.begin()
+    await beginLog(core, writer, recovered)
     await removeBroken(core, recovered.broken)
     const tags = tagLogOf(core, reclaimer)
     await tags.open(recovered.summary.clean)
@@ -124,6 +124,15 @@ export async function openDirectoryStore(
     await cleanUp?.()
     await lock.release()
     throw openFailure(error, config.dir, 'recovering the directory')
+  }
+}
+
+/** Where nothing has to be said, a log that has no room for a segment waits for the first write that finds some: what is there answers meanwhile. */
+async function beginLog({ doubt }: Core, writer: Writer, { broken, lost }: Recovered): Promise<void> {
+  try {
+    await writer.begin()
+  } catch (error) {
+    if (!isRoom(error) || doubt > 0 || broken.length > 0 || lost.length > 0) throw error
   }
 }
 

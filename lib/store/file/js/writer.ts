@@ -57,6 +57,8 @@ export class Writer {
   constructor(core: Core, starving: (bytes: number) => Promise<boolean>) {
     this.#core = core
     this.#starving = starving
+    const last = [...core.segments.all()].at(-1)
+    if (last !== undefined) this.#ended = { segment: last.number, offset: last.end }
   }
 
   /** End of the log as far as it is applied. */
@@ -473,6 +475,7 @@ export class Writer {
   }
 }
 
-function isRoom(error: unknown): boolean {
+/** Whether it was for want of room. */
+export function isRoom(error: unknown): boolean {
   return error instanceof NoSpaceError || isNoSpace(error)
 }

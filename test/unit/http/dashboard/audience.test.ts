@@ -14,6 +14,7 @@ import { FakeClock } from '../../../helpers/clock.js'
 class Reader extends EventEmitter {
   readonly got: string[] = []
   isReading = true
+  destroyed = false
   ended: 'ended' | 'destroyed' | undefined
 
   writeHead(): this {
@@ -119,6 +120,14 @@ describe('those who look on', () => {
     expect(audience.hasRoom).toBe(false)
     all[0]!.emit('close')
     expect(audience.hasRoom).toBe(true)
+  })
+
+  test('are none of those who had gone before they were let in', () => {
+    const { audience, clock, begun } = hall()
+    const gone = new Reader()
+    gone.destroyed = true
+    audience.add(gone as unknown as ServerResponse, {})
+    expect([audience.size, clock.pending, begun(), gone.got]).toEqual([0, 0, 0, []])
   })
 
   test('are told of the end, and who does not read does not keep it from coming', () => {

@@ -119,6 +119,19 @@ describe('the page', () => {
     )
   })
 
+  test('leaves the connection open for what is asked for next', async () => {
+    const { get } = await stage({ token: TOKEN })
+    for (const headers of [BEARER, HTML, {}]) {
+      expect(
+        (await get('/dashboard', { headers: { ...headers, connection: 'keep-alive' } })).headers,
+      ).toMatchObject({
+        connection: 'keep-alive',
+      })
+    }
+    const { headers } = await get('/dashboard', { method: 'PUT', body: Buffer.alloc(2 ** 22) })
+    expect(headers['connection']).toBe('close')
+  })
+
   test('has a place at the root, too', async () => {
     const { get } = await stage({ base: '/' })
     expect([(await get('/')).status, (await get('/x')).status]).toEqual([200, 404])
@@ -198,6 +211,20 @@ describe('who may look', () => {
     expect((await get('/dashboard/events', { headers: { origin: 'http://evil.example' } })).status).toBe(403)
   })
 
+  test.each(['cross-site', 'same-site'])(
+    'without a token: nothing that a page of a %s one has in it',
+    async (site) => {
+      const { get } = await stage()
+      const asked = async (path: string, mode: string): Promise<number> =>
+        (await get(path, { headers: { 'sec-fetch-site': site, 'sec-fetch-mode': mode } })).status
+      expect(await asked('/dashboard/events', 'no-cors')).toBe(403)
+      // Somebody follows a link.
+      expect(await asked('/dashboard', 'navigate')).toBe(200)
+      const own = { 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }
+      expect((await get('/dashboard', { headers: own })).status).toBe(200)
+    },
+  )
+
   test('without a token: nobody from elsewhere', async () => {
     const { cache } = await rig('memory')
     const dashboard = createDashboard(cache)
@@ -263,6 +290,18 @@ describe('the events', () => {
     const more = await get('/dashboard/events')
     expect([more.status, more.headers['retry-after']]).toEqual([503, '10'])
     for (const { socket } of all) socket.destroy()
+    await until(() => clock.pending === idle, 'nobody looks on any more')
+    await look(port).until(/event: history/)
+  })
+
+  test('are not for who asks on a connection where others are not answered yet: that one would not be heard leaving', async () => {
+    const { port, clock } = await stage()
+    const idle = clock.pending
+    const one = `GET /dashboard/events HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`
+    const many = raw(port, one.repeat(MOST_VIEWERS + 1))
+    viewers.push(many)
+    await many.until(/event: history/)
+    many.socket.destroy()
     await until(() => clock.pending === idle, 'nobody looks on any more')
     await look(port).until(/event: history/)
   })

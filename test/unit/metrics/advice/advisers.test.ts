@@ -133,6 +133,15 @@ describe('memory', () => {
     await cache.close()
   })
 
+  test('not half of it where hardly anything is answered: half of nothing is as much', async () => {
+    const { cache } = await rig()
+    const body = noise(2000)
+    for (let at = 0; at < 4000; at += 1) await cache.fetch(`once/${at}`, () => ({ body }))
+    expect(cache.stats().tiers[0]!.evictions).toBeGreaterThan(0)
+    expect(advised(await cache.advice())).toEqual([])
+    await cache.close()
+  })
+
   test('nothing is said of one that never was full, nor after a few requests', async () => {
     const cache = await createCache({ tiers: [memoryStore({ maxBytes: '1MiB' })] })
     const workload = tooMany(1000, 1)

@@ -13,7 +13,8 @@ import { describe, expect, test } from 'vitest'
 import { DreyError } from '../../../../lib/errors.js'
 import { createCache, fileStore } from '../../../../lib/index.js'
 import { crc32c } from '../../../../lib/native/crc32c.js'
-import { bytesOf, mustPut, readValue } from '../../../conformance/store-kit.js'
+import type { FileStore } from '../../../../lib/store/file/file-store.js'
+import { bytesOf, mustPut, put, readValue } from '../../../conformance/store-kit.js'
 import { FaultEnv } from '../../../helpers/fault-env.js'
 import { blocksOf, filesOf, killed } from '../../../helpers/file-model.js'
 import { emptyDir, enginesOfPath, fileStoreOf, opened } from '../../../helpers/file-rig.js'
@@ -39,6 +40,12 @@ async function expectRefused(dir: string, code: string, make = fileStoreOf): Pro
   expect(error).toBeInstanceOf(DreyError)
   expect(error).toMatchObject({ code, message: expect.stringContaining(dir) })
   if (before !== undefined) expect(pictureOf(dir)).toEqual(before)
+}
+
+async function readable(store: FileStore, key: string): Promise<boolean> {
+  const entry = await store.find(key)
+  entry?.release()
+  return entry !== undefined
 }
 
 async function usedDir(): Promise<string> {
@@ -186,6 +193,27 @@ describe('an open', () => {
     expect(again.stats().entries).toBeGreaterThan(0)
     await again.close()
   })
+
+  test.each(enginesOfPath())(
+    'by the $name engine where minFree leaves no room answers, and keeps what comes once there is some',
+    async ({ make }) => {
+      let dir = emptyDir()
+      for (const before of ['nothing', 'closed', 'killed']) {
+        const full = await opened(make({ dir, minFree: 2 ** 50 }))
+        expect([before, await readable(full, 'k')]).toEqual([before, before !== 'nothing'])
+        expect(await put(full, 'new', bytesOf(100, 'new'))).toBe(false)
+        expect(await readable(full, 'new')).toBe(false)
+        await full.close()
+        const roomy = await opened(make({ dir }))
+        expect([before, await readable(roomy, 'k')]).toEqual([before, before !== 'nothing'])
+        for (let index = 0; index < 20; index += 1) await mustPut(roomy, `k${index}`, bytesOf(50_000, index))
+        await mustPut(roomy, 'k', bytesOf(100, 'k'))
+        const left = killed(dir)
+        await roomy.close()
+        if (before === 'closed') dir = left
+      }
+    },
+  )
 
   test('after the machine was started anew has all revalidated, unless it was written through', async () => {
     for (const durability of ['process', 'power'] as const) {
