@@ -98,6 +98,12 @@ TEST_CASE("memory store: bounds and policies change under threads that use it") 
     const uint64_t bound = (2 + random.Next() % 30) * kMega;
     const uint64_t from = store->stats().max_bytes;
     if (bound < from) {
+      // So that there is something to evict.
+      const std::vector<uint8_t> value(3900);
+      for (uint64_t key = 0; key < from / 4096; key++) {
+        const std::string name = "key " + std::to_string(20000 + key);
+        store->Set(SliceOf(name), value, Metadata{});
+      }
       CHECK(store->Lower(from, bound));
     } else {
       CHECK(store->Configure(bound, 0, kKinds[random.Next() % 6]).ok());
