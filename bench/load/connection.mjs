@@ -38,10 +38,12 @@ function outcomeOf(cacheStatus) {
 }
 
 /**
- * Invariant: at most one request is under way, and `busy()` says whether it is; `onEnd` is called once, when the connection is of no more use.
+ * Invariant: at most one request is under way; `onEnd` is called once, when the connection is of no more use.
  *
  * @param {{ host: string, port: number }} at
- * @param {{ onAnswer: (answer: Answer) => void, onEnd: (why: string) => void }} hear `onEnd` says why a request under way has failed, '' if there was none
+ * @param {{ onAnswer: (answer: Answer) => void, onEnd: (why: string, again: boolean) => void }} hear `onEnd` says why a request under way has failed, '' if
+ *   there was none, and whether to ask again: of a connection that was used before, and whose server went without a byte of an answer, as servers do that
+ *   find it idle for too long
  */
 export function openConnection({ host, port }, { onAnswer, onEnd }) {
   let expected
@@ -50,6 +52,7 @@ export function openConnection({ host, port }, { onAnswer, onEnd }) {
   let read = 0
   let right = true
   let ended = false
+  let answers = 0
 
   const socket = connect({
     host,
@@ -62,7 +65,8 @@ export function openConnection({ host, port }, { onAnswer, onEnd }) {
     if (ended) return
     ended = true
     socket.destroy()
-    onEnd(expected === undefined ? '' : why)
+    const untouched = head === undefined && rest.length === 0
+    onEnd(expected === undefined ? '' : why, untouched && answers > 0)
   }
   socket.on('error', (error) => end(error.message))
   socket.on('close', () => end('the connection was closed before the answer was whole'))
@@ -104,12 +108,12 @@ export function openConnection({ host, port }, { onAnswer, onEnd }) {
     const answer = { status, outcome, right: right && read === expected.size }
     expected = undefined
     head = undefined
+    answers += 1
     if (closes) end('')
     onAnswer(answer)
   }
 
   return {
-    busy: () => expected !== undefined,
     /** @param {{ path: string, size: number, request: string, matches: (bytes: Buffer, from: number, length: number, at: number) => boolean }} item */
     ask(item) {
       expected = item

@@ -8,8 +8,8 @@ const LEAST_HIT_RATIO = 0.8
 const MOST_P99_MS = 10
 /** Of the requests that were due, so many have to be answered before it is a tenth later than it should be. */
 const LEAST_RATE = 0.95
-/** What a proxy may take beside its tier in memory: the engine, what is on its way, the index of the disk. */
-const BESIDE_BYTES = 256 * 2 ** 20
+/** What a proxy may take beside its tier in memory: the engine and its heap, the pool of buffers, what is on its way, the index of the disk. */
+const BESIDE_BYTES = 320 * 2 ** 20
 
 /**
  * @param {ReturnType<import('./summary.mjs').summaryOf>} load
@@ -82,7 +82,7 @@ export function expectationsOf(
 }
 
 /** Figures that nothing is expected of. */
-export function rowsOf({ outcomes, all, late, bytes, seconds, generatorCpu, proxy }) {
+export function rowsOf({ outcomes, all, late, bytes, again, seconds, generatorCpu, proxy }) {
   const row = (name, one) => [
     name,
     showCount(one.count),
@@ -93,5 +93,6 @@ export function rowsOf({ outcomes, all, late, bytes, seconds, generatorCpu, prox
   if (proxy.loopDelay !== undefined) rows.push(row('event loop late by', proxy.loopDelay))
   const said = [`${digits(bytes / 1e6 / seconds)} MB/s`, `generators ${showPercent(generatorCpu)} of a core`]
   if (Number.isFinite(proxy.cpuMs)) said.push(`proxy ${showPercent(proxy.cpuMs / 1000 / seconds)} of a core`)
+  if (again > 0) said.push(`${again} asked again, of an idle connection that was just closed`)
   return { rows, said: said.join(', ') }
 }

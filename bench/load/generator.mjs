@@ -47,6 +47,7 @@ function newTally() {
     outcomes: {},
     errors: {},
     failed: 0,
+    again: 0,
   }
 }
 
@@ -72,15 +73,17 @@ function newConnection() {
       tally.outcomes[outcome] ??= new Histogram()
       tally.outcomes[outcome].record(ns)
     },
-    onEnd: (why) => {
+    onEnd: (why, again) => {
       open -= 1
       const place = idle.indexOf(one)
       if (place >= 0) idle.splice(place, 1)
       one.gone = true
-      if (one.request !== undefined && why !== '') {
-        done(one)
-        fail(why)
-      }
+      if (one.request === undefined || why === '') return
+      const { request } = one
+      done(one)
+      if (!again || request.again) return fail(why)
+      tally.again += 1
+      send(newConnection(), { ...request, again: true })
     },
   })
   return one
@@ -104,13 +107,13 @@ function done(one) {
 function send(one, request) {
   one.request = request
   running.add(one)
-  tally.late.record((performance.now() - request.due) * 1e6)
+  if (!request.again) tally.late.record((performance.now() - request.due) * 1e6)
   one.connection.ask(request.item)
 }
 
 function ask(item, due) {
   tally.sent += 1
-  const request = { item, due }
+  const request = { item, due, again: false }
   const one = idle.pop() ?? (open < MOST_CONNECTIONS ? newConnection() : undefined)
   if (one === undefined) waiting.push(request)
   else send(one, request)
@@ -169,7 +172,7 @@ process.on('message', async ({ type, ...how }) => {
   const cpu = process.cpuUsage()
   await (type === 'fill' ? fill(how) : load(how))
   const { user, system } = process.cpuUsage(cpu)
-  const { sent, answered, bytes, failed, errors, late, all, outcomes } = tally
+  const { sent, answered, bytes, failed, again, errors, late, all, outcomes } = tally
   process.send({
     type: 'done',
     ms: performance.now() - began,
@@ -178,6 +181,7 @@ process.on('message', async ({ type, ...how }) => {
     answered,
     bytes,
     failed,
+    again,
     errors,
     late: plain(late),
     all: plain(all),

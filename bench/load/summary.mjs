@@ -22,6 +22,7 @@ export function summaryOf(parts, { rate, proxy }) {
     perSecond: answered / seconds,
     bytes: sum(({ bytes }) => bytes),
     failed: sum(({ failed }) => failed),
+    again: sum(({ again }) => again),
     errors,
     hits: outcomes['hit'],
     hitRatio: (outcomes['hit']?.count ?? 0) / answered,

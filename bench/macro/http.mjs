@@ -85,6 +85,7 @@ export async function run({ quick, say }) {
 
 /** The rounds of a workload, by server. */
 async function measure({ origin, bare, drey }, servers, workload, { rounds, seconds, counter, quick }) {
+  const load = { connections: CONNECTIONS, seconds }
   const verifyAll = async () => {
     for (const server of servers) {
       for (const path of workload.samples) await verify(server, origin, path)
@@ -92,7 +93,7 @@ async function measure({ origin, bare, drey }, servers, workload, { rounds, seco
   }
   const once = async (server) => {
     const calls = await origin.calls()
-    const result = await runWrk(server, workload.wanted(counter.runs), { connections: CONNECTIONS, seconds })
+    const result = await runWrk(server, workload.wanted(counter.runs), load)
     counter.runs += 1
     if (result.bytes / result.requests < workload.least) {
       throw new Error(`http: ${server.name} gave fewer bytes than a ${workload.id} has`)
@@ -105,8 +106,12 @@ async function measure({ origin, bare, drey }, servers, workload, { rounds, seco
   await verifyAll()
   if (workload.withBare) await verifySameHead(bare, drey, workload.samples[0])
   // Connections are made, code compiled, and what is to be stored is stored.
-  const warmUps = workload.kind === 'hit' ? (quick && workload.least > 2 ** 16 ? 0 : 1) : 4
-  for (let run = 0; run < warmUps; run += 1) for (const server of servers) await once(server)
+  for (const server of servers) {
+    let asked = quick && workload.least > 2 ** 16 ? 1 : 0
+    for (let wanted = workload.missing(asked); wanted !== undefined; wanted = workload.missing(asked)) {
+      asked += (await runWrk(server, wanted, load)).requests
+    }
+  }
   const results = new Map(servers.map((server) => [server, []]))
   for (let round = 0; round < rounds; round += 1) {
     for (const server of round % 2 === 0 ? servers : servers.toReversed()) {

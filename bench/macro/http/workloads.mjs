@@ -10,7 +10,7 @@ import { PATHS } from './paths.mjs'
  *
  *   hit    one path, which is stored
  *   miss   paths that nobody asked for before, so that each is fetched, stored, and something else evicted
- *   mixed  20,000 paths of about 650 MiB by Zipf's law, over a cache of 256 MiB
+ *   mixed  20,000 paths of about 650 MiB by Zipf's law, over a cache of 256 MiB, each of which was asked for once before
  */
 
 const ITEMS = 20_000
@@ -21,8 +21,9 @@ const SEED = 1
 const SHARES = [0.8, 0.18, 0.02]
 /** A prime, so that each run asks in an order of its own. */
 const STRIDE = 104_729
+const WARM_MISSES = 3000
 
-/** Paths in the order in which they are drawn. */
+/** The paths, the most popular first, and the order in which they are drawn. */
 function drawMix() {
   const random = randomFrom(SEED)
   const sizes = Object.keys(PATHS)
@@ -35,7 +36,7 @@ function drawMix() {
     return `${size ?? sizes[0]}/z${at}`
   })
   const draw = zipf(ITEMS, EXPONENT, randomFrom(SEED + 1))
-  return Array.from({ length: DRAWS }, () => items[draw()])
+  return { items, draws: Array.from({ length: DRAWS }, () => items[draw()]) }
 }
 
 /**
@@ -45,6 +46,7 @@ function drawMix() {
  * @property {readonly string[]} samples paths whose bytes are compared, of each contestant, before and after
  * @property {number} least bytes that an answer has on the wire
  * @property {(run: number) => import('./wrk.mjs').Wanted} wanted for each run something else, where that is wanted
+ * @property {(asked: number) => import('./wrk.mjs').Wanted | undefined} missing what to ask for next, when so many were asked for, before it is filled
  */
 
 /** @returns {Workload} */
@@ -55,6 +57,7 @@ const hit = (path) => ({
   samples: [path],
   least: PATHS[path],
   wanted: () => path,
+  missing: (asked) => (asked === 0 ? path : undefined),
 })
 
 /** @returns {Workload} */
@@ -65,13 +68,18 @@ const miss = (path) => ({
   samples: [path],
   least: PATHS[path],
   wanted: (run) => ({ new: `${path}/m${run}-` }),
+  // Code is compiled only after some thousands of them, which the first workload of them makes.
+  missing: (asked) =>
+    asked < (path === '/1KiB' ? WARM_MISSES : 1) ? { new: `${path}/w${asked}-` } : undefined,
 })
 
 /** @returns {Workload} */
 function mixed(folder) {
   const list = join(folder, 'mix')
-  const draws = drawMix()
+  const all = join(folder, 'all')
+  const { items, draws } = drawMix()
   writeFileSync(list, `${draws.join('\n')}\n`)
+  writeFileSync(all, `${items.toReversed().join('\n')}\n`)
   return {
     id: 'mixed',
     kind: 'mixed',
@@ -79,6 +87,7 @@ function mixed(folder) {
     samples: [...new Set(draws.slice(0, 200))],
     least: 0,
     wanted: (run) => ({ list, place: run * STRIDE }),
+    missing: (asked) => (asked < items.length ? { list: all, place: asked } : undefined),
   }
 }
 
