@@ -93,8 +93,8 @@ async function proxyOf() {
   ends.push(() => rmSync(dir, { recursive: true, force: true }))
   const origin = await startOrigin({ delayMs: ORIGIN_MS })
   ends.push(origin.stop)
-  const args = ['--dir', join(dir, 'store'), '--disk', DISK, '--admin', '0']
-  const proxy = await startProxy(origin.url, { memory: MEMORY, args })
+  const options = ['--dir', join(dir, 'store'), '--disk', DISK, '--admin', '0']
+  const proxy = await startProxy(origin.url, { memory: MEMORY, options })
   ends.push(proxy.stop)
   return { url: proxy.url, admin: proxy.admin, pid: proxy.pid, dir: join(dir, 'store') }
 }

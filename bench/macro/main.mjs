@@ -5,6 +5,7 @@
  *   http          drey proxy beside a bare http server, nginx and Varnish: hits, misses, a mix; requests, p99, processor time, memory (wants wrk)
  *   proxy-workers two workers beside one: requests per second, and whether they are one cache (wants wrk)
  *   proxy-cost    what such a hit costs beyond the bare server, by profiles of both (wants wrk)
+ *   metrics-cost  requests per second on a hit with metrics and without (wants wrk)
  *   first-byte    first-byte time on a miss, beside the origin's own
  *   memory-bound  resident memory while ten times maxBytes are written, and the hit ratio after values have changed size
  *   copies        a minute of 200 copies and tees at once, some aborted: every byte, every Buffer back, memory flat
@@ -13,6 +14,7 @@
  *   frozen-tier   requests that miss memory while the disk stands still, beside the origin's own time; the breaker; a flood of 100 keys
  *   disk-churn    blocks of the disk while twenty times maxBytes are written, both amplifications, and get beside reclaim
  *   served        what a GiB that is served costs the collector, with the buffer pool and without
+ *   advice        what cache.advice() promises to three caches that are used as they should not be, and what doing it brings
  *
  *   --quick     fewer and shorter rounds
  *   --assert    exit 1 when a claim does not hold
@@ -29,6 +31,7 @@ const KNOWN = [
   'http',
   'proxy-workers',
   'proxy-cost',
+  'metrics-cost',
   'first-byte',
   'memory-bound',
   'copies',
@@ -37,6 +40,7 @@ const KNOWN = [
   'frozen-tier',
   'disk-churn',
   'served',
+  'advice',
 ]
 
 function usage(problem) {

@@ -9,12 +9,12 @@ const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url)
  * `drey proxy` as users run it, on a free port.
  *
  * @param {string} origin
- * @param {{ wrap?: readonly string[], flags?: readonly string[], workers?: number, memory?: string, args?: readonly string[] }} [how] what stands before
+ * @param {{ wrap?: readonly string[], flags?: readonly string[], workers?: number, memory?: string, options?: readonly string[] }} [how] what stands before
  *   its node, flags for that, and options of the proxy
  */
 export async function startProxy(
   origin,
-  { wrap = [], flags = [], workers = 1, memory = '256MiB', args: more = [] } = {},
+  { wrap = [], flags = [], workers = 1, memory = '256MiB', options: more = [] } = {},
 ) {
   const [command, ...args] = [...wrap, process.execPath, ...flags, MAIN, 'proxy']
   const options = ['--origin', origin, '--listen', '0', '--memory', memory, '--workers', String(workers)]
