@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { Agent, createServer } from 'node:http'
 import { median, percentile, spread } from '../shared/statistics.mjs'
 import { layOut, showMs } from '../shared/table.mjs'
-import { startProxy } from './proxy-hit/drey.mjs'
-import { fetchRaw } from './proxy-hit/raw.mjs'
+import { startProxy } from './http/drey.mjs'
+import { fetchRaw } from './http/raw.mjs'
 
 /*
  * First-byte time on a miss. The origin sends the first half of a body at once and the rest later, so that a cache

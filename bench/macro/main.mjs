@@ -2,7 +2,8 @@
  * Benchmarks of whole processes: `npm run bench:macro -- [NAME …] [--quick] [--assert] [--json FILE]`
  *
  *   fan-out       200 readers on one fill: bytes, resident memory, and whether a slow one slows the others
- *   proxy-hit     requests per second on a hit, beside a bare http server with the same head and body (wants wrk)
+ *   http          drey proxy beside a bare http server, nginx and Varnish: hits, misses, a mix; requests, p99, processor time, memory (wants wrk)
+ *   proxy-workers two workers beside one: requests per second, and whether they are one cache (wants wrk)
  *   proxy-cost    what such a hit costs beyond the bare server, by profiles of both (wants wrk)
  *   metrics-cost  requests per second on a hit with metrics and without (wants wrk)
  *   first-byte    first-byte time on a miss, beside the origin's own
@@ -27,7 +28,8 @@ import { describeMachine, showMachine } from '../shared/machine.mjs'
 
 const KNOWN = [
   'fan-out',
-  'proxy-hit',
+  'http',
+  'proxy-workers',
   'proxy-cost',
   'metrics-cost',
   'first-byte',

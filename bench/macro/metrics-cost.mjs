@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { bodyOf } from '../shared/objects.mjs'
+import { startOrigin } from '../shared/origin.mjs'
 import { median, spread } from '../shared/statistics.mjs'
 import { digits, layOut, showCount, showPercent } from '../shared/table.mjs'
-import { startProxy } from './proxy-hit/drey.mjs'
-import { bodyOf, PATHS, startOrigin } from './proxy-hit/origin.mjs'
-import { fetchRaw } from './proxy-hit/raw.mjs'
-import { canPin, pinned, runWrk } from './proxy-hit/wrk.mjs'
+import { startProxy } from './http/drey.mjs'
+import { PATHS } from './http/paths.mjs'
+import { fetchRaw } from './http/raw.mjs'
+import { canPin, pinned, runWrk } from './http/wrk.mjs'
 
 /*
  * Two `drey proxy`, one with metrics and one without, each a process of its own on the first core; wrk has the second. In a round they take
@@ -21,7 +23,7 @@ const MOST_COST = 0.03
 
 async function verify(server) {
   const { status, body } = await fetchRaw(server.url + PATH)
-  if (status !== 200 || !body.equals(bodyOf(PATHS[PATH]))) {
+  if (status !== 200 || !body.equals(bodyOf(PATH))) {
     throw new Error(
       `metrics-cost: ${server.name} gave status ${status}, or bytes that are not those of ${PATH}`,
     )
@@ -35,6 +37,7 @@ export async function run({ quick, say }) {
   const origin = await startOrigin()
   const servers = []
   const runs = { on: [], off: [] }
+  let calls = 0
   try {
     for (const metrics of [true, false]) {
       const file = join(folder, `${metrics ? 'on' : 'off'}.json`)
@@ -72,13 +75,13 @@ export async function run({ quick, say }) {
       }
     }
     for (const server of servers) await verify(server)
+    calls = await origin.calls()
   } finally {
     await Promise.all(servers.map((server) => server.stop()))
-    await origin.close()
+    await origin.stop()
     rmSync(folder, { recursive: true })
   }
 
-  const calls = origin.calls()
   const ratio = median(runs.on.map((one, round) => one.perSecond / runs.off[round].perSecond))
   const cpuOf = (all) => median(all.map((one) => one.cpuMicros))
   const cpuMore = cpuOf(runs.on) / cpuOf(runs.off) - 1

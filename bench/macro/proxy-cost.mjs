@@ -1,14 +1,15 @@
+import { startOrigin } from '../shared/origin.mjs'
 import { digits, layOut, showBytes } from '../shared/table.mjs'
-import { startBare } from './proxy-hit/bare-server.mjs'
-import { startProxy } from './proxy-hit/drey.mjs'
-import { hitsOf, PATHS, startOrigin } from './proxy-hit/origin.mjs'
-import { addUp, profileClock, profileFolder } from './proxy-hit/profile.mjs'
-import { runWrk } from './proxy-hit/wrk.mjs'
+import { startBare } from './http/bare-server.mjs'
+import { startProxy } from './http/drey.mjs'
+import { hitsOf, PATHS } from './http/paths.mjs'
+import { addUp, profileClock, profileFolder } from './http/profile.mjs'
+import { runWrk } from './http/wrk.mjs'
 
 /*
  * What a hit costs beyond what a bare http server costs for the same answer: processor time by request as the kernel
  * counts it, shared out by profiles of both servers. The servers take turns. Not pinned: the profiler has a thread of its own.
- * It costs time, too, so the sums are larger than in proxy-hit; the differences are what counts.
+ * It costs time, too, so the sums are larger than in http; the differences are what counts.
  */
 
 const CONNECTIONS = 64
@@ -59,7 +60,7 @@ export async function run({ quick, say }) {
       show(path, figures[path], say)
     }
   } finally {
-    await origin.close()
+    await origin.stop()
   }
   return { figures, claims: [] }
 }

@@ -72,8 +72,9 @@ export const BUGS = [
   {
     name: 'stale metadata: the text of the entry before',
     file: 'lib/store/memory/native/metadata.ts',
-    replace: 'if (there?.text.equals(text)) return',
-    by: 'if (there !== undefined) return',
+    replace:
+      'there !== undefined &&\n      there.etagSize === etagSize &&\n      there.userSize === userSize &&\n      texts.compare(there.text, 0, there.text.length, at, end) === 0\n',
+    by: 'there !== undefined\n',
     check: 'model',
   },
   {

@@ -1,12 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { residentBytes } from '../../shared/resident.mjs'
-import { median, spread } from '../../shared/statistics.mjs'
-import { digits, layOut, showBytes, showCount, showMiB, showPercent } from '../../shared/table.mjs'
-import { startProxy } from './drey.mjs'
-import { bodyOf, manyPath, PATHS, startOrigin } from './origin.mjs'
-import { fetchRaw } from './raw.mjs'
-import { canPin, pinned, runWrk } from './wrk.mjs'
+import { bodyOf } from '../shared/objects.mjs'
+import { startOrigin } from '../shared/origin.mjs'
+import { microsIn, statFields } from '../shared/processes.mjs'
+import { residentBytes } from '../shared/resident.mjs'
+import { median, spread } from '../shared/statistics.mjs'
+import { digits, layOut, showBytes, showCount, showMiB, showPercent } from '../shared/table.mjs'
+import { startProxy } from './http/drey.mjs'
+import { PATHS } from './http/paths.mjs'
+import { fetchRaw } from './http/raw.mjs'
+import { canPin, pinned, runWrk } from './http/wrk.mjs'
 
 /*
  * `drey proxy --workers 2` beside one worker: both may use the same cores, wrk keeps to core 1, rounds alternate. And
@@ -27,7 +30,7 @@ const cores = availableParallelism()
 const serverCores = Array.from({ length: cores }, (_, core) => core).filter((core) => cores < 3 || core !== 1)
 
 /** @param {{ quick: boolean, say: (text?: string) => void }} how */
-export async function compareWorkers({ quick, say }) {
+export async function run({ quick, say }) {
   const rounds = quick ? 3 : 5
   const seconds = quick ? 1 : 3
   const origin = await startOrigin({ delayMs: DELAY_MS })
@@ -88,28 +91,29 @@ export async function compareWorkers({ quick, say }) {
     return { figures, claims: claimsOf(figures) }
   } finally {
     await Promise.all(servers.map((server) => server.stop()))
-    await origin.close()
+    await origin.stop()
   }
 }
 
 /** Asks for many bodies, each over several new connections at once, and again when all are there. */
 async function askOfBoth(server, origin) {
-  const body = bodyOf(PATHS['/1MiB'])
   // What HTTP takes for itself is there before memory is looked at.
   await fetchRaw(`${server.url}/1KiB`)
   const before = residentBytes(server.pid)
-  const callsBefore = origin.calls()
+  const callsBefore = await origin.calls()
   for (const _ of ['to fill', 'to hit']) {
     for (let at = 0; at < MANY; at += 1) {
-      const url = server.url + manyPath(at)
+      const path = `/1MiB/${at}`
+      const url = server.url + path
+      const body = bodyOf(path)
       const answers = await Promise.all(Array.from({ length: AT_ONCE }, () => fetchRaw(url)))
       if (!answers.every((answer) => answer.body.equals(body)))
-        throw new Error(`proxy-hit: ${url} has wrong bytes`)
+        throw new Error(`proxy-workers: ${url} has wrong bytes`)
     }
   }
   return {
-    calls: origin.calls() - callsBefore,
-    bytes: MANY * body.length,
+    calls: (await origin.calls()) - callsBefore,
+    bytes: MANY * PATHS['/1MiB'],
     grown: residentBytes(server.pid) - before,
   }
 }
@@ -117,15 +121,10 @@ async function askOfBoth(server, origin) {
 /** Processor time by thread, in microseconds; none where the system does not tell. */
 function threadMicros(pid) {
   if (process.platform !== 'linux') return new Map()
-  const folder = `/proc/${pid}/task`
   return new Map(
-    readdirSync(folder).map((id) => {
-      const stat = readFileSync(`${folder}/${id}/stat`, 'utf8')
-      const [user, system] = stat
-        .slice(stat.lastIndexOf(')') + 2)
-        .split(' ')
-        .slice(11, 13)
-      return [id, (Number(user) + Number(system)) * 10_000]
+    readdirSync(`/proc/${pid}/task`).flatMap((id) => {
+      const fields = statFields(`${pid}/task/${id}/stat`)
+      return fields === undefined ? [] : [[id, microsIn(fields)]]
     }),
   )
 }
