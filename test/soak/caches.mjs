@@ -13,12 +13,13 @@ const OPTIONS = {
   // By the fast clock: long enough that a thread which waits for the processor is not taken for one that hangs.
   timeouts: { operation: '2m', lookup: '2m', firstByte: '40s', fill: '10m', idle: '30m', shutdown: '1m' },
 }
-/** Of every store: the most that is configured, and the least. */
+/** What a directory may take at most. */
 export const MOST_BYTES = 24 * MiB
-const BYTES = [12 * MiB, 16 * MiB, MOST_BYTES]
+/** Bounds, by the name of the tier: what is written fills a directory in seconds, and never fits into the memory. */
+const BYTES = { memory: [MiB, 2 * MiB, 4 * MiB], file: [12 * MiB, 16 * MiB, MOST_BYTES] }
 const POLICIES = ['s3-fifo', 'sieve', 'lru']
 
-export const memoryTier = (more) => memoryStore({ maxBytes: MOST_BYTES, maxItemBytes: 256 * 1024, ...more })
+export const memoryTier = (more) => memoryStore({ maxBytes: '4MiB', maxItemBytes: 256 * 1024, ...more })
 export const fileTierOptions = (dir) => ({ dir, maxBytes: MOST_BYTES, minFree: 0, segmentBytes: MiB })
 
 /** What a thread of the soak opens: of each space that it shares with others a cache. */
@@ -47,7 +48,7 @@ export function reconfigurer(cache, random, shared) {
       () => ({ abandon: ['finish', 'abort'][random(2)] }),
       () => ({ background: { concurrency: 1 + random(8) } }),
       () => ({ maxBufferedBytes: (1 + random(8)) * MiB }),
-      () => ({ tiers: { [name]: { maxBytes: BYTES[random(BYTES.length)] } } }),
+      () => ({ tiers: { [name]: { maxBytes: BYTES[name][random(3)] } } }),
       () => ({ tiers: { [name]: { policy: POLICIES[random(POLICIES.length)] } } }),
     ]
     await cache.configure(patches[random(patches.length)]())

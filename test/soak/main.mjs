@@ -144,7 +144,7 @@ async function soak(root, shared, ms) {
   let isFaulty = false
   const env = faultyEnv(
     random,
-    40,
+    15,
     () => isFaulty,
     () => shared.count('faults of the disk'),
   )
