@@ -17,7 +17,7 @@ const files = new Map()
 
 for (const name of readdirSync(built)) {
   if (!name.endsWith('.gcno')) continue
-  const said = execFileSync('gcov', ['--json-format', '--stdout', '--object-directory', built, name], {
+  const said = execFileSync('gcov', ['--json-format', '--stdout', name], {
     cwd: built,
     encoding: 'utf8',
     maxBuffer: 2 ** 30,
