@@ -22,6 +22,13 @@ export default defineConfig({
     // Vitest leaves a core to itself, which on two cores is one test file at a time.
     maxWorkers: Math.max(2, availableParallelism()),
     globalSetup: 'test/helpers/build.ts',
+    // With `--coverage`. What tests run in threads and processes of their own (dist/) is not counted.
+    coverage: {
+      provider: 'v8',
+      include: ['lib/**/*.ts'],
+      reporter: ['text-summary', 'json-summary', 'html'],
+      thresholds: { lines: 80 },
+    },
     projects: paths.map((path) => ({
       test: {
         name: path,

@@ -21,7 +21,7 @@ Result<std::unique_ptr<Executor>> Executor::Start(const Options& options) noexce
     return Status::InvalidArgument(std::string("the lane ") + kNames[lane] +
                                    " needs at least one thread and room for one task");
   }
-  std::unique_ptr<Executor> executor(new Executor(*options.clock));
+  std::unique_ptr<Executor> executor(new Executor());
   executor->name_ = options.name;
   for (size_t lane = 0; lane < kLanes; lane++) {
     executor->lanes_[lane] = std::make_shared<Lane>(*options.clock, options.lanes[lane]);

@@ -82,9 +82,8 @@ class Executor {
   Stats stats(LaneName lane) const noexcept;
 
  private:
-  explicit Executor(MonotonicClock& clock) noexcept : clock_(clock) {}
+  Executor() noexcept = default;
 
-  MonotonicClock& clock_;
   std::string name_;
   // Shared with its threads, so that one that is stuck has something to come back to.
   std::array<std::shared_ptr<Lane>, kLanes> lanes_;

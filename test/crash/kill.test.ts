@@ -178,7 +178,7 @@ describe.each(['room', 'evicting'] as const)(
       const all = engines()
       let dir = ''
       let possible = nothing()
-      const seen = { acknowledged: 0, torn: 0, batches: 0 }
+      const seen = { kills: 0, 'opened warm': 0, acknowledged: 0, torn: 0, batches: 0 }
       for (let round = 0; round < ROUNDS / 2; round += 1) {
         if (round % LIVES === 0) {
           if (dir !== '') rmSync(dir, { recursive: true })
@@ -195,6 +195,7 @@ describe.each(['room', 'evicting'] as const)(
         const chance = Math.imul(seed, 2654435761) >>> 0
         const task = { options, mode, log, seed, loops: LOOPS, keys: KEYS }
         await live(writer, task, chance % MOST_CHANGES, (chance >>> 16) % MOST_MS)
+        seen.kills += 1
         const { done, batches } = readNotes(log, possible)
 
         expect(blocksOf(dir)).toBeLessThanOrEqual(bounds.maxBytes)
@@ -214,11 +215,14 @@ describe.each(['room', 'evicting'] as const)(
         expect(store.stats()).toMatchObject({ corrupt: 0, diskErrors: 0 })
         await store.close()
         for (const [key, version] of found) possible.set(key, new Set([version]))
+        // Whatever was not as it had to be has ended the test above.
+        seen['opened warm'] += 1
         seen.acknowledged += done
         seen.torn += recovery!.tornBytes > 0 ? 1 : 0
         seen.batches += batches.length
       }
-      console.log(`${Math.ceil(ROUNDS / 2)} deaths, ${kind}: ${JSON.stringify(seen)}`)
+      const said = Object.entries(seen).map(([what, count]) => `${what}: ${count}`)
+      console.log(`killed by force, ${kind}: ${said.join(', ')}, wrong bytes: 0`)
       expect(seen.acknowledged).toBeGreaterThan(ROUNDS)
     })
   },

@@ -112,9 +112,9 @@ TEST_CASE("file store: after a loss of power nothing is wrong, and what was prom
         CHECK(env.open_descriptors() == 0);
       }
     }
-    MESSAGE((promised ? "power" : "process")
-            << ": " << found << " found, " << doubtful << " in doubt, " << damages << " damages, "
-            << torn << " torn tails");
+    MESSAGE("losses of power, " << std::string(promised ? "power" : "process") << ": " << found
+                                << " found, " << doubtful << " in doubt, " << damages
+                                << " damages, " << torn << " torn tails");
     CHECK(found > 0);
     CHECK((doubtful > 0) == !promised);
   }

@@ -64,6 +64,8 @@ TEST_CASE("file store: killed at any instant, it opens with all that was acknowl
   REQUIRE(journal != MAP_FAILED);
   uint64_t found = 0;
   uint64_t torn = 0;
+  uint64_t warm = 0;
+  uint64_t wrong = 0;
   Random random(11);
   for (const bool evicting : {false, true}) {
     TempFolder folder;
@@ -113,6 +115,7 @@ TEST_CASE("file store: killed at any instant, it opens with all that was acknowl
           right = right || got->value == VersionOf(key, said, 3000) ||
                   got->value == VersionOf(key, said, kMostSize);
         }
+        wrong += right ? 0 : 1;
         CHECK_MESSAGE(right, "round " << round << ", " << KeyOf(key) << ", evicting " << evicting);
         // What is there is what counts from here on.
         const uint64_t tried = journal->tried[key];
@@ -125,11 +128,13 @@ TEST_CASE("file store: killed at any instant, it opens with all that was acknowl
           journal->tried[key] = journal->acknowledged[key].load();
         }
       }
+      warm += 1;
       CHECK(BlocksOf(PosixEnv(), path) <= store->stats().bytes);
       CHECK(store->stats().bytes <= options.max_bytes);
     }
   }
-  MESSAGE(rounds << " deaths, " << found << " found, " << torn << " torn tails");
+  MESSAGE("kills: " << rounds << ", opened warm: " << warm << ", wrong bytes: " << wrong
+                    << ", entries found: " << found << ", torn tails: " << torn);
   CHECK(found > 0);
   ::munmap(journal, sizeof(Journal));
 }

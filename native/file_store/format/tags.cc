@@ -54,7 +54,7 @@ void EncodeTags(std::span<const TagFloor> floors, const TagsHead& head, const Co
     std::memcpy(next + kTagFloorBytes, floor.tag.data(), floor.tag.size());
     next += kTagFloorBytes + floor.tag.size();
   }
-  const auto body = static_cast<uint32_t>(next - to.data() - kTagsHeadBytes);
+  const auto body = static_cast<uint32_t>(static_cast<size_t>(next - to.data()) - kTagsHeadBytes);
   const uint32_t seed = context.OfTags(number, offset);
   Store32(to.data() + 4, Checksum(Slice(to).subspan(kTagsHeadBytes, body), seed));
   Store16(to.data() + 8, kMark);

@@ -80,24 +80,37 @@ async function repaired(dir: string): Promise<boolean> {
   return true
 }
 
+/** What became of harmed directories. */
+interface Seen {
+  harmed: number
+  refused: number
+  repaired: number
+  found: number
+}
+
 async function round(
   engine: Engine,
   whole: string,
   history: History,
   harms: readonly Harm[],
   repair: boolean,
+  seen: Seen,
 ): Promise<void> {
   const dir = emptyDir()
   cpSync(whole, dir, { recursive: true })
   for (const one of harms) inflict(dir, one)
+  seen.harmed += 1
   const sound = repair && (await repaired(dir))
+  if (sound) seen.repaired += 1
   const store = await unlessRefused(opened(engine.make({ ...MORE, dir }), NOW))
   if (store === undefined) {
     expect(sound).toBe(false)
+    seen.refused += 1
     rmSync(dir, { recursive: true })
     return
   }
   const found = await readEverything(store, history)
+  seen.found += found
   if (sound) expect(store.stats()).toMatchObject({ entries: found, corrupt: 0 })
   expect(await readEverything(store, history)).toBeLessThanOrEqual(found)
   // It is of use, and remembers.
@@ -118,6 +131,7 @@ describe.each(enginesOfPath())(
   (engine) => {
     test.each(['closed', 'killed'] as const)('%s', { timeout: 36_000_000 }, async (end) => {
       const history: History = new Map()
+      const seen: Seen = { harmed: 0, refused: 0, repaired: 0, found: 0 }
       const dir = emptyDir()
       const store = await opened(engine.make({ ...MORE, dir }))
       await fill(store, 1, history)
@@ -126,9 +140,12 @@ describe.each(enginesOfPath())(
       const whole = end === 'killed' ? left : killed(dir)
       await fc.assert(
         fc.asyncProperty(fc.array(harm, { minLength: 1, maxLength: 4 }), fc.boolean(), (harms, repair) =>
-          round(engine, whole, history, harms, repair),
+          round(engine, whole, history, harms, repair, seen),
         ),
         { numRuns: Math.ceil(ROUNDS / 2) },
+      )
+      console.log(
+        `directories harmed, ${engine.name}, ${end}: ${seen.harmed}, refused: ${seen.refused}, repaired: ${seen.repaired}, entries found: ${seen.found}, wrong bytes: 0`,
       )
     })
   },

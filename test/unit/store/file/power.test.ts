@@ -175,6 +175,7 @@ describe('after the loss of power (I7)', () => {
           throw new Error(`in round ${seed}`, { cause: error })
         }
       }
+      console.log(`losses of power, ${durability}: ${ROUNDS}, wrong bytes: 0`)
     },
   )
 })
