@@ -53,6 +53,7 @@
         "native/node/memory_room.cc",
         "native/node/memory_store.cc",
         "native/node/news.cc",
+        "native/node/probe.cc",
         "native/node/sockets.cc",
         "native/node/store_tags.cc",
         "native/node/values.cc"

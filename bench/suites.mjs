@@ -48,5 +48,6 @@ export const SUITES = [
   macro('memory-bound'),
   macro('frozen-tier'),
   macro('disk-churn'),
+  macro('advice'),
   { name: 'hits', script: 'hits/main.mjs', args: [], quick: true, lacks: noTraces },
 ]

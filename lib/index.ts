@@ -95,6 +95,7 @@ export {
 } from './errors.js'
 export { type HttpFetcherOptions, type HttpMetadata, httpFetcher } from './http/fetcher.js'
 export type { Logger } from './logger.js'
+export type { Advice, AdviceId, Recommendation } from './metrics/advice/advice.js'
 export type { MetricKind } from './metrics/catalogue/index.js'
 export type { CallMessage, FillMessage } from './metrics/channels.js'
 export type { NamedCaches } from './metrics/collect.js'
@@ -119,6 +120,7 @@ export {
   metricsTotal,
 } from './metrics/snapshot.js'
 export type { MetricsStats, OperationLatency, RuntimeStats, TotalLatency } from './metrics/stats.js'
+export type { TopKey } from './metrics/top-keys.js'
 export { crc32c } from './native/crc32c.js'
 export { type NativeStatus, nativeStatus } from './native/loader.js'
 export { type EvictionPolicy, POLICY_NAMES, type PolicyName } from './policy/policy.js'
@@ -154,6 +156,7 @@ export {
   type StoreContext,
   type StoredCompression,
   type StoredEntry,
+  type StoreFacts,
   type StoreStats,
   type TierStats,
   type Tiers,

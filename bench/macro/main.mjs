@@ -4,6 +4,7 @@
  *   fan-out       200 readers on one fill: bytes, resident memory, and whether a slow one slows the others
  *   proxy-hit     requests per second on a hit, beside a bare http server with the same head and body (wants wrk)
  *   proxy-cost    what such a hit costs beyond the bare server, by profiles of both (wants wrk)
+ *   metrics-cost  requests per second on a hit with metrics and without (wants wrk)
  *   first-byte    first-byte time on a miss, beside the origin's own
  *   memory-bound  resident memory while ten times maxBytes are written, and the hit ratio after values have changed size
  *   copies        a minute of 200 copies and tees at once, some aborted: every byte, every Buffer back, memory flat
@@ -12,6 +13,7 @@
  *   frozen-tier   requests that miss memory while the disk stands still, beside the origin's own time; the breaker; a flood of 100 keys
  *   disk-churn    blocks of the disk while twenty times maxBytes are written, both amplifications, and get beside reclaim
  *   served        what a GiB that is served costs the collector, with the buffer pool and without
+ *   advice        what cache.advice() promises to three caches that are used as they should not be, and what doing it brings
  *
  *   --quick     fewer and shorter rounds
  *   --assert    exit 1 when a claim does not hold
@@ -27,6 +29,7 @@ const KNOWN = [
   'fan-out',
   'proxy-hit',
   'proxy-cost',
+  'metrics-cost',
   'first-byte',
   'memory-bound',
   'copies',
@@ -35,6 +38,7 @@ const KNOWN = [
   'frozen-tier',
   'disk-churn',
   'served',
+  'advice',
 ]
 
 function usage(problem) {

@@ -1,6 +1,9 @@
 import type { Slab } from './slab.js'
 import type { Slot } from './slot.js'
 
+/** In so many parts it is known how much of a class is asked for. */
+export const PARTS = 8
+
 /**
  * The slots of one class. The fields up to `wholes` are what `get` and `put` touch.
  *
@@ -21,6 +24,11 @@ export class Magazine {
   /** Gets of other sizes, and the bytes that they asked for. */
   views = 0
   viewBytes = 0
+  /** Those gets, by the part of the way from the class before to this one in which they lie. */
+  readonly parts = new Float64Array(PARTS)
+  /** Bytes of the class before: what is at most as large is served there. */
+  readonly least: number
+  readonly #perPart: number
   /** Gets that found nothing idle. */
   misses = 0
   slots = 0
@@ -42,9 +50,20 @@ export class Magazine {
   usedAt = 0
   #seen = 0
 
-  constructor(bytes: number, index: number) {
+  /** @param least the class before; 0 where there is none */
+  constructor(bytes: number, index: number, least = 0) {
     this.bytes = bytes
     this.index = index
+    this.least = least
+    this.#perPart = PARTS / (bytes - least)
+  }
+
+  /** A get of `size` bytes, more than the class before has and fewer than this one. */
+  viewed(size: number): void {
+    this.views += 1
+    this.viewBytes += size
+    // Smaller ones come here only where the class before could not serve them.
+    this.parts[Math.max(0, Math.floor((size - this.least) * this.#perPart))]! += 1
   }
 
   /** Slots that are out and not known to be lost. */

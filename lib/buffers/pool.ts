@@ -280,8 +280,7 @@ export class BufferPool {
 
   #view(slot: Slot, size: number): Buffer {
     const { magazine, slab } = slot
-    magazine.views += 1
-    magazine.viewBytes += size
+    magazine.viewed(size)
     if ((magazine.views & (TIMED_SHORT - 1)) === 0) this.#timeNext()
     this.#counters.views[categoryIndex(this.#config, size)]! += 1
     const last = slot.view

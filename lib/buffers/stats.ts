@@ -44,6 +44,8 @@ export interface ClassStats {
   readonly classBytes: number
   /** Those that were served from this class. */
   readonly gets: number
+  /** The same by what was asked for: how many were of `atMost` so many bytes, and more than the one before. Those of none are left out. */
+  readonly asked: ReadonlyArray<{ readonly atMost: number; readonly gets: number }>
   /** Those that found nothing idle. */
   readonly misses: number
   /** Those that found no room either, and were allocated. */
@@ -146,9 +148,10 @@ export function statsOf({
   copies,
 }: Sources): BufferPoolStats {
   const classes = stock.magazines.map(
-    ({ bytes, gets, misses, unserved, out, count, slabs, lost }): ClassStats => ({
+    ({ bytes, gets, misses, unserved, out, count, slabs, lost, least, parts, wholes }): ClassStats => ({
       classBytes: bytes,
       gets,
+      asked: askedOf(bytes, least, parts, wholes),
       misses,
       unserved,
       active: { count: out, bytes: out * bytes },
@@ -195,6 +198,14 @@ export function statsOf({
     categories: categoriesOf(config, stock, counters, classes),
     ...(latency === undefined ? {} : { latency }),
   }
+}
+
+/** Parts of a class, the last with those who asked for all of it. */
+function askedOf(bytes: number, least: number, parts: Float64Array, wholes: number): ClassStats['asked'] {
+  return Array.from(parts, (gets, at) => ({
+    atMost: least + Math.ceil(((at + 1) * (bytes - least)) / parts.length),
+    gets: at === parts.length - 1 ? gets + wholes : gets,
+  })).filter(({ gets }) => gets > 0)
 }
 
 function categoriesOf(

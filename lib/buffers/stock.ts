@@ -76,7 +76,7 @@ export class Stock {
     this.#supply = supply
     this.#pressure = pressure
     this.#hooks = hooks
-    this.magazines = classes.map((bytes, index) => new Magazine(bytes, index))
+    this.magazines = classes.map((bytes, index) => new Magazine(bytes, index, classes[index - 1]))
     // Every class can have one, where the bound is small.
     this.#slabBytes = Math.min(SLAB_BYTES, 2 ** Math.floor(Math.log2(maxBytes / classes.length)))
   }

@@ -1,3 +1,4 @@
+import type { Trace } from '../metrics/advice/trace.js'
 import type { Metadata, StoredEntry } from '../store/store.js'
 import type { Answer, Outcome } from './answer.js'
 import type { Counters } from './counters.js'
@@ -17,11 +18,13 @@ export class Answers {
   readonly #tier: Tier
   readonly #counters: Counters
   readonly #found: FoundContext
+  readonly #trace: Trace | undefined
 
-  constructor(tier: Tier, counters: Counters, found: FoundContext) {
+  constructor(tier: Tier, counters: Counters, found: FoundContext, trace: Trace | undefined) {
     this.#tier = tier
     this.#counters = counters
     this.#found = found
+    this.#trace = trace
   }
 
   /** The answer that `entry` is, which it releases. */
@@ -50,6 +53,7 @@ export class Answers {
     { ifNoneMatch, signal }: AnswerOptions,
   ): Answer {
     this.#counters.answered(outcome, false, from.tier)
+    this.#trace?.answered(key, outcome, from.metadata, this.#isFirst(from.tier))
     if (ifNoneMatch !== undefined && matchesEtag(ifNoneMatch, from.metadata.etag)) {
       // This caller has what it wanted; the fill, if any, goes on for those who come later.
       reader.satisfied()
@@ -63,6 +67,12 @@ export class Answers {
   /** @param tier the one that says so; undefined when the origin does */
   notFound(key: string, meta: Metadata, outcome: Outcome, tier?: string): Answer {
     this.#counters.answered(outcome, true, tier)
+    this.#trace?.answered(key, outcome, meta, this.#isFirst(tier))
     return { status: 'not-found', key, outcome, meta }
+  }
+
+  /** Whether a tier, by its name, is the first one, which the store is called by. */
+  #isFirst(tier: string | undefined): boolean {
+    return tier === this.#tier.store.name
   }
 }

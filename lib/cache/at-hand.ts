@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import { assertKey } from '../keys.js'
+import type { Trace } from '../metrics/advice/trace.js'
 import { IN_HAND, type Metadata, type StoredEntry } from '../store/store.js'
 import type { Found } from './answer.js'
 import type { Answers } from './answers.js'
@@ -16,13 +17,22 @@ export class AtHand {
   readonly #counters: Counters
   readonly #answers: Answers
   readonly #tags: TagTable
+  readonly #trace: Trace | undefined
 
-  constructor(tier: Tier, clock: Clock, counters: Counters, answers: Answers, tags: TagTable) {
+  constructor(
+    tier: Tier,
+    clock: Clock,
+    counters: Counters,
+    answers: Answers,
+    tags: TagTable,
+    trace: Trace | undefined,
+  ) {
     this.#tier = tier
     this.#clock = clock
     this.#counters = counters
     this.#answers = answers
     this.#tags = tags
+    this.#trace = trace
   }
 
   /** As `Cache.getSync`. */
@@ -32,8 +42,10 @@ export class AtHand {
     if (entry === LATER) return undefined
     const hit = entry === undefined ? undefined : this.#copyOf(entry)
     tier.release(entry)
-    if (hit === undefined) this.#counters.absent()
-    else this.#hit(entry!, hit.meta.size)
+    if (hit === undefined) {
+      this.#counters.absent()
+      this.#trace?.absent(key, true)
+    } else this.#hit(key, entry!, hit.meta)
     return hit
   }
 
@@ -56,16 +68,17 @@ export class AtHand {
       tier.release(entry)
       return undefined
     }
-    this.#hit(entry, meta.size)
+    this.#hit(key, entry, meta)
     // Small, so that it holds nothing, and what was lent of it stays as it is without a release (S3, S7).
     return { meta, bytes, found: undefined }
   }
 
   /** Answered, with all of the value. */
-  #hit(entry: StoredEntry, bytes: number): void {
+  #hit(key: string, entry: StoredEntry, meta: Metadata): void {
     const name = entry.tier ?? this.#tier.store.name
     this.#counters.answered('hit', false, name)
-    this.#counters.read(bytes, name)
+    this.#counters.read(meta.size, name)
+    this.#trace?.answered(key, 'hit', meta, entry.tier === undefined)
   }
 
   /** What the tier answers at once; LATER when it does not. */

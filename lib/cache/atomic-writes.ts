@@ -157,7 +157,7 @@ export class AtomicWrites {
   #done(done: boolean, values: readonly WholeValue[], answer: Metadata[]): Later<Metadata[]> {
     const { tier } = this.#context
     if (!done) throw noRoomFor(values, tier.store)
-    for (const { bytes } of values) this.#context.onStored(bytes.length)
+    for (const { key, metadata } of values) this.#context.onStored(key, metadata)
     const waits = values.flatMap(({ key }) => tier.written(key) ?? [])
     if (waits.length === 0) return answer
     return this.#inFlight.wait(Promise.all(waits), { use: () => answer })

@@ -1,8 +1,10 @@
 import type { Writable } from 'node:stream'
 import type { BufferPoolStats } from '../buffers/stats.js'
 import type { FreshnessOptions } from '../config/schema.js'
+import type { Advice } from '../metrics/advice/advice.js'
 import type { CacheHealth } from '../metrics/health/health.js'
 import type { MetricsStats } from '../metrics/stats.js'
+import type { TopKey } from '../metrics/top-keys.js'
 import type { PressureStats } from '../resilience/pressure/index.js'
 import type { Metadata, OptionChange, TierStats } from '../store/store.js'
 import type { Answer, Found, NotFound, NotModified } from './answer.js'
@@ -258,6 +260,22 @@ export interface Cache<User = unknown> {
    * after `close()`, too. docs/reference/health.md says what each level and reason means.
    */
   health(): CacheHealth
+  /**
+   * What would do better if it were otherwise, with the figures that say so and an estimate of the gain: policy and size of the memory tier, found by
+   * replaying a sample of what was asked of this cache; lifetimes, compression, classes of the buffer pool; and options that contradict each other or
+   * the machine. Worked out in the background, a millisecond at a time, in some tenths of a second; what was found is given again for 10 s.
+   * docs/reference/advice.md says how.
+   *
+   * @throws `ERR_DREY_CLOSED`, also when the cache is closed meanwhile
+   */
+  advice(): Promise<Advice>
+  /**
+   * The `n` keys that were asked for most of late, the first the most: 1 to 256, 10 by default. Of calls of `fetch`, `get` and `getSync` that are timed, one of
+   * `metrics.sampling`; counts are estimates, and what was asked 5 minutes ago counts by half. Empty with `metrics: false`. Keys longer than 1,024 characters are not counted.
+   *
+   * @throws `ERR_DREY_CONFIG` for another `n`
+   */
+  topKeys(n?: number): readonly TopKey[]
   /** What the cache counts. */
   stats(): CacheStats
   on<E extends keyof CacheEvents>(event: E, listener: (event: CacheEvents[E]) => void): this

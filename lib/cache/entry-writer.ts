@@ -17,8 +17,8 @@ export interface WriteContext {
   assertOpen(): void
   /** A write of `key` is being committed, or was: fills that are older may not be joined any more. */
   onCommit(key: string): void
-  /** A value of so many bytes is in the tier. */
-  onStored(bytes: number): void
+  /** A value is in the tier. */
+  onStored(key: string, metadata: Metadata): void
 }
 
 /** What a write that begins now is to carry. Most have no tags, and need not ask. */
@@ -102,7 +102,7 @@ export class EntryWriter {
     const kept = this.#with((draft) => tier.change(this.#key, () => this.#commit(draft, metadata)))
     const done = (): Later<Metadata> => {
       this.#close()
-      this.#context.onStored(this.#size)
+      this.#context.onStored(this.#key, metadata)
       // The delete that won may be under way still: until it is done, what was there before can be seen.
       const deleted = this.#pass.fenced ? tier.change(this.#key, nothingMore) : undefined
       return deleted instanceof Promise ? deleted.then(() => metadata) : metadata

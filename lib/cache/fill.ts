@@ -99,6 +99,8 @@ export interface FillRequest {
  */
 export class Fill implements Joinable {
   readonly pass: Pass
+  /** What the origin confirmed, as it is from then on. */
+  confirmed: Metadata | undefined
   readonly #request: FillRequest
   readonly #context: FillContext
   readonly #controller = new AbortController()
@@ -139,6 +141,11 @@ export class Fill implements Joinable {
   /** Bytes that came so far; undefined when it brings no body. */
   get bytes(): number | undefined {
     return this.#flow?.spool.end
+  }
+
+  /** Of the body that it brings, once there is one. */
+  get metadata(): Metadata | undefined {
+    return this.#flow?.metadata
   }
 
   get fenced(): boolean {
@@ -352,6 +359,7 @@ export class Fill implements Joinable {
     const before = stale.entry.metadata
     const metadata = confirmedMetadata(before, head, asked, freshness, clock.now(), sequence)
     this.#asking.answered()
+    this.confirmed = metadata
     this.#answerAll(() => this.#entryAnswer(stale, metadata, 'revalidated'))
     const lead = this.#lead
     this.#keep(metadata, () =>

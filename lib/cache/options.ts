@@ -3,6 +3,7 @@ import { type PoolPlan, readBufferPool } from '../buffers/choice.js'
 import type { LoadedConfig } from '../config/file/load.js'
 import { cacheOptionsWith } from '../config/file/with-file.js'
 import { isPlain, merge } from '../config/merge.js'
+import type { ProfileName } from '../config/profile-names.js'
 import { optionsOfProfile, profileNamed } from '../config/profiles.js'
 import type { breakerOptions, callFreshness } from '../config/schema.js'
 import { parseDuration, parseSize } from '../config/units.js'
@@ -55,6 +56,9 @@ export interface CacheConfig extends CacheSettings {
   /** Called when the cache is closed. Must not throw. */
   readonly onClosed?: (() => void) | undefined
   readonly store: Store
+  /** The tiers that `store` is made of, as they were given. */
+  readonly stores: readonly Store[]
+  readonly profile: ProfileName
   /** What is followed, if anything. */
   readonly pressure: Pressure | undefined
   readonly bufferPool: PoolPlan
@@ -134,6 +138,8 @@ export function readCacheOptions(
       ...settings.tiers,
       lane: runtime && laneOf(runtime.turns, () => config.timeouts.operation),
     }),
+    stores,
+    profile: profileNamed(given.profile),
     onClosed: runtime && (() => runtime.onClosed()),
     pressure: runtime === undefined ? detectorOf(given.pressure) : runtime.pressure,
     bufferPool: plan,

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import { abortedBy, ClosedError, ConfigError, DreyError } from '../errors.js'
 import { assertKey, showKey } from '../keys.js'
+import type { Trace } from '../metrics/advice/trace.js'
 import type { Probe } from '../metrics/probe.js'
 import type { FollowedFlight, Later, LedFlight, Metadata, StoredEntry } from '../store/store.js'
 import { FINISH } from './abandon.js'
@@ -40,6 +41,7 @@ export interface ReadContext {
   readonly tags: TagTable
   readonly origins: Origins
   readonly probe: Probe
+  readonly trace: Trace | undefined
   isClosed(): boolean
   /** The key was answered with a stale value, and is to be fetched anew in the background. */
   onStale(key: string, fetcher: Fetcher, options: FetchOptions): void
@@ -80,7 +82,7 @@ export class ReadPath {
   filling = 0
 
   constructor(context: ReadContext) {
-    const { tier, clock, config, fences, counters, inFlight, tags, probe } = context
+    const { tier, clock, config, fences, counters, inFlight, tags, probe, trace } = context
     this.#context = context
     this.#fillContext = {
       tier,
@@ -110,6 +112,7 @@ export class ReadPath {
         this.filling -= 1
         if (stored !== undefined && isNotStored(stored)) counters.refused(stored)
         probe.filled(fill.key, fill.startedAt, fill.bytes, stored, failure)
+        if (trace !== undefined && failure === undefined) traceFill(trace, fill, stored)
       },
       onFollowed: (fill) => {
         if (this.#joinable.get(fill.key) === fill) this.#joinable.delete(fill.key)
@@ -171,7 +174,7 @@ export class ReadPath {
   }
 
   #got(key: string, entry: StoredEntry | undefined, options: GetOptions): Answer | undefined {
-    const { tier, clock, counters, answers, tags } = this.#context
+    const { tier, clock, counters, answers, tags, trace } = this.#context
     const metadata = entry && tags.standing(entry.metadata)
     if (entry !== undefined && metadata !== undefined) {
       const fresh = isFresh(metadata, clock.now())
@@ -181,6 +184,7 @@ export class ReadPath {
     }
     tier.release(entry)
     counters.absent()
+    trace?.absent(key, false)
     return undefined
   }
 
@@ -482,6 +486,21 @@ export class ReadPath {
         return this.#fetchAgain(key, fetcher, options, attempt, answer.kind === 'stored')
     }
   }
+}
+
+/** Not kept, and would be where there is more room. */
+const FOR_WANT_OF_ROOM: ReadonlySet<string | undefined> = new Set(['too-large', 'no-room'])
+
+/** What a fill brought, for who replays it: also what a larger tier would have kept. */
+function traceFill(
+  trace: Trace,
+  { key, bytes, metadata, confirmed }: Fill,
+  stored: string | undefined,
+): void {
+  if (stored === undefined || (isNotStored(stored) && !FOR_WANT_OF_ROOM.has(stored))) return
+  if (confirmed !== undefined) trace.stored(key, 'confirmed', confirmed)
+  else if (metadata !== undefined && bytes !== undefined)
+    trace.stored(key, 'fill', { ...metadata, size: bytes })
 }
 
 const fetching = (key: string): string => `fetching ${showKey(key)}`

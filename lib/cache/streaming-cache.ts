@@ -6,14 +6,19 @@ import { loadConfig } from '../config/file/load.js'
 import { type Following, follow as followFile } from '../config/file/watch.js'
 import { ClosedError, ConfigError } from '../errors.js'
 import { assertKey } from '../keys.js'
+import type { Advice } from '../metrics/advice/advice.js'
+import type { Advisor } from '../metrics/advice/advisor.js'
+import type { Trace } from '../metrics/advice/trace.js'
 import { promiseOf } from '../metrics/channels.js'
 import type { CacheHealth } from '../metrics/health/health.js'
 import { Monitor } from '../metrics/health/monitor.js'
 import { CALLS, Probe } from '../metrics/probe.js'
 import { type MetricsSource, publishSource } from '../metrics/source.js'
 import { uniqueNames } from '../metrics/tier-names.js'
+import { assertTop, type TopKey } from '../metrics/top-keys.js'
 import type { Later, Metadata, OptionChange, StoredEntry } from '../store/store.js'
 import { TieredStore } from '../store/tiered/index.js'
+import { advisorOf, traceOf } from './advised.js'
 import type { Answer } from './answer.js'
 import { Answers } from './answers.js'
 import { AtHand } from './at-hand.js'
@@ -62,6 +67,8 @@ export class StreamingCache implements DirectCache {
   readonly #counters: Counters
   readonly #probe: Probe
   readonly #monitor: Monitor
+  readonly #trace: Trace | undefined
+  readonly #advisor: Advisor
   readonly #events = new Events()
   readonly #tags: TagTable
   readonly #origins: Origins
@@ -119,6 +126,8 @@ export class StreamingCache implements DirectCache {
         onChange: (isDown) => this.#onTier(store.name, isDown),
       },
     })
+    const trace = traceOf(config, clock, this.#tier)
+    this.#trace = trace
     this.#found = {
       idle: new IdleWatch(clock, config.timeouts.idle),
       inFlight: this.#inFlight,
@@ -141,8 +150,8 @@ export class StreamingCache implements DirectCache {
       (origin) => monitor.onOrigin(origin, false),
     )
     const batches = new BatchTurns(config.store)
-    const answers = new Answers(this.#tier, this.#counters, this.#found)
-    this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers, tags)
+    const answers = new Answers(this.#tier, this.#counters, this.#found, trace)
+    this.#atHand = new AtHand(this.#tier, clock, this.#counters, answers, tags, trace)
     this.#reads = new ReadPath({
       config,
       clock,
@@ -155,6 +164,7 @@ export class StreamingCache implements DirectCache {
       tags,
       origins: this.#origins,
       probe: this.#probe,
+      trace,
       isClosed: () => this.#closing !== undefined,
       onStale: (key, fetcher, options) => this.#refreshes.schedule(key, fetcher, options),
     })
@@ -174,13 +184,20 @@ export class StreamingCache implements DirectCache {
       now: () => clock.now(),
       assertOpen: () => this.#assertOpen(),
       onCommit: (key: string) => this.#reads.detach(key),
-      onStored: (bytes: number) => {
-        this.#counters.bytesSet += bytes
-        this.#tier.stored(bytes)
+      onStored: (key: string, metadata: Metadata) => {
+        this.#counters.bytesSet += metadata.size
+        this.#tier.stored(metadata.size)
+        trace?.stored(key, 'set', metadata)
       },
     }
     this.#writes = new WritePath(writing, this.#inFlight)
     this.#atomic = new AtomicWrites(writing, this.#inFlight, batches, config.maxBufferedBytes)
+    this.#advisor = advisorOf(config, clock, {
+      trace,
+      stats: () => this.#tier.stats(),
+      pool: () => this.#pool?.stats(),
+      isClosed: () => this.#closing !== undefined,
+    })
   }
 
   async configure(patch: CachePatch): Promise<readonly OptionChange[]> {
@@ -238,6 +255,7 @@ export class StreamingCache implements DirectCache {
     publishSource(this, source)
     if (pressure !== undefined) this.#unfollow = follow(pressure, this.#pressed)
     this.#monitor.open(source)
+    if (this.#config.metrics.enabled) this.#advisor.open()
   }
 
   // One signature stands for the overloads of `Cache`: which answers are possible depends on `ifNoneMatch`.
@@ -351,6 +369,7 @@ export class StreamingCache implements DirectCache {
 
   clear(): Promise<void> {
     return this.#run(() => {
+      this.#trace?.cleared()
       this.#fences.fenceEverything()
       this.#reads.detachAll()
       return this.#afterChange(this.#tier.clear(), () => {
@@ -369,8 +388,17 @@ export class StreamingCache implements DirectCache {
     }
   }
 
+  topKeys(n = TOP_KEYS): readonly TopKey[] {
+    assertTop(n)
+    return this.#probe.topKeys.top(n)
+  }
+
   health(): CacheHealth {
     return this.#monitor.health()
+  }
+
+  advice(): Promise<Advice> {
+    return this.#run(() => this.#advisor.advice())
   }
 
   stats(): CacheStats {
@@ -411,6 +439,7 @@ export class StreamingCache implements DirectCache {
     assertKey(key)
     this.#fences.fenceAll(key)
     this.#reads.detach(key)
+    this.#trace?.deleted(key)
     const tier = this.#tier
     const deleted = tier.change(key, () => tier.ask(() => tier.store.delete(key)))
     return this.#afterChange(deleted, () => {
@@ -424,6 +453,7 @@ export class StreamingCache implements DirectCache {
     if (this.#following !== undefined) await this.#following.close()
     this.#probe.close()
     this.#monitor.close()
+    this.#advisor.close()
     this.#refreshes.close()
     const clock = this.#clock
     const { shutdown } = this.#config.timeouts
@@ -470,6 +500,7 @@ export class StreamingCache implements DirectCache {
     this.#tags.staleWhileRevalidate = freshness.staleWhileRevalidate
     this.#origins.configure(breaker)
     this.#refreshes.configure(refresh)
+    this.#advisor.changed()
   }
 
   #told(changes: readonly OptionChange[]): readonly OptionChange[] {
@@ -493,6 +524,9 @@ export class StreamingCache implements DirectCache {
     })
   }
 }
+
+/** How many keys are told unless asked for more. */
+const TOP_KEYS = 10
 
 const nothing = (): undefined => undefined
 

@@ -97,7 +97,7 @@ export class WritePath {
     }
     fences.fenceFills(key)
     onCommit(key)
-    onStored(length)
+    onStored(key, metadata)
     return metadata
   }
 
@@ -121,7 +121,7 @@ export class WritePath {
       fences.fenceLookups(key)
       onCommit(key)
       if (!ok) throw noRoom(key, length, tier.store)
-      this.#context.onStored(length)
+      this.#context.onStored(key, metadata)
       // The delete that won may be under way still: until it is done, what was there before can be seen.
       if (pass.fenced) await tier.change(key, nothingMore)
       return metadata

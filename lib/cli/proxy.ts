@@ -1,11 +1,11 @@
 import { systemClock } from '../clock.js'
 import type { LoadedConfig } from '../config/file/load.js'
 import { fileOf, proxyOptionsWith } from '../config/file/with-file.js'
-import { showValue } from '../config/validate.js'
-import { ConfigError, messageOf, NativeError } from '../errors.js'
+import { ConfigError, NativeError } from '../errors.js'
 import type { ProxyOptions } from '../http/options.js'
 import { type CachingProxy, createProxy } from '../http/proxy.js'
 import type { Console } from './console.js'
+import { newsInJson, newsInWords, type ProxyNews } from './proxy-news.js'
 import { CommandError, type Flags, type FlagValue, readFlags, UsageError } from './usage.js'
 import { createWorkers, readWorkerCount, type Workers } from './workers.js'
 
@@ -30,6 +30,7 @@ const FLAGS = {
   'origin-timeout': { type: 'string' },
   'client-timeout': { type: 'string' },
   'shutdown-timeout': { type: 'string' },
+  json: { type: 'boolean' },
 } as const satisfies Flags
 
 export const PROXY_HELP = `drey proxy: a caching HTTP proxy in front of one origin
@@ -54,11 +55,14 @@ Options:
   --trust-forwarded         keep X-Forwarded-* as they come: only behind a proxy that sets them
   --healthz [PATH]          answer "ok" there without asking anyone (default /healthz)
   --access-log [FILE]       one line per request to FILE, or to standard output
-  --admin [HOST:]PORT|PATH  where drey stats, top and purge ask, and /metrics is: a port on loopback, or a Unix socket;
+  --admin [HOST:]PORT|PATH  where drey stats, top and purge ask, with /metrics and a dashboard: a port on loopback, or a Unix socket;
                             elsewhere with a token, in DREY_ADMIN_TOKEN (default nowhere)
   --origin-timeout DURATION longest wait for the origin's first byte (default 30s)
   --client-timeout DURATION longest silence of a client's connection (default 5m)
   --shutdown-timeout DURATION how long responses may finish after SIGTERM or SIGINT (default 10s)
+  --json                    what it says of itself as objects on standard output, a line each: listening, admin, config, stopping
+
+Exit status: 0 it was stopped, 1 it cannot start or listen, or a worker was lost, 2 the command line, or the file, is wrong.
 
 Examples:
   drey proxy --origin https://example.org --listen 8080
@@ -84,15 +88,20 @@ interface Serving {
 
 /** `drey proxy`: runs until it is told to stop. */
 export async function proxyCommand(args: readonly string[], console: Console): Promise<number> {
-  const { proxy, origin } = await make(readFlags(args, FLAGS), console)
+  const { json, ...flags } = readFlags(args, FLAGS)
+  if (json === true && flags['access-log'] === '-') {
+    throw new UsageError('--json: --access-log goes to standard output, too; want a FILE for it')
+  }
+  const news = json === true ? newsInJson(console) : newsInWords(console)
+  const { proxy, origin } = await make(flags, console, news)
   const address = await proxy.listen().catch(async (error: NodeJS.ErrnoException) => {
     await proxy.close()
     if (error instanceof CommandError) throw error
     throw new CommandError(`proxy cannot listen: ${error.message}`, { cause: error })
   })
-  const stopped = untilStopped(proxy, console)
-  console.stdout.write(`drey proxy listening on ${address} -> ${new URL(String(origin)).origin}\n`)
-  if (proxy.adminAddress !== undefined) console.stdout.write(`drey proxy admin on ${proxy.adminAddress}\n`)
+  const stopped = untilStopped(proxy, console, news)
+  news.listening(address, new URL(String(origin)).origin)
+  if (proxy.adminAddress !== undefined) news.admin(proxy.adminAddress)
   await stopped
   return 0
 }
@@ -100,6 +109,7 @@ export async function proxyCommand(args: readonly string[], console: Console): P
 async function make(
   flags: Readonly<Record<string, FlagValue>>,
   console: Console,
+  news: ProxyNews,
 ): Promise<{ readonly proxy: Serving; readonly origin: unknown }> {
   const given: Record<string, unknown> = {}
   for (const [flag, value] of Object.entries(flags)) given[optionOf(flag)] = valueGiven(value)
@@ -123,7 +133,8 @@ async function make(
     const followed = watch === true ? { ...own, configFile: configFile ?? false, watch } : options
     const made = { ...withDefaults(followed, file), ...log } as unknown as ProxyOptions
     const proxy = await createProxy(made)
-    tellChanges(proxy, console)
+    proxy.cache.on('config', ({ changes }) => news.changed(changes))
+    proxy.cache.on('config-error', ({ error }) => news.notApplied(error))
     return { proxy, origin }
   } catch (error) {
     if (error instanceof UsageError) throw error
@@ -132,20 +143,6 @@ async function make(
     const why = error instanceof NativeError ? inFlags(message) : message
     throw new CommandError(`proxy cannot start: ${why}`, { cause: error })
   }
-}
-
-/** A line for each option that the file changed, and for each mistake that kept it from that. */
-function tellChanges({ cache }: CachingProxy, console: Console): void {
-  cache.on('config', ({ changes }) => {
-    for (const { path, from, to } of changes) {
-      console.stdout.write(`drey proxy: ${path} was ${showValue(from)}, is ${showValue(to)}\n`)
-    }
-  })
-  cache.on('config-error', ({ error }) => {
-    for (const line of messageOf(error).split('\n')) {
-      console.stderr.write(`drey proxy: not applied: ${line}\n`)
-    }
-  })
 }
 
 /** Flags and file, and the port that a proxy has here where neither says one. */
@@ -158,14 +155,14 @@ function withDefaults(
 }
 
 /** Resolves once the proxy has stopped, as the first signal asks for; a second one does not wait. Rejects when it stopped without one. */
-async function untilStopped(proxy: Serving, console: Console): Promise<void> {
+async function untilStopped(proxy: Serving, console: Console, news: ProxyNews): Promise<void> {
   let stopping = false
   let forget = (): void => undefined
   const asked = new Promise<undefined>((resolve) => {
     forget = console.onStop((signal) => {
       if (stopping) return console.exit(1)
       stopping = true
-      console.stdout.write(`drey proxy stopping on ${signal}\n`)
+      news.stopping(signal)
       resolve(undefined)
     })
   })

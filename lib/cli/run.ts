@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError } from '../errors.js'
+import { ADVICE_HELP, adviceCommand } from './advice.js'
 import { CONFIG_HELP, configCommand } from './config.js'
 import type { Console } from './console.js'
+import { DOCTOR_HELP, doctorCommand } from './doctor.js'
 import { INSPECT_HELP, inspectCommand } from './inspect.js'
 import { PROXY_HELP, proxyCommand } from './proxy.js'
 import { PURGE_HELP, purgeCommand } from './purge.js'
@@ -17,7 +19,9 @@ interface Command {
 }
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['advice', { help: ADVICE_HELP, run: adviceCommand }],
   ['config', { help: CONFIG_HELP, run: configCommand }],
+  ['doctor', { help: DOCTOR_HELP, run: doctorCommand }],
   ['inspect', { help: INSPECT_HELP, run: inspectCommand }],
   ['proxy', { help: PROXY_HELP, run: proxyCommand }],
   ['purge', { help: PURGE_HELP, run: purgeCommand }],
@@ -32,8 +36,10 @@ Usage:
   drey proxy --origin URL [options]   a caching HTTP proxy in front of one origin
   drey stats ADMIN [--json]           what a running proxy counts
   drey top ADMIN                      what it does, second by second
+  drey advice ADMIN [--json]          what would do better if it were otherwise
   drey purge ADMIN KEY...             has it remove entries: by key, --prefix, --tag, or --all
   drey config check [FILE]            looks at a configuration file
+  drey doctor [DIR]                   whether this machine has what drey wants
   drey inspect DIR [KEY]              lists a directory of the file store, or an entry in it
   drey verify DIR [--repair]          looks through a directory of the file store
   drey COMMAND --help                 what a command takes

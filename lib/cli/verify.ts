@@ -1,5 +1,6 @@
 import { showSize } from '../config/units.js'
 import { messageOf } from '../errors.js'
+import { jsonOf } from '../http/admin/json.js'
 import { DAMAGE_KINDS, MOST_LISTED, type VerifyReport } from '../store/file/verify/report.js'
 import { verifyDirectory } from '../store/file/verify/verify.js'
 import type { Console } from './console.js'
@@ -7,18 +8,19 @@ import { createProgress } from './progress.js'
 import { many } from './table.js'
 import { CommandError, type Flags, readOperands, UsageError } from './usage.js'
 
-const FLAGS = { repair: { type: 'boolean' } } as const satisfies Flags
+const FLAGS = { repair: { type: 'boolean' }, json: { type: 'boolean' } } as const satisfies Flags
 
 export const VERIFY_HELP = `drey verify: looks through a directory of the file store that nobody has open
 
 Usage:
-  drey verify DIR [--repair]
+  drey verify DIR [--repair] [--json]
 
 Reads its header, the image of its index, every record of the log and every chunk of every value, and compares what it reads
 with the checksums. Without --repair nothing in it changes.
 
 Options:
   --repair   drop what is damaged, remove what is left over, and close it cleanly
+  --json     one object on standard output
 
 Exit status: 0 nothing is damaged, 1 something is, or was until it was repaired, 2 it cannot be looked at: it is no directory of
 drey's, somebody has it open, or it has a newer format.
@@ -43,7 +45,8 @@ export async function verifyCommand(args: readonly string[], console: Console): 
   } finally {
     progress.end()
   }
-  console.stdout.write(`${linesOf(dir, report).join('\n')}\n`)
+  const lines = flags['json'] === true ? [jsonOf({ dir, ...report })] : linesOf(dir, report)
+  console.stdout.write(`${lines.join('\n')}\n`)
   return isDamaged(report) ? 1 : 0
 }
 

@@ -144,7 +144,8 @@ export async function createProxyWith(
     file !== undefined && options.watch === true
       ? follow(file.file, clock, () => reload(file.file))
       : undefined
-  const admin = config.admin === undefined ? undefined : createAdmin(cache as unknown as Cache, config.admin)
+  const admin =
+    config.admin === undefined ? undefined : createAdmin(cache as unknown as Cache, config.admin, clock)
   server.on('connect', refuseTunnel)
 
   async function reload(path: string): Promise<void> {

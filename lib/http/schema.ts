@@ -124,11 +124,11 @@ export const proxyOptions = z.strictObject({
     { otherwise: 'nowhere', live: 'the log is open' },
   ),
   /**
-   * Where operators ask for metrics and have entries removed: a port on loopback, `'host:port'`, or the path of a Unix socket. One thread has it.
-   * Default: nowhere.
+   * Where operators look at a dashboard, ask for metrics and have entries removed: a port on loopback, `'host:port'`, or the path of a Unix socket.
+   * One thread has it. Default: nowhere.
    */
   admin: option(
-    "Where operators ask for metrics and have entries removed: a port on loopback, `'host:port'`, or the path of a Unix socket. One thread has it.",
+    "Where operators look at a dashboard, ask for metrics and have entries removed: a port on loopback, `'host:port'`, or the path of a Unix socket. One thread has it.",
     z.union([z.number().int().min(0).max(65_535), z.string().min(1)]),
     { otherwise: 'nowhere', live: 'the socket listens there' },
   ),

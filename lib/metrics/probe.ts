@@ -18,6 +18,7 @@ import type { MetricsConfig } from './options.js'
 import { type RuntimeTimes, runtimeWatch } from './runtime.js'
 import { latencyOf, type MetricsStats, runtimeStatsOf } from './stats.js'
 import { BoundedTally, OTHER } from './tally.js'
+import { TopKeys } from './top-keys.js'
 
 /** More than there are codes. */
 const MOST_CODES = 40
@@ -82,6 +83,8 @@ export class Probe implements LookupTimer {
   readonly #tiers: readonly string[]
   readonly #latencies: Latencies
   readonly #errors = new Map<string, BoundedTally>()
+  /** Of the calls that are timed. */
+  readonly topKeys: TopKeys
   readonly #mostGap: number
   /** Calls until the next one that is timed. */
   #gap: number
@@ -94,6 +97,7 @@ export class Probe implements LookupTimer {
     this.#clock = clock
     this.#tiers = tiers
     this.#latencies = new Latencies(tiers)
+    this.topKeys = new TopKeys(clock, config.sampling)
     this.#mostGap = 2 * config.sampling - 1
     this.#gap = this.#draw()
   }
@@ -177,7 +181,7 @@ export class Probe implements LookupTimer {
   /** The answer of `call`, as a promise, looked at. */
   call<T>(kind: Call<T>, key: string, call: () => Later<T>): Promise<T> {
     if (isTraced(CHANNELS[kind.name])) return this.#traced(kind, key, call)
-    return this.config.enabled ? this.#timed(kind, call) : promiseOf(call)
+    return this.config.enabled ? this.#timed(kind, key, call) : promiseOf(call)
   }
 
   /** Whether this call of `getSync` is to be made by `getSync`; else it is looked at by nobody. */
@@ -191,7 +195,7 @@ export class Probe implements LookupTimer {
     const began = this.#syncBegan
     const run = (): T | undefined => {
       const answer = call()
-      if (began >= 0) this.#atHand('getSync', answer, began)
+      if (began >= 0) this.#atHand('getSync', key, answer, began)
       return answer
     }
     if (!isGetSyncTraced()) return run()
@@ -206,7 +210,7 @@ export class Probe implements LookupTimer {
    * @param began what `begin` said before
    */
   fetched(key: string, began: number, answer: AtHandAnswer): void {
-    if (began >= 0) this.#atHand('fetch', answer, began)
+    if (began >= 0) this.#atHand('fetch', key, answer, began)
     if (!isTraced(CHANNELS.fetch)) return
     const message: CallMessage = { operation: 'fetch', key }
     const complete = (): void => this.#complete(message, answer, began < 0 ? undefined : began)
@@ -234,7 +238,7 @@ export class Probe implements LookupTimer {
     return this.config.enabled ? runtimeWatch.times() : undefined
   }
 
-  #timed<T>(kind: Call<T>, call: () => Later<T>): Promise<T> {
+  #timed<T>(kind: Call<T>, key: string, call: () => Later<T>): Promise<T> {
     const began = this.begin()
     let answer: Later<T>
     try {
@@ -244,12 +248,12 @@ export class Probe implements LookupTimer {
       return Promise.reject(error)
     }
     if (!(answer instanceof Promise)) {
-      if (began >= 0) this.#answered(kind, began, answer)
+      if (began >= 0) this.#answered(kind, key, began, answer)
       return Promise.resolve(answer)
     }
     return answer.then(
       (value) => {
-        if (began >= 0) this.#answered(kind, began, value)
+        if (began >= 0) this.#answered(kind, key, began, value)
         return value
       },
       (error) => {
@@ -259,10 +263,16 @@ export class Probe implements LookupTimer {
     )
   }
 
-  #atHand(operation: 'getSync' | 'fetch', answer: AtHandAnswer | undefined, began: number): void {
+  #atHand(
+    operation: 'getSync' | 'fetch',
+    key: string,
+    answer: AtHandAnswer | undefined,
+    began: number,
+  ): void {
     const outcome = answer === undefined ? 'miss' : 'hit'
     const tier = answer === undefined ? -1 : 0
     this.#latencies.record(operation, outcome, tier, answer?.meta.size, this.#since(began))
+    this.topKeys.see(key, answer?.meta.size ?? 0)
   }
 
   #complete(message: CallMessage, answer: AtHandAnswer | undefined, from: number | undefined): void {
@@ -275,15 +285,16 @@ export class Probe implements LookupTimer {
   #traced<T>(kind: Call<T>, key: string, call: () => Later<T>): Promise<T> {
     const from = this.#clock.monotonic()
     const message: CallMessage = { operation: kind.name, key }
-    const run = (): Promise<T> => (this.config.enabled ? this.#timed(kind, call) : promiseOf(call))
+    const run = (): Promise<T> => (this.config.enabled ? this.#timed(kind, key, call) : promiseOf(call))
     return traced(CHANNELS[kind.name], message, run, (answer) => {
       Object.assign(message, kind.describe(answer), { duration: this.#since(from) / 1e6 })
     })
   }
 
-  #answered<T>(kind: Call<T>, began: number, answer: T): void {
+  #answered<T>(kind: Call<T>, key: string, began: number, answer: T): void {
     const { outcome, tier, size } = kind.describe(answer)
     this.#record(kind.name, outcome, tier, size, began)
+    if (kind.name === 'fetch' || kind.name === 'get') this.topKeys.see(key, size ?? 0)
   }
 
   #ended(operation: Operation, began: number, error: unknown): void {

@@ -21,6 +21,12 @@ export interface Addon {
   readonly listenSocket: (host: string, port: number, backlog: number) => number
 
   /**
+   * Asks of a file that has a byte whether the file store's faster calls work on it, and writes an errno for each to `out`, 0 where it does: reads
+   * from the page cache alone, and blocks that are reserved before they are written. Waits for the disk, so for no thread that serves.
+   */
+  readonly fileFeatures: (path: string, out: Float64Array) => void
+
+  /**
    * Reads from where the file stands into `target`, in another thread, until it is full or a read gives less than was asked for. Then `done` is
    * called with how many bytes, -1 for a failure, and their CRC32C on from `seed`. The target must stay as it is until then; not called when the thread ends first.
    */
@@ -309,6 +315,7 @@ export const ADDON_FUNCTIONS = [
   'crc32cBy',
   'hash128',
   'listenSocket',
+  'fileFeatures',
   'readChecked',
   'slabGiveBack',
   'memoryNumbers',

@@ -108,6 +108,7 @@ export const FILE_STATS = [
   'corrupt',
   'diskErrors',
   'refusals',
+  'roomRefusals',
   'reclaimed',
   'givenBytes',
   'writtenBytes',

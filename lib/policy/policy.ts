@@ -16,6 +16,11 @@ export const POLICY_NAMES = ['lru', 'lfu', 'fifo', 'sieve', 's3-fifo', 'w-tinylf
 /** One of the policies that drey brings. */
 export type PolicyName = (typeof POLICY_NAMES)[number]
 
+/** What a policy is called in numbers that are shown: `own` where it is the user's. */
+export function nameOfPolicy(policy: PolicyName | EvictionPolicy): PolicyName | 'own' {
+  return typeof policy === 'string' ? policy : 'own'
+}
+
 /**
  * An eviction policy of your own, for a memory store of one thread: `memoryStore({ policy: mine })`.
  *

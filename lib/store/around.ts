@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.js'
-import type { Later, Metadata, Store, StoreContext, StoreStats, TagJournal } from './store.js'
+import type { Later, Metadata, Store, StoreContext, StoreFacts, StoreStats, TagJournal } from './store.js'
 
 type Listed = readonly [key: string, metadata: Metadata]
 
@@ -11,6 +11,7 @@ export abstract class StoreAround {
   readonly keeps?: false
   readonly knows?: (key: string) => boolean
   readonly discard?: (key: string) => Later<boolean>
+  readonly facts?: () => StoreFacts
   protected readonly inner: Store
 
   /**
@@ -25,11 +26,15 @@ export abstract class StoreAround {
     if (inner.journal !== undefined) this.journal = inner.journal
     if (inner.keeps === false) this.keeps = false
     if (inner.knows !== undefined) this.knows = (key) => inner.knows!(key)
+    if (inner.facts !== undefined) this.facts = () => this.factsAbove(inner.facts!())
     if (inner.discard !== undefined) this.discard = (key) => inner.discard!(key)
   }
 
   /** Metadata for the cache, of what is `metadata` within. */
   protected abstract above(metadata: Metadata): Metadata
+
+  /** What the store within says of itself, and what this one adds. */
+  protected abstract factsAbove(facts: StoreFacts): StoreFacts
 
   get maxItemBytes(): number {
     return this.inner.maxItemBytes

@@ -136,6 +136,8 @@ export interface StoreStats {
   readonly policyFaults: number
   /** Drafts refused or given up for want of room or for size. */
   readonly refusals: number
+  /** What decides which entry goes, by name; `own` for a policy of the user's own. Where the store says so. */
+  readonly policy?: string
   /** Of a store that compresses: what came of it since it was opened. */
   readonly compression?: CompressionStats
   /** Of a store on a disk: files of its log, now. */
@@ -144,6 +146,11 @@ export interface StoreStats {
   readonly blobs?: number
   /** Of a store on a disk: bytes of memory that its index takes, now. */
   readonly indexBytes?: number
+  /** Of a store on a disk: of `refusals`, those for want of room: nothing more could go, `minFree` was reached, or the disk was full. */
+  readonly roomRefusals?: number
+  /** Of a store on a disk: bytes of its file system that are free, and of these what `minFree` leaves to the store, when it was last looked; asking has it looked anew, each 5 s at most. */
+  readonly freeBytes?: number
+  readonly roomBytes?: number
   /** Entries dropped because what came from the disk was not what was written, since the store was opened. */
   readonly corrupt?: number
   /** Calls of the system that failed, since the store was opened. */
@@ -372,6 +379,27 @@ export interface OptionChange {
   readonly to: unknown
 }
 
+/** What one of drey's own stores goes by now, for whoever gives advice on it. */
+export interface StoreFacts {
+  readonly kind: 'memory' | 'file'
+  /** Whether the addon does the work. */
+  readonly native: boolean
+  /** Which policy decides, by its name: `'own'` for one of the user's. */
+  readonly policy: string
+  /** Who makes values smaller; `'none'` where nobody does. */
+  readonly compression: string
+  /** `maxItemBytes` was not asked for, and follows `maxBytes`. */
+  readonly maxItemFollows: boolean
+  /** How long entries are fresh in this tier, in milliseconds, where it has a ttl of its own. */
+  readonly ttl?: number
+  /** Of a store on a disk. */
+  readonly dir?: string
+  readonly durability?: string
+  readonly maxIndexBytes?: number
+  /** What is to stay free of the file system: a share below 1, or bytes. */
+  readonly minFree?: number
+}
+
 /** What a tier is made of. */
 export interface Store {
   /** Said in `Found.tier`, statistics and errors. */
@@ -423,6 +451,8 @@ export interface Store {
   /** Keys and metadata, as a scan: what changes meanwhile may be missed, an entry is given once unless it was removed and set anew, and it ends however many are set meanwhile. */
   entries(): Iterable<readonly [string, Metadata]> | AsyncIterable<readonly [string, Metadata]>
   stats(): StoreStats
+  /** Of one of drey's own. */
+  facts?(): StoreFacts
   /**
    * Memory is short, or not any more: the store should use `factor` of its bound, more than 0 and at most 1, until it is called
    * again. It gives the rest back to the system, in its own time but soon, and what it says of itself as its bounds

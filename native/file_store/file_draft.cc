@@ -153,7 +153,7 @@ bool FileDraft::Admit(std::span<const StoredChunk> chunks, const WriteDone& done
 
 void FileDraft::Took(WriteOutcome outcome, const WriteDone& done) {
   if (outcome.kind != WriteOutcome::Kind::kDone) {
-    if (outcome.status.code() == Status::Code::kNoSpace) store_->refusals_ += 1;
+    store_->CountRefusal(outcome.status);
     Abort();
   }
   End();

@@ -420,6 +420,7 @@ FileStore::Stats FileStore::stats() const {
           .read_errors = read_errors_,
           .write_errors = writer_->failures(),
           .refusals = refusals_,
+          .room_refusals = room_refusals_,
           .reclaimed_segments = reclaimed_,
           .bytes_given = given_,
           .blob_bytes_written = blobs_.bytes_written(),

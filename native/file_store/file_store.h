@@ -241,6 +241,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
     uint64_t read_errors = 0;
     uint64_t write_errors = 0;
     uint64_t refusals = 0;
+    // Of these, those for want of room.
+    uint64_t room_refusals = 0;
     uint64_t reclaimed_segments = 0;
     // Of keys and values that were committed.
     uint64_t bytes_given = 0;
@@ -303,6 +305,8 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   void Began() noexcept;
   void Ended() noexcept;
   bool Refused(const WriteDone& done);
+  // Of a failure, if it is that there was no room.
+  void CountRefusal(const Status& status);
 
   Status OpenTags();
 
@@ -435,6 +439,7 @@ class FileStore final : public LogHost, public std::enable_shared_from_this<File
   std::atomic<uint64_t> corrupt_{0};
   std::atomic<uint64_t> read_errors_{0};
   std::atomic<uint64_t> refusals_{0};
+  std::atomic<uint64_t> room_refusals_{0};
   std::atomic<uint64_t> reclaimed_{0};
   std::atomic<uint64_t> given_{0};
 };

@@ -81,6 +81,12 @@ WriteOutcome::Kind FileStore::MakeItem(const Member& member, LogItem* item, Stat
   return WriteOutcome::Kind::kDone;
 }
 
+void FileStore::CountRefusal(const Status& status) {
+  if (status.code() != Status::Code::kNoSpace) return;
+  refusals_ += 1;
+  room_refusals_ += 1;
+}
+
 // Counts as under way until it is done.
 void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done, LogWriter::When when) {
   uint64_t request_bytes = 0;
@@ -99,7 +105,7 @@ void FileStore::Append(std::unique_ptr<LogRequest> request, WriteDone done, LogW
         break;
       case LogOutcome::Kind::kFailed:
         outcome.kind = WriteOutcome::Kind::kFailed;
-        refusals_ += outcome.status.code() == Status::Code::kNoSpace ? 1 : 0;
+        CountRefusal(outcome.status);
         break;
     }
     done(std::move(outcome));

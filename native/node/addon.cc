@@ -22,6 +22,7 @@ constexpr Export kExports[] = {
     {"crc32cBy", Crc32cBy},
     {"hash128", Hash128},
     {"listenSocket", ListenSocket},
+    {"fileFeatures", FileFeatures},
     {"readChecked", ReadChecked},
     {"slabGiveBack", SlabGiveBack},
     {"memoryNumbers", MemoryNumbers},

@@ -42,6 +42,7 @@ enum StatNumber : uint32_t {
   kStatCorrupt,
   kStatDiskErrors,
   kStatRefusals,
+  kStatRoomRefusals,
   kStatReclaimed,
   kStatGivenBytes,
   kStatWrittenBytes,
@@ -386,6 +387,7 @@ napi_value FileStats(napi_env env, napi_callback_info info) {
   set(kStatCorrupt, stats.corrupt);
   set(kStatDiskErrors, stats.read_errors + stats.write_errors);
   set(kStatRefusals, stats.refusals);
+  set(kStatRoomRefusals, stats.room_refusals);
   set(kStatReclaimed, stats.reclaimed_segments);
   set(kStatGivenBytes, stats.bytes_given);
   set(kStatWrittenBytes, stats.bytes_written + stats.blob_bytes_written);

@@ -20,6 +20,9 @@ napi_value Hash128(napi_env env, napi_callback_info info);
 // that shares its port
 napi_value ListenSocket(napi_env env, napi_callback_info info);
 
+// fileFeatures(path: string, out: Float64Array): void; waits for the disk
+napi_value FileFeatures(napi_env env, napi_callback_info info);
+
 // readChecked(fd: number, target: Uint8Array, seed: number, done: (bytes: number, checksum: number)
 // => void): void
 napi_value ReadChecked(napi_env env, napi_callback_info info);

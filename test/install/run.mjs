@@ -87,6 +87,7 @@ const USE = `
   await cache.set('key', 'value')
   if (!exposition({ cache }).includes('drey_set_bytes_total{cache="cache"} 5')) throw new Error('no metrics')
   if (typeof openTelemetryInstruments !== 'function') throw new Error('no instruments')
+  createDashboard(cache).close()
   const value = await (await cache.get('key')).text()
   await cache.close()
   console.log(JSON.stringify({ cases: suite.length, status: nativeStatus(), crc: crc32c(Buffer.from('123456789')), value }))
@@ -95,12 +96,12 @@ const FORMS = {
   import: [
     '--input-type=module',
     '-e',
-    `import { crc32c, createCache, nativeStatus, nullStore } from 'drey'; import { storeSuite } from 'drey/testing'; import { exposition } from 'drey/prometheus'; import { openTelemetryInstruments } from 'drey/opentelemetry'; ${USE}`,
+    `import { crc32c, createCache, nativeStatus, nullStore } from 'drey'; import { storeSuite } from 'drey/testing'; import { exposition } from 'drey/prometheus'; import { openTelemetryInstruments } from 'drey/opentelemetry'; import { createDashboard } from 'drey/dashboard'; ${USE}`,
   ],
   require: [
     '--input-type=commonjs',
     '-e',
-    `const { crc32c, createCache, nativeStatus, nullStore } = require('drey'); const { storeSuite } = require('drey/testing'); const { exposition } = require('drey/prometheus'); const { openTelemetryInstruments } = require('drey/opentelemetry'); (async () => { ${USE} })()`,
+    `const { crc32c, createCache, nativeStatus, nullStore } = require('drey'); const { storeSuite } = require('drey/testing'); const { exposition } = require('drey/prometheus'); const { openTelemetryInstruments } = require('drey/opentelemetry'); const { createDashboard } = require('drey/dashboard'); (async () => { ${USE} })()`,
   ],
 }
 

@@ -55,6 +55,11 @@ export const CHECKS = {
       ),
     ),
   },
+  dashboard: {
+    name: 'the dashboard',
+    build: [],
+    ...vitest('js', 'test/unit/http/dashboard', 'test/unit/metrics/top-keys.test.ts'),
+  },
   tagLog: {
     name: 'tags after a crash',
     build: [],

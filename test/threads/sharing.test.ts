@@ -53,6 +53,33 @@ describe.skipIf(native() === undefined)('threads over one store', () => {
     expect(await second.ask<StoreStats>('stats')).toMatchObject({ entries: 1, pinnedBytes: 0 })
   })
 
+  it('I4: one changes bound and policy while both use the store: nothing fails, the bound holds, both see it', async () => {
+    const options = ownStore()
+    const all = await opened(2, options)
+    const [first, second] = all as [Thread, Thread]
+    const churns = all.map((each, number) => each.ask<{ wrong: number; gets: number }>('churn', number + 1))
+    const policies = ['lru', 'w-tinylfu', 'fifo', 'sieve', 'lfu', 's3-fifo']
+    for (const [round, policy] of policies.entries()) {
+      const maxBytes = (round % 2 === 0 ? 2 + round : 12 - round) * 2 ** 20
+      // The last one was the other's.
+      const changer = round % 3 === 2 ? first : second
+      const changes = await changer.ask<Array<{ path: string }>>('configure', { maxBytes, policy })
+      expect(changes).toContainEqual(expect.objectContaining({ path: 'tiers.0.maxBytes', to: maxBytes }))
+      expect(changes).toContainEqual(expect.objectContaining({ path: 'tiers.0.policy', to: policy }))
+      // Bytes and bound are not read in one step: only while the bound stands can they be compared.
+      for (const each of all) {
+        const { maxBytes: seen, bytes } = await each.ask<StoreStats>('stats')
+        expect(seen).toBe(maxBytes)
+        expect(bytes).toBeLessThanOrEqual(maxBytes)
+      }
+    }
+    for (const each of all) await each.ask('halt')
+    for (const { wrong, gets } of await Promise.all(churns)) {
+      expect(wrong).toBe(0)
+      expect(gets).toBeGreaterThan(0)
+    }
+  })
+
   it('what one writes the other reads, and what one deletes is gone for both', async () => {
     const [first, second] = (await opened(2)) as [Thread, Thread]
     for (const text of ['small', 'large'.repeat(100_000)]) {

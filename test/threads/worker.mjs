@@ -9,6 +9,7 @@ import { bufferPool } from './buffer-pool.mjs'
 
 let cache
 let calls = 0
+let halted = false
 /** Pieces that the origin of a key is to send, and whoever waits for the next. */
 const origins = new Map()
 
@@ -65,6 +66,30 @@ const ops = {
   invalidate: (tags, soft = false) => cache.invalidateTags(tags, { soft }),
   delete: (key) => cache.delete(key),
   clear: () => cache.clear(),
+  configure: (tier) => cache.configure({ tiers: [tier] }),
+  /** Sets and gets keys, with a value that each of them says, until `halt`; says how often something else came. */
+  async churn(seed) {
+    halted = false
+    let [wrong, gets, state] = [0, 0, seed]
+    while (!halted) {
+      for (let i = 0; i < 200; i += 1) {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+        const key = `churn ${(state >>> 8) % 5000}`
+        const value = key.repeat(1 + ((state >>> 8) % 200))
+        if (state >>> 31 === 0) await cache.set(key, value)
+        else {
+          const found = cache.getSync(key)
+          gets += found === undefined ? 0 : 1
+          if (found !== undefined && found.value.toString() !== value) wrong += 1
+        }
+      }
+      await new Promise(setImmediate)
+    }
+    return { wrong, gets }
+  },
+  halt() {
+    halted = true
+  },
   stat: (key) => cache.stat(key),
   stats: () => cache.stats().tiers[0],
   calls: () => calls,

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { run } from '../../lib/cli/run.js'
 import { topWith } from '../../lib/cli/top.js'
+import type { Recommendation } from '../../lib/index.js'
+import { gainOf } from '../../lib/metrics/advice/figures.js'
 import { FakeClock } from '../helpers/clock.js'
 import { type FakeConsole, fakeConsole } from '../helpers/console.js'
 import { ask, type Bed, bed } from './http/harness.js'
@@ -85,6 +87,82 @@ describe('drey stats', () => {
     expect((await said('stats', port)).err).toContain('and no JSON: it is no admin listener of drey')
     expect((await said('stats', port)).err).toContain('does not answer as this version of drey does')
     expect((await said('stats', port)).err).toContain('does not answer as this version of drey does')
+    other.close()
+    await once(other, 'close')
+  })
+})
+
+describe('drey advice', () => {
+  test('says what there is to say, in sentences and as JSON', async () => {
+    await using one = await bed({ admin: 0, memory: '1MiB', ttl: 60_000, bufferPool: true })
+    await fill(one, '/a', '/a')
+    const admin = one.proxy.adminAddress!
+    expect(await said('advice', admin)).toEqual({
+      status: 0,
+      out: 'nothing to recommend, of a sample of 2 requests\n',
+      err: '',
+    })
+    expect(JSON.parse((await said('advice', admin, '--json')).out)).toMatchObject({
+      requests: 2,
+      recommendations: [],
+    })
+  })
+
+  test('a change, a gain and the figures that it rests on', async () => {
+    await using one = await bed({ admin: 0, memory: '1MiB' })
+    const warning = {
+      level: 'warning',
+      id: 'configuration',
+      tier: undefined,
+      change: undefined,
+      gain: undefined,
+    }
+    const advice = { level: 'advice', id: 'policy', tier: 'memory' } as const
+    vi.spyOn(one.proxy.cache, 'advice').mockResolvedValue({
+      at: 0,
+      requests: 1,
+      recommendations: [
+        { ...warning, message: 'no good', evidence: {} } as Recommendation,
+        {
+          ...advice,
+          message: 'better',
+          evidence: { lru: 0.4, requests: 1 },
+          change: { option: 'tiers.0.policy', from: 'lru', to: 'sieve', live: true },
+          gain: gainOf('hit ratio', 0.4, 0.61239),
+        },
+        {
+          ...warning,
+          message: 'another',
+          evidence: {},
+          change: { option: 'bufferPool.classes', from: [4096], to: [4096, 8192], live: false },
+        } as Recommendation,
+      ],
+    })
+    expect((await said('advice', one.proxy.adminAddress!)).out).toBe(`of a sample of 1 request:
+
+warning configuration: no good
+
+advice policy, tier memory: better
+  change    tiers.0.policy: lru -> sieve
+  gain      hit ratio: 0.4 -> 0.612
+  evidence  lru 0.4, requests 1
+
+warning configuration: another
+  change    bufferPool.classes: [4096] -> [4096,8192], with a restart
+`)
+  })
+
+  test('wants one place to ask, and an answer of its own kind', async () => {
+    expect((await said('advice')).status).toBe(2)
+    expect((await said('advice', '9000', '9001')).status).toBe(2)
+    const other = createServer((_, res) => res.end('{}'))
+    other.listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const port = String((other.address() as AddressInfo).port)
+    expect(await said('advice', port)).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('does not answer as this version of drey does'),
+    })
     other.close()
     await once(other, 'close')
   })

@@ -138,15 +138,21 @@ describe('drey proxy --config', () => {
   })
 })
 
-test('a proxy that is asked all the time has its policy, bound, ttl and more changed by its file, and fails no request', async () => {
+test('a proxy that is asked all the time has its policy, bound, ttl and compression changed by its file, fails no request, and shows it in its metrics', async () => {
   await using origin = await fakeOrigin()
   origin.on('/a', { body: 'hello' })
-  const options = (ttl: string, memory: object): object => ({
+  origin.on('/before', { body: 'text '.repeat(10_000) })
+  origin.on('/after', { body: 'text '.repeat(10_000) })
+  const dir = join(folder, 'busy')
+  const options = (ttl: string, memory: object, compression: string): object => ({
     version: 1,
-    tiers: [{ store: 'memory', ...memory }],
-    proxy: { origin: origin.url, listen: 0, ttl },
+    tiers: [
+      { store: 'memory', ...memory },
+      { store: 'file', dir, maxBytes: '64MiB', minFree: 0, compression },
+    ],
+    proxy: { origin: origin.url, listen: 0, ttl, admin: 0 },
   })
-  const file = write('busy.json', options('1m', { maxBytes: '4MiB' }))
+  const file = write('busy.json', options('1m', { maxBytes: '4MiB' }, 'none'))
   const stdout = new PassThrough()
   const stderr = new PassThrough()
   let out = ''
@@ -163,17 +169,36 @@ test('a proxy that is asked all the time has its policy, bound, ttl and more cha
     return () => undefined
   }
   const done = run(['proxy', '--config', file, '--watch'], { stdout, stderr, onStop, exit: () => undefined })
-  while (!out.includes('listening on')) await once(stdout, 'data')
+  while (!out.includes('admin on')) await once(stdout, 'data')
   const port = Number(/listening on http:\/\/\S+:(\d+) /.exec(out)![1])
+  const admin = Number(/admin on http:\/\/\S+:(\d+)/.exec(out)![1])
+  /** The amount of a metric that has those labels; undefined where there is none. */
+  const metric = async (name: string, labels: string): Promise<number | undefined> => {
+    const { text } = await ask(admin, '/metrics')
+    const found = new RegExp(`^drey_${name}\\{cache="[^"]*",${labels}\\} (\\S+)$`, 'm').exec(text)
+    return found === null ? undefined : Number(found[1])
+  }
   /** Asks, and asks again, until `there` is. */
   const askUntil = async (there: () => boolean): Promise<void> => {
     do expect((await ask(port, '/a')).text).toBe('hello')
     while (!there())
   }
+  const bytes = async (form: 'raw' | 'stored'): Promise<number> =>
+    (await metric('tier_compression_bytes_total', `tier="file",form="${form}"`)) ?? 0
   await askUntil(() => true)
-  writeFileSync(file, JSON.stringify(options('2m', { maxBytes: '2MiB', policy: 'lru' })))
+  expect((await ask(port, '/before')).text).toHaveLength(50_000)
+  while ((await metric('tier_entries', 'tier="file"')) !== 2) await askUntil(() => true)
+  expect(await metric('tier_max_bytes', 'tier="memory"')).toBe(4 * 2 ** 20)
+  writeFileSync(file, JSON.stringify(options('2m', { maxBytes: '2MiB', policy: 'lru' }, 'lz4')))
   await askUntil(() => out.includes('proxy.ttl was 60000, is 120000') && out.includes('is "lru"'))
   expect(out).toContain('tiers.0.maxBytes was 4194304, is 2097152')
+  expect(out).toContain('tiers.1.compression was "none", is "lz4"')
+  expect(await metric('tier_max_bytes', 'tier="memory"')).toBe(2 * 2 ** 20)
+  const [raw, stored] = [await bytes('raw'), await bytes('stored')]
+  expect((await ask(port, '/after')).text).toHaveLength(50_000)
+  // It is written to the disk behind the answer.
+  while ((await bytes('raw')) < raw + 50_000) await askUntil(() => true)
+  expect((await bytes('stored')) - stored).toBeLessThan(10_000)
   writeFileSync(file, '{"version": 1, ')
   await askUntil(() => err.includes(`not applied: ${file}:1:`))
   stop('SIGTERM')

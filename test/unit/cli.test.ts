@@ -28,17 +28,21 @@ describe('drey', () => {
       ['stats', '--help'],
       ['top', '--help'],
       ['purge', '--help'],
+      ['advice', '--help'],
     ]) {
       const one = fakeConsole()
       expect(await run(args, one)).toBe(0)
-      expect(one.out()).toMatch(/Examples:\n {2}drey (proxy --origin|verify|stats|top|purge)/)
+      expect(one.out()).toMatch(/Examples:\n {2}drey (proxy --origin|verify|stats|top|purge|advice)/)
       expect(one.err()).toBe('')
     }
   })
 
   test.each([
-    [[], 'want a command: config, inspect, proxy, purge, stats, top, verify'],
-    [['fly'], 'no such command: fly; known: config, inspect, proxy, purge, stats, top, verify'],
+    [[], 'want a command: advice, config, doctor, inspect, proxy, purge, stats, top, verify'],
+    [
+      ['fly'],
+      'no such command: fly; known: advice, config, doctor, inspect, proxy, purge, stats, top, verify',
+    ],
     [['constructor'], 'no such command: constructor'],
     [['verify'], 'verify wants one DIR'],
     [['verify', 'a', 'b'], 'verify wants one DIR'],
@@ -153,6 +157,45 @@ describe('drey proxy', () => {
     expect(console.err()).toBe('')
     expect(console.exits).toEqual([])
     await expect(ask(port, '/a')).rejects.toThrow(/ECONNREFUSED/)
+  })
+
+  test('--json: what it says of itself is an object a line', async () => {
+    await using origin = await fakeOrigin()
+    const console = fakeConsole()
+    const folder = emptyDir()
+    const args = [
+      '--origin',
+      origin.url,
+      '--listen',
+      '0',
+      '--memory',
+      '4MiB',
+      '--admin',
+      join(folder, 'admin'),
+      '--json',
+    ]
+    const done = run(['proxy', ...args], console)
+    const said = (): Record<string, unknown>[] =>
+      console
+        .out()
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => JSON.parse(line))
+    while (said().length < 2) await once(console.stdout, 'data')
+    const [listening, admin] = said()
+    expect(listening).toEqual({
+      event: 'listening',
+      address: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
+      origin: origin.url,
+      pid: process.pid,
+    })
+    expect(admin).toEqual({ event: 'admin', address: join(folder, 'admin') })
+    console.signal('SIGTERM')
+    expect(await done).toBe(0)
+    expect(said()[2]).toEqual({ event: 'stopping', signal: 'SIGTERM' })
+    const mixed = fakeConsole()
+    expect(await run(['proxy', ...args, '--access-log'], mixed)).toBe(2)
+    expect(mixed.err()).toMatch(/--json: --access-log goes to standard output, too; want a FILE for it/)
   })
 
   test('with a directory it answers after a restart what it had before, though the origin is gone', async () => {
@@ -278,6 +321,21 @@ describe('drey verify', () => {
       const line = `damaged: blob ${blob!.slice(dir.length + 1)} at 65536: chunk 1 is not what was written\n`
       expect(console.out().includes(line)).toBe(status === 1)
     }
+  })
+
+  test('--json: one object', async () => {
+    const dir = await filled()
+    const console = fakeConsole()
+    expect(await run(['verify', dir, '--json'], console)).toBe(0)
+    expect(JSON.parse(console.out())).toMatchObject({
+      ...{ dir, closed: true, repaired: false, segments: 1, records: 4, entries: 3, blobs: 1 },
+      ...{ damages: [], unsound: 0, leftovers: [], strange: [] },
+    })
+    const [blob] = filesOf(dir).filter((path) => /[0-9a-f]{32}-/.test(path))
+    writeFileSync(blob!, Buffer.alloc(100_000))
+    const damaged = fakeConsole()
+    expect(await run(['verify', dir, '--json'], damaged)).toBe(1)
+    expect(JSON.parse(damaged.out())).toMatchObject({ counts: { blob: 1 }, unsound: 1 })
   })
 
   test('cannot look at what is none, somebody’s, or newer: status 2', async () => {

@@ -23,6 +23,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   drey: join(ROOT, 'lib/index.ts'),
   'drey/http': join(ROOT, 'lib/http/index.ts'),
   'drey/testing': join(ROOT, 'lib/testing/index.ts'),
+  'drey/dashboard': join(ROOT, 'lib/http/dashboard/index.ts'),
   'drey/prometheus': join(ROOT, 'lib/metrics/prometheus.ts'),
   'drey/opentelemetry': join(ROOT, 'lib/metrics/opentelemetry.ts'),
 }

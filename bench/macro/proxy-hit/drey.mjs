@@ -9,11 +9,22 @@ const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url)
  * `drey proxy` as users run it, on a free port.
  *
  * @param {string} origin
- * @param {{ wrap?: readonly string[], flags?: readonly string[], workers?: number }} [how] what stands before its node, and flags for it
+ * @param {{ wrap?: readonly string[], flags?: readonly string[], workers?: number, options?: readonly string[] }} [how] what stands before its node, flags for
+ *   it, and options of the proxy
  */
-export async function startProxy(origin, { wrap = [], flags = [], workers = 1 } = {}) {
+export async function startProxy(origin, { wrap = [], flags = [], workers = 1, options: more = [] } = {}) {
   const [command, ...args] = [...wrap, process.execPath, ...flags, MAIN, 'proxy']
-  const options = ['--origin', origin, '--listen', '0', '--memory', '256MiB', '--workers', String(workers)]
+  const options = [
+    '--origin',
+    origin,
+    '--listen',
+    '0',
+    '--memory',
+    '256MiB',
+    '--workers',
+    String(workers),
+    ...more,
+  ]
   const child = spawn(command, [...args, ...options], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

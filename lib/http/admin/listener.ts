@@ -2,11 +2,14 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Cache } from '../../cache/cache.js'
+import type { Clock } from '../../clock.js'
 import { ConfigError, KeyError, messageOf } from '../../errors.js'
 import { CONTENT_TYPE, exposition } from '../../metrics/exposition.js'
 import { metricsSnapshot } from '../../metrics/snapshot.js'
+import { createAccess } from '../dashboard/access.js'
+import { dashboardWith } from '../dashboard/dashboard.js'
 import { showAddress } from '../listen.js'
-import { createGuard, type Refusal } from './guard.js'
+import { createGuard, createPlaceGuard, type Refusal } from './guard.js'
 import { jsonOf } from './json.js'
 import type { AdminConfig } from './options.js'
 import { PurgeRefused, purge, readPurge } from './purge.js'
@@ -35,6 +38,7 @@ interface Answer {
   readonly status?: number
   readonly type: string
   readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 interface Route {
@@ -58,8 +62,10 @@ class Refused extends Error {
  *
  * Invariants: `server` is the one that listens, or is about to; `close` waits for every request that `running` has.
  */
-export function createAdmin(cache: Cache, config: AdminConfig): AdminListener {
+export function createAdmin(cache: Cache, config: AdminConfig, clock: Clock): AdminListener {
   const guard = createGuard(config)
+  const access = createAccess(createPlaceGuard(config), config.token, clock)
+  const dashboard = dashboardWith(cache, { base: DASHBOARD, title: 'proxy', access, clock })
   const routes = routesOf(cache, () => closing)
   const running = new Set<Promise<void>>()
   let server: Server | undefined
@@ -67,6 +73,8 @@ export function createAdmin(cache: Cache, config: AdminConfig): AdminListener {
   let closing = false
 
   function answer(req: IncomingMessage, res: ServerResponse): void {
+    // It lets browsers in by a cookie, which is not enough for what follows.
+    if (dashboard.handle(req, res)) return
     const done = respond(req, res).finally(() => running.delete(done))
     running.add(done)
   }
@@ -74,9 +82,11 @@ export function createAdmin(cache: Cache, config: AdminConfig): AdminListener {
   /** Never rejects. */
   async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
     try {
-      const refusal = guard(req)
+      // A person is asked for the token there.
+      const refusal = isRoot(req) ? undefined : guard(req)
       if (refusal !== undefined) throw new Refused(refusal)
-      const { status = 200, type, body } = await find(routes, req).run(req)
+      const { status = 200, type, body, headers = {} } = await find(routes, req).run(req)
+      for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
       send(req, res, status, type, body)
     } catch (error) {
       const { status, message, headers } = refusalOf(error)
@@ -124,21 +134,31 @@ export function createAdmin(cache: Cache, config: AdminConfig): AdminListener {
     pause: stop,
     async close() {
       closing = true
+      dashboard.close()
       await stop()
       await Promise.all(running)
     },
   }
 }
 
+const DASHBOARD = '/dashboard'
 const JSON_TYPE = 'application/json; charset=utf-8'
 
 function routesOf(cache: Cache, isClosing: () => boolean): ReadonlyMap<string, Route> {
   let scans = 0
   const json = (value: unknown): Answer => ({ type: JSON_TYPE, body: jsonOf(value) })
+  const toDashboard: Answer = {
+    status: 302,
+    type: JSON_TYPE,
+    body: jsonOf({ dashboard: DASHBOARD }),
+    headers: { location: DASHBOARD },
+  }
   return new Map<string, Route>([
+    ['/', { method: 'GET', run: () => toDashboard }],
     ['/metrics', { method: 'GET', run: () => ({ type: CONTENT_TYPE, body: exposition({ proxy: cache }) }) }],
     ['/health', { method: 'GET', run: () => healthOf(cache) }],
     ['/stats', { method: 'GET', run: () => json(cache.stats()) }],
+    ['/advice', { method: 'GET', run: async () => json(await cache.advice()) }],
     ['/snapshot', { method: 'GET', run: () => json(metricsSnapshot(cache)) }],
     [
       '/purge',
@@ -175,7 +195,7 @@ function find(routes: ReadonlyMap<string, Route>, { method, url = '' }: Incoming
   const [path = ''] = url.split('?')
   const route = routes.get(path)
   if (route === undefined) {
-    throw new Refused({ status: 404, message: `want one of ${[...routes.keys()].join(', ')}` })
+    throw new Refused({ status: 404, message: `want one of ${[...routes.keys(), DASHBOARD].join(', ')}` })
   }
   if (method === route.method || (method === 'HEAD' && route.method === 'GET')) return route
   throw new Refused({
@@ -183,6 +203,10 @@ function find(routes: ReadonlyMap<string, Route>, { method, url = '' }: Incoming
     message: `${path} wants ${route.method}`,
     headers: { allow: route.method },
   })
+}
+
+function isRoot({ url = '' }: IncomingMessage): boolean {
+  return url.split('?')[0] === '/'
 }
 
 async function bodyOf(req: IncomingMessage): Promise<string> {

@@ -45,6 +45,17 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
+ * @param option where it was given, for errors; the token itself is in none of them, for they are logged
+ * @throws `ERR_DREY_CONFIG` for one that can be guessed, or sent by nobody
+ */
+export function assertToken(token: string, option: string): void {
+  if (token.length >= LEAST_TOKEN && /^[!-~]+$/.test(token)) return
+  throw new ConfigError(
+    `${option}: got a token of ${token.length} characters; want at least ${LEAST_TOKEN}, of ASCII and without spaces`,
+  )
+}
+
+/**
  * @param token as given by an option
  * @throws `ERR_DREY_CONFIG` for an address that others reach without a token, and for a token that can be guessed or sent by nobody.
  */
@@ -55,12 +66,7 @@ export function readAdmin(
   if (given === undefined) return undefined
   const at = parseAdmin(given)
   const wanted = token === '' ? undefined : token
-  // Never the token itself: errors are logged.
-  if (wanted !== undefined && (wanted.length < LEAST_TOKEN || !/^[!-~]+$/.test(wanted))) {
-    throw new ConfigError(
-      `admin: got a token of ${wanted.length} characters; want at least ${LEAST_TOKEN}, of ASCII and without spaces`,
-    )
-  }
+  if (wanted !== undefined) assertToken(wanted, 'admin')
   if (wanted === undefined && at.kind === 'tcp' && !isLoopback(at.host)) {
     throw new ConfigError(
       `admin: got ${JSON.stringify(given)}, which others may reach, without a token; set ${TOKEN_VARIABLE} (in a program: adminToken), or want a port on loopback or the path of a Unix socket`,

@@ -59,6 +59,27 @@ export const TIERS: readonly CacheMetric[] = [
   ),
   ofTiers(
     'counter',
+    'tier_room_refusals_total',
+    'values',
+    'Values that a store on a disk refused or gave up for want of room.',
+    (tier) => tier.roomRefusals,
+  ),
+  ofTiers(
+    'gauge',
+    'tier_disk_free_bytes',
+    'bytes',
+    'Bytes that are free of the file system of a store on a disk.',
+    (tier) => tier.freeBytes,
+  ),
+  ofTiers(
+    'gauge',
+    'tier_disk_room_bytes',
+    'bytes',
+    'Bytes of these that minFree leaves to the store.',
+    (tier) => tier.roomBytes,
+  ),
+  ofTiers(
+    'counter',
     'tier_failures_total',
     'calls',
     'Calls of the tier that failed.',

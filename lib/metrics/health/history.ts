@@ -1,3 +1,4 @@
+import { detailNames, detailsBetween } from './details.js'
 import { type Reading, VITALS, type Vital, type VitalRow, vitalsBetween } from './vitals.js'
 
 /** How finely the past is kept: windows of so many milliseconds, and how many of them. */
@@ -9,7 +10,7 @@ export interface Resolution {
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 
-/** 10 s for 10 min, 1 min for 6 h, 10 min for 30 days: 4740 rows, at most 370 KiB a cache. */
+/** 10 s for 10 min, 1 min for 6 h, 10 min for 30 days: 4740 rows, of a cache with two tiers at most 600 KiB. */
 export const RESOLUTIONS: readonly Resolution[] = [
   { every: 10 * SECOND, rows: 60 },
   { every: MINUTE, rows: 360 },
@@ -24,12 +25,14 @@ export interface HistoryRow extends VitalRow {
 /** Rows of one resolution, the last ones of them. Memory is taken as rows come, up to the bound. */
 class Ring {
   readonly resolution: Resolution
+  readonly #width: number
   #times = new Float64Array(0)
   #values = new Float32Array(0)
   #count = 0
 
-  constructor(resolution: Resolution) {
+  constructor(resolution: Resolution, width: number) {
     this.resolution = resolution
+    this.#width = width
   }
 
   get length(): number {
@@ -40,12 +43,12 @@ class Ring {
     return this.#times.byteLength + this.#values.byteLength
   }
 
-  push(at: number, row: VitalRow): void {
+  push(at: number, values: readonly number[]): void {
     const { rows } = this.resolution
     const slot = this.#count % rows
     if (slot === this.#times.length) this.#grow(Math.min(rows, Math.max(8, 2 * slot)))
     this.#times[slot] = at
-    for (const [column, name] of VITALS.entries()) this.#values[slot * VITALS.length + column] = row[name]
+    this.#values.set(values, slot * this.#width)
     this.#count += 1
   }
 
@@ -59,16 +62,27 @@ class Ring {
   }
 
   value(index: number, column: number): number {
-    return this.#values[this.slot(index) * VITALS.length + column]!
+    return this.#values[this.slot(index) * this.#width + column]!
+  }
+
+  values(index: number): number[] {
+    const from = this.slot(index) * this.#width
+    return [...this.#values.subarray(from, from + this.#width)]
   }
 
   #grow(rows: number): void {
     const [times, values] = [this.#times, this.#values]
     this.#times = new Float64Array(rows)
     this.#times.set(times)
-    this.#values = new Float32Array(rows * VITALS.length)
+    this.#values = new Float32Array(rows * this.#width)
     this.#values.set(values)
   }
+}
+
+/** A window that is over, as numbers in the order of `History.columns`. */
+export interface HistoryLine {
+  readonly at: number
+  readonly values: readonly number[]
 }
 
 /**
@@ -78,10 +92,18 @@ class Ring {
  * true; no ring has more rows than its resolution says.
  */
 export class History {
+  /** What is kept of each window: the vitals, then details. */
+  readonly columns: readonly string[]
   readonly #levels: Array<{ readonly ring: Ring; from: Reading; since: number }>
 
   constructor(at: number, first: Reading, resolutions = RESOLUTIONS) {
-    this.#levels = resolutions.map((resolution) => ({ ring: new Ring(resolution), from: first, since: at }))
+    this.columns = columnsOf(first)
+    const width = this.columns.length
+    this.#levels = resolutions.map((resolution) => ({
+      ring: new Ring(resolution, width),
+      from: first,
+      since: at,
+    }))
   }
 
   /** Bytes that rows take now. */
@@ -96,7 +118,7 @@ export class History {
       // A timer may be early by the part of a millisecond.
       if (at - level.since < level.ring.resolution.every - 1) continue
       const row = vitalsBetween(reading, level.from, at - level.since)
-      level.ring.push(at, row)
+      level.ring.push(at, valuesOf(row, detailsBetween(reading, level.from)))
       level.from = reading
       level.since = at
       if (place === 0) finest = row
@@ -113,6 +135,22 @@ export class History {
       rows.push({ at: ring.time(index), ...(Object.fromEntries(values) as VitalRow) })
     }
     return rows
+  }
+
+  /** As `rows`, with details. */
+  lines(now: number, span: number): HistoryLine[] {
+    const ring = this.#ringFor(span)
+    const lines: HistoryLine[] = []
+    for (let index = this.#first(ring, now - span); index < ring.length; index += 1) {
+      lines.push({ at: ring.time(index), values: ring.values(index) })
+    }
+    return lines
+  }
+
+  /** When the last of the rows of `rows` ended, however long ago; undefined while there is none. */
+  newest(span: number): number | undefined {
+    const ring = this.#ringFor(span)
+    return ring.length === 0 ? undefined : ring.time(ring.length - 1)
   }
 
   /** Mean of a figure over the rows of `rows`, those left out of which the window says nothing; NaN where none is left. */
@@ -158,6 +196,20 @@ export class History {
     }
     return low
   }
+}
+
+/** Names of the figures that `valuesBetween` gives, of a cache that was read so. */
+export function columnsOf({ stats }: Reading): readonly string[] {
+  return [...VITALS, ...detailNames(stats.tiers.length)]
+}
+
+/** What happened from `before` to `now`, in so many milliseconds: a figure for each of `columnsOf`. */
+export function valuesBetween(now: Reading, before: Reading, ms: number): number[] {
+  return valuesOf(vitalsBetween(now, before, ms), detailsBetween(now, before))
+}
+
+function valuesOf(row: VitalRow, details: readonly number[]): number[] {
+  return [...VITALS.map((name) => row[name]), ...details]
 }
 
 const HOUR = 60 * MINUTE

@@ -3,9 +3,9 @@ import type { Clock, Timer } from '../../clock.js'
 import type { PressureState } from '../../resilience/pressure/index.js'
 import type { LatencySeries } from '../latencies.js'
 import type { RuntimeTimes } from '../runtime.js'
-import { type AlertEvent, Alerts } from './alerts.js'
+import { type AlertEvent, Alerts, type RaisedAlert } from './alerts.js'
 import { type CacheHealth, healthOf } from './health.js'
-import { History, type HistoryRow, RESOLUTIONS } from './history.js'
+import { History, type HistoryLine, type HistoryRow, RESOLUTIONS } from './history.js'
 import type { AlertsConfig } from './options.js'
 import { RULES } from './rules.js'
 import { type Reading, readingOf, type Vital } from './vitals.js'
@@ -78,6 +78,20 @@ export class Monitor {
   /** Of the last `span` milliseconds; none where nothing is measured. */
   rows(span: number): HistoryRow[] {
     return this.#history?.rows(this.#host.clock.monotonic(), span) ?? []
+  }
+
+  /** As `rows`, with details, in the order of `History.columns`. */
+  lines(span: number): HistoryLine[] {
+    return this.#history?.lines(this.#host.clock.monotonic(), span) ?? []
+  }
+
+  /** When the last of those ended. */
+  newest(span: number): number | undefined {
+    return this.#history?.newest(span)
+  }
+
+  alerts(): readonly RaisedAlert[] {
+    return this.#alerts.raised()
   }
 
   slope(vital: Vital, span: number): number {

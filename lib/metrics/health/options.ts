@@ -55,6 +55,17 @@ export const alertOptions = z.strictObject({
     default: { amber: 1, red: 100 },
     live: LIVE,
   }),
+  /** The part of what a tier on a disk may have for which the disk has no room, `minFree` left aside, of 1. Default `{ amber: 0.05, red: 0.5 }`. */
+  diskRoom: option(
+    'The part of what a tier on a disk may have for which the disk has no room, `minFree` left aside, of 1.',
+    limitsOption,
+    { default: { amber: 0.05, red: 0.5 }, live: LIVE },
+  ),
+  /** Values that tiers on disks refused for want of room, in a window. Default `{ amber: 1, red: 1000 }`. */
+  diskRefusals: option('Values that tiers on disks refused for want of room, in a window.', limitsOption, {
+    default: { amber: 1, red: 1000 },
+    live: LIVE,
+  }),
 })
 
 /** Option `alerts` of `createCache`. */
@@ -94,6 +105,8 @@ export function readAlerts(given: AlertsOption): AlertsConfig {
       dropped: limits.dropped,
       corruption: limits.corruption,
       'disk-errors': limits.diskErrors,
+      'disk-room': limits.diskRoom,
+      'disk-refusals': limits.diskRefusals,
     },
   }
 }

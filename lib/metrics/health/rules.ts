@@ -3,7 +3,16 @@ import type { History } from './history.js'
 import type { VitalRow } from './vitals.js'
 
 /** Looked for in each window of time. */
-export const WINDOW_IDS = ['hit-ratio', 'p99', 'errors', 'dropped', 'corruption', 'disk-errors'] as const
+export const WINDOW_IDS = [
+  'hit-ratio',
+  'p99',
+  'errors',
+  'dropped',
+  'corruption',
+  'disk-errors',
+  'disk-room',
+  'disk-refusals',
+] as const
 
 export type WindowId = (typeof WINDOW_IDS)[number]
 
@@ -103,6 +112,17 @@ export const RULES: readonly Rule[] = [
     atOnce: true,
     read: ({ diskErrors }) => diskErrors,
     describe: (value) => `${value} calls of the system for a disk failed in one window`,
+  },
+  {
+    // That a tier is full is how it should be; that it cannot become as large as it may is not.
+    id: 'disk-room',
+    read: ({ diskShort }) => known(diskShort),
+    describe: (value) => `a disk has no room for ${percent(value)} of what its tier may have`,
+  },
+  {
+    id: 'disk-refusals',
+    read: ({ roomRefusals }) => roomRefusals,
+    describe: (value) => `${value} values were refused in one window, because a disk had no room for them`,
   },
 ]
 

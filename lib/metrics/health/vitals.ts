@@ -1,3 +1,4 @@
+import { CATEGORIES } from '../../buffers/strategy.js'
 import type { CacheStats } from '../../cache/cache.js'
 import { type HistogramSnapshot, merge, quantile, subtract } from '../histogram.js'
 import type { LatencySeries } from '../latencies.js'
@@ -19,6 +20,8 @@ export const VITALS = [
   'dropped',
   'corruptions',
   'diskErrors',
+  'roomRefusals',
+  'diskShort',
   'pressure',
   'memory',
   'disk',
@@ -35,6 +38,8 @@ export interface Reading {
   readonly stats: CacheStats
   /** Of all answers, and of the event loop. */
   readonly times: HistogramSnapshot
+  /** The same by category of size, in the order of `CATEGORIES`, of those whose size is known. */
+  readonly bySize: readonly HistogramSnapshot[]
   readonly loopDelay: HistogramSnapshot | undefined
 }
 
@@ -49,8 +54,11 @@ export function readingOf(
   latencies: readonly LatencySeries[],
   loopDelay: HistogramSnapshot | undefined,
 ): Reading {
-  const times = merge(latencies.filter(({ operation }) => ANSWERING.has(operation)).map((one) => one.times))
-  return { stats, times, loopDelay }
+  const answering = latencies.filter(({ operation }) => ANSWERING.has(operation))
+  const bySize = CATEGORIES.map((category) =>
+    merge(answering.filter(({ size }) => size === category).map((one) => one.times)),
+  )
+  return { stats, times: merge(answering.map((one) => one.times)), bySize, loopDelay }
 }
 
 /** Answers of all outcomes. */
@@ -80,9 +88,11 @@ export function vitalsBetween(now: Reading, before: Reading, ms: number): VitalR
     dropped: ofTiers((tier) => tier.dropped),
     corruptions: ofTiers((tier) => tier.corrupt),
     diskErrors: ofTiers((tier) => tier.diskErrors),
+    roomRefusals: ofTiers((tier) => tier.roomRefusals),
+    diskShort: most(a.tiers.map(shortage)),
     pressure: a.pressure?.ratio ?? Number.NaN,
     memory: a.tiers[0] === undefined ? Number.NaN : share(a.tiers[0]),
-    disk: uses.length === 0 ? Number.NaN : Math.max(...uses),
+    disk: most(uses),
     loopDelay: now.loopDelay === undefined ? Number.NaN : p99(now.loopDelay, before.loopDelay),
   }
 }
@@ -93,11 +103,24 @@ function failures({ metrics: { errors } }: CacheStats): number {
   return sum
 }
 
-function share({ bytes, maxBytes }: CacheStats['tiers'][number]): number {
+/** The part of its bound for which the disk has no room. */
+function shortage({ bytes, maxBytes, roomBytes }: CacheStats['tiers'][number]): number {
+  return roomBytes === undefined ? Number.NaN : Math.max(0, ratio(maxBytes - bytes - roomBytes, maxBytes))
+}
+
+/** The greatest of those that are known. */
+function most(values: readonly number[]): number {
+  const known = values.filter((value) => !Number.isNaN(value))
+  return known.length === 0 ? Number.NaN : Math.max(...known)
+}
+
+/** The part of its bound that a tier uses. */
+export function share({ bytes, maxBytes }: CacheStats['tiers'][number]): number {
   return ratio(bytes, maxBytes)
 }
 
-function ratio(part: number, whole: number): number {
+/** NaN of nothing. */
+export function ratio(part: number, whole: number): number {
   return whole > 0 ? part / whole : Number.NaN
 }
 

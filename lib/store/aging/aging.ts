@@ -12,6 +12,7 @@ import type {
   StoreChange,
   StoreContext,
   StoredEntry,
+  StoreFacts,
   WholeValue,
 } from '../store.js'
 import { labelled, unlabelled } from './label.js'
@@ -79,6 +80,10 @@ class AgingStore extends StoreAround implements Store {
 
   protected above(metadata: Metadata): Metadata {
     return unlabelled(metadata)
+  }
+
+  protected factsAbove(facts: StoreFacts): StoreFacts {
+    return { ...facts, ttl: this.#ttl }
   }
 
   #withoutTtl(patch: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

@@ -16,6 +16,7 @@ import type {
   Store,
   StoreChange,
   StoredEntry,
+  StoreFacts,
   StoreStats,
   WholeValue,
 } from '../store.js'
@@ -99,6 +100,10 @@ export class CompressedStore extends StoreAround implements Store {
 
   protected above(metadata: Metadata): Metadata {
     return above(metadata, layoutOf(metadata))
+  }
+
+  protected factsAbove(facts: StoreFacts): StoreFacts {
+    return { ...facts, compression: this.#codec.stats().codec }
   }
 
   readonly #setAll = async (values: readonly WholeValue[]): Promise<boolean> => {

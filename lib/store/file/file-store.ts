@@ -25,6 +25,7 @@ export interface FileStoreStats extends StoreStats {
   readonly segments: number
   readonly blobs: number
   readonly indexBytes: number
+  readonly roomRefusals: number
   readonly corrupt: number
   readonly diskErrors: number
   readonly reclaimed: number

@@ -1,3 +1,4 @@
+import { systemClock } from '../../clock.js'
 import type { ChunkCodec } from '../../compression/index.js'
 import { ClosedError, ConfigError, DreyError } from '../../errors.js'
 import type { Addon } from '../../native/addon.js'
@@ -29,9 +30,11 @@ import {
   type StoreChange,
   type StoreContext,
   type StoredEntry,
+  type StoreFacts,
   type TagJournal,
   type WholeValue,
 } from '../store.js'
+import { systemEnv } from './env.js'
 import { failure, openFailure } from './failure.js'
 import type { Change, FileStore, FileStoreStats, RecoverySummary } from './file-store.js'
 import { decodeMetadata, encodeMetadata, inDoubt } from './format/metadata.js'
@@ -48,14 +51,20 @@ import {
   type FileConfig,
   type FileStorePatch,
   fileChanges,
+  fileFacts,
   patchFileConfig,
 } from './options.js'
 import { setAllOf } from './together.js'
 import { tell } from './told.js'
+import { type VolumeSeams, VolumeWatch } from './volume.js'
 
 /** The native engine of `fileStore`. */
-export function nativeFileStore(config: FileConfig, addon: Addon): FileStore {
-  return new NativeFileStore(config, addon)
+export function nativeFileStore(
+  config: FileConfig,
+  addon: Addon,
+  seams: VolumeSeams = { env: systemEnv, clock: systemClock },
+): FileStore {
+  return new NativeFileStore(config, addon, seams)
 }
 
 /** The addon's index takes its memory in pieces of that size. */
@@ -79,6 +88,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   readonly journal: TagJournal
   #config: FileConfig
   readonly #addon: Addon
+  readonly #volume: VolumeWatch
   readonly #drafts = new Set<NativeFileDraft>()
   /** How many have each blob open. */
   readonly #pinned = new Map<number, number>()
@@ -98,6 +108,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   /** Of drafts that are open and more than packed values, here or on the disk. */
   #draftBytes = 0
   #refusals = 0
+  #roomRefusals = 0
   #limits = { maxBytes: 0, maxItemBytes: 0, packLimit: 0, chunkBytes: 0 }
   #kicking = false
   #indexReach = Number.POSITIVE_INFINITY
@@ -105,9 +116,10 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
   #closing: Promise<void> | undefined
   #flushing: Promise<void> | undefined
 
-  constructor(config: FileConfig, addon: Addon) {
+  constructor(config: FileConfig, addon: Addon, seams: VolumeSeams) {
     this.#config = config
     this.#addon = addon
+    this.#volume = new VolumeWatch(seams, config.dir, () => this.#config.minFree)
     const { maxBytes, maxItemBytes, packLimit, chunkBytes } = config
     this.#limits = { maxBytes, maxItemBytes, packLimit, chunkBytes }
     this.journal = this.#journal()
@@ -174,6 +186,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     this.#listen()
     const stats = this.#readStats()
     this.#recovery = recoveryOf(stats)
+    await this.#volume.look()
     tell(this.#config, this.#recovery, stats.bytes)
   }
 
@@ -198,7 +211,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     const { maxBytes, maxItemBytes } = this.#limits
     const room = maxBytes - this.#pinnedBytes - 2 * this.#config.segmentBytes
     if (size !== undefined && (size > maxItemBytes || size > room)) {
-      this.onRefusal()
+      this.onRefusal(size > maxItemBytes ? 'size' : 'room')
       return undefined
     }
     this.#tellTime()
@@ -220,7 +233,7 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     const encoded = isTimes(metadata) ? undefined : encodeMetadata(metadata)
     const sound = metadata.size === bytes.length && (encoded !== undefined || isTimes(metadata))
     if (!sound || (bytes.length > this.#limits.maxItemBytes && bytes.length > this.maxItemBytes)) {
-      this.onRefusal()
+      this.onRefusal('size')
       return Promise.resolve(false)
     }
     const { addon, numbers, operations } = this.thread
@@ -340,7 +353,10 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       evictions: stats.evictions,
       expirations: stats.expirations,
       policyFaults: 0,
+      policy: open ? this.#now().policy : this.#config.policy,
       refusals: stats.refusals + this.#refusals,
+      roomRefusals: stats.roomRefusals + this.#roomRefusals,
+      ...(open ? this.#volume.stats() : {}),
       segments: open ? stats.segments : 0,
       blobs: open ? stats.blobs : 0,
       indexBytes: open ? stats.indexBytes : 0,
@@ -353,6 +369,10 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
       recovery: this.#recovery,
       ...(this.codec.compressor === undefined ? {} : { compression: this.codec.stats() }),
     }
+  }
+
+  facts(): StoreFacts {
+    return fileFacts(this.closed ? this.#config : this.#now(), true)
   }
 
   async commitAll(changes: readonly Change[]): Promise<boolean> {
@@ -443,8 +463,9 @@ class NativeFileStore implements FileStore, NativeDraftHost, BlobHost {
     this.#pinnedBytes += bytes
   }
 
-  onRefusal(): void {
+  onRefusal(why: 'room' | 'size'): void {
     this.#refusals += 1
+    if (why === 'room') this.#roomRefusals += 1
   }
 
   onCommit(key: string, early: boolean): void {

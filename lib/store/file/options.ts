@@ -13,7 +13,7 @@ import { showValue, validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import { isLogger, type Logger } from '../../logger.js'
 import { AT, differences, type Fixed, withoutFixed } from '../change.js'
-import type { OptionChange } from '../store.js'
+import type { OptionChange, StoreFacts } from '../store.js'
 import { isPartitions } from './format/directory.js'
 import { MAX_PACKED, MAX_SEGMENT, MAX_VALUE } from './format/numbers.js'
 
@@ -246,6 +246,23 @@ export function patchFileConfig(config: FileConfig, patch: FileStorePatch): File
   }
   assertTogether(changed, AT, { maxBytes, maxItemBytes: changed.maxItemBytes, ...given })
   return changed
+}
+
+/** What a store of `config` says of itself. */
+export function fileFacts(config: FileConfig, native: boolean): StoreFacts {
+  const { policy, codec, maxItemFollows, dir, durability, maxIndexBytes, minFree } = config
+  const compression = codec.compressor?.name ?? 'none'
+  return {
+    kind: 'file',
+    native,
+    policy,
+    compression,
+    maxItemFollows,
+    dir,
+    durability,
+    maxIndexBytes,
+    minFree,
+  }
 }
 
 /** What an operator sees change. */

@@ -1,5 +1,6 @@
 import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError } from '../../errors.js'
+import { nameOfPolicy } from '../../policy/policy.js'
 import { changeOf } from '../change.js'
 import {
   type Draft,
@@ -9,6 +10,7 @@ import {
   type StoreChange,
   type StoreContext,
   type StoredEntry,
+  type StoreFacts,
   type StoreStats,
   type WholeValue,
 } from '../store.js'
@@ -18,7 +20,7 @@ import { GivingWay } from './giving-way.js'
 import { halfOfHeap, MAX_ENTRIES } from './heap.js'
 import { lowerTo } from './lowering.js'
 import type { MemoryStore } from './memory-store.js'
-import { type MemoryConfig, memoryChanges, patchMemoryConfig } from './options.js'
+import { type MemoryConfig, memoryChanges, memoryFacts, patchMemoryConfig } from './options.js'
 import { EntryTable } from './table.js'
 import { setTogether } from './together.js'
 
@@ -184,7 +186,12 @@ class JsMemoryStore implements MemoryStore, DraftHost {
       expirations,
       policyFaults,
       refusals: this.#refusals,
+      policy: nameOfPolicy(this.#config.policy),
     }
+  }
+
+  facts(): StoreFacts {
+    return memoryFacts(this.#config, false)
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import type { MemoryStorePatch } from '../../config/schema.js'
 import { ClosedError, ConfigError, messageOf } from '../../errors.js'
 import { type Addon, FOUND, STORED } from '../../native/addon.js'
 import { ETAG_SIZE, HANDLE, SIZE, USER_SIZE, VALUE_AT, VERSION } from '../../native/numbers.js'
-import type { EvictionPolicy, PolicyName } from '../../policy/policy.js'
+import { type EvictionPolicy, nameOfPolicy, type PolicyName } from '../../policy/policy.js'
 import { FROM_WITHIN } from '../../policy/user.js'
 import { changeOf } from '../change.js'
 import {
@@ -16,6 +16,7 @@ import {
   type StoreChange,
   type StoreContext,
   type StoredEntry,
+  type StoreFacts,
   type StoreStats,
   type TagJournal,
   type WholeValue,
@@ -37,7 +38,7 @@ import { Spans } from './native/spans.js'
 import { MAX_BYTES, MAX_ITEM_BYTES, MEMORY_REFUSALS, STATISTICS, statsOf } from './native/stats.js'
 import { type Thread, threadOf } from './native/thread.js'
 import { setAll } from './native/together.js'
-import { type MemoryConfig, memoryChanges, patchMemoryConfig } from './options.js'
+import { type MemoryConfig, memoryChanges, memoryFacts, patchMemoryConfig } from './options.js'
 
 /** How often what lies idle is given back. */
 const MAINTENANCE_MS = 5000
@@ -242,7 +243,19 @@ class NativeMemoryStore implements MemoryStore, NativeStore {
 
   stats(): StoreStats {
     if (!this.#gone && this.#id >= 0) this.thread.addon.memoryStats(this.#id, this.#numbers)
-    return statsOf(this.#numbers, this.#host?.faults ?? 0, this.#host?.uncounted ?? 0)
+    return statsOf(this.#numbers, this.#policyName(), this.#host?.faults ?? 0, this.#host?.uncounted ?? 0)
+  }
+
+  /** Of a store that is shared, another thread may have chosen it. */
+  #policyName(): string {
+    const isShared = this.sharing !== undefined && this.#id >= 0 && !this.#gone
+    return nameOfPolicy(
+      isShared ? (this.thread.addon.memoryPolicy(this.#id) as PolicyName) : this.#config.policy,
+    )
+  }
+
+  facts(): StoreFacts {
+    return memoryFacts(this.#now(), true)
   }
 
   configure(patch: MemoryStorePatch): StoreChange {

@@ -12,7 +12,7 @@ import { showValue, validate } from '../../config/validate.js'
 import { ConfigError } from '../../errors.js'
 import { type EvictionPolicy, POLICY_NAMES, type PolicyName } from '../../policy/policy.js'
 import { AT, differences, withoutFixed } from '../change.js'
-import type { OptionChange } from '../store.js'
+import type { OptionChange, StoreFacts } from '../store.js'
 
 /** The policy of a memory store that was given none. docs/reference/policies.md says why. */
 export const DEFAULT_POLICY = defaultOf(memoryStoreOptions.shape.policy) as PolicyName
@@ -73,6 +73,17 @@ export function patchMemoryConfig(config: MemoryConfig, patch: MemoryStorePatch)
     AT,
     given.maxItemBytes ?? config.maxItemBytes,
   )
+}
+
+/** What a store of `config` says of itself. */
+export function memoryFacts({ policy, maxItemFollows }: MemoryConfig, native: boolean): StoreFacts {
+  return {
+    kind: 'memory',
+    native,
+    policy: typeof policy === 'string' ? policy : 'own',
+    compression: 'none',
+    maxItemFollows,
+  }
 }
 
 /** What an operator sees change. */

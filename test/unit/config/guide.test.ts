@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createCache } from '../../../lib/cache/create.js'
+import { run } from '../../../lib/cli/run.js'
 import { createProxy } from '../../../lib/http/proxy.js'
+import { fakeConsole } from '../../helpers/console.js'
 
 /*
  * The configurations of docs/guides/configuration.md: each is right, opens, and keeps what it is given.
@@ -37,6 +39,8 @@ test.each(examples)('%s', async (title, text) => {
       .replaceAll('/var/cache/app', join(folder, 'cache'))
       .replaceAll('"store": "file",', '"store": "file", "minFree": 0,'),
   )
+  const console = fakeConsole()
+  expect([await run(['config', 'check', configFile], console), console.err()]).toEqual([0, ''])
   if (text.includes('"proxy"')) {
     const proxy = await createProxy({ configFile } as never)
     expect(proxy.cache.stats().tiers).toHaveLength(1)

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +18,7 @@ import { memoryStore } from '../../../lib/store/memory/index.js'
 import { nullStore } from '../../../lib/store/null.js'
 import type { Store, StoreChange } from '../../../lib/store/store.js'
 import { FakeClock } from '../../helpers/clock.js'
+import { until } from '../../helpers/gate.js'
 
 const MiB = 2 ** 20
 const caches: Cache[] = []
@@ -301,13 +301,19 @@ describe('a part that fails', () => {
 
   test('and one that cannot be taken back is a warning; the others are', async () => {
     const log: string[] = []
-    const warned = once(process, 'warning')
+    const warnings: string[] = []
+    const onWarning = ({ message }: Error): void => void warnings.push(message)
+    process.on('warning', onWarning)
     const cache = await make({
       tiers: [journaled('a', log), journaled('b', log, 'undo'), journaled('c', log, 'apply')],
     })
     await expect(cache.configure(patch)).rejects.toThrow('c fails')
     expect(log.slice(-2)).toEqual(['undo b', 'undo a'])
-    expect(String((await warned)[0])).toContain('could not be taken back: Error: cannot')
+    await until(
+      () => warnings.some((message) => message.includes('could not be taken back: Error: cannot')),
+      'the process is warned',
+    )
+    process.off('warning', onWarning)
   })
 
   test('a tier that cannot be changed says so', async () => {

@@ -200,6 +200,25 @@ test('nothing is left when it is closed, and nothing is told any more', async ()
   expect(told).toBe(0)
 })
 
+test('what is measured and what alerts is made when the cache opens: a change is refused, with the reason, and others of it with it', async () => {
+  const clock = new FakeClock()
+  const { cache } = await watched({ freshness: { ttl: '1m' } }, clock)
+  for (const options of [
+    { metrics: false },
+    { metrics: { sampling: 1 } },
+    { alerts: { errors: { amber: 0.2, red: 1 } } },
+  ]) {
+    const told = next(cache, 'config-error')
+    write('drey.config.json', { version: 1, freshness: { ttl: '2m' }, ...options })
+    const { error } = (await until(clock, told)) as CacheEvents['config-error']
+    expect(messageOf(error)).toMatch(
+      /(metrics|alerts)[\w.]*: got .*; it stays .* until a restart: what (measures|watches) is made when the cache opens/,
+    )
+  }
+  await cache.set('a', 'x')
+  expect((await cache.stat('a'))!.freshUntil).toBe(clock.now() + 60_000)
+})
+
 test('a proxy follows its file: its own options, and those of its cache', async () => {
   const clock = new FakeClock()
   const origin = 'http://127.0.0.1:9'

@@ -224,7 +224,7 @@ describe('in a register of prom-client', () => {
       expect(theirs.get(name), name).toMatchObject({ help, type })
       // Times go on, and what the thread does: what there is of them is the same.
       const shown = (all: typeof samples): unknown[] =>
-        all.map((sample) => (/pressure|gc|loop/.test(name) ? sample.labels : sample))
+        all.map((sample) => (/pressure|gc|loop|disk_(free|room)/.test(name) ? sample.labels : sample))
       expect(shown(theirs.get(name)!.samples), name).toEqual(shown(samples))
     }
   })

@@ -63,6 +63,7 @@ function check(model: MemoryModel, { store, evicted, drafts }: World): void {
     evictions: model.evicted.length,
     expirations: 0,
     policyFaults: 0,
+    policy: expect.any(String),
     refusals: model.refusals,
     evicted: model.evicted,
   })

@@ -18,6 +18,8 @@ export interface Tally {
   evictions: number
   expirations: number
   refusals: number
+  /** Of these, those for want of room. */
+  roomRefusals: number
   corrupt: number
   diskErrors: number
   reclaimed: number
@@ -34,6 +36,7 @@ export function newTally(): Tally {
     evictions: 0,
     expirations: 0,
     refusals: 0,
+    roomRefusals: 0,
     corrupt: 0,
     diskErrors: 0,
     reclaimed: 0,

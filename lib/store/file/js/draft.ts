@@ -27,7 +27,7 @@ export interface DraftHost {
   /** The draft is over. */
   onEnd(draft: FileDraft): void
   /** It was refused, for want of room or for size. */
-  onRefusal(): void
+  onRefusal(why: 'room' | 'size'): void
   /** What the system failed it with, as it is told. */
   failure(error: unknown): unknown
 }
@@ -67,7 +67,7 @@ export class FileDraft implements Draft {
   write(chunk: Uint8Array): Promise<boolean> | boolean {
     if (this.#state !== 'open') return false
     const { core, maxItemBytes } = this.#host
-    if (this.#size + chunk.length > maxItemBytes) return this.#refuse()
+    if (this.#size + chunk.length > maxItemBytes) return this.#refuse('size')
     if (this.#blob === undefined && this.#size + chunk.length <= core.config.packLimit) {
       this.#size += chunk.length
       if (chunk.length > 0) this.#pieces.push(Buffer.from(chunk))
@@ -111,7 +111,7 @@ export class FileDraft implements Draft {
       const prepared = await (this.#blob === undefined ? this.#pack(metadata) : this.#finish(metadata))
       // Cut off meanwhile, or fenced.
       if (prepared !== undefined && this.#isCommitting && !this.#fenced) return prepared
-      if (prepared === undefined) this.#refuse()
+      if (prepared === undefined) this.#refuse(this.#blob === undefined ? 'size' : 'room')
     } catch (error) {
       this.settle(false)
       throw this.#host.failure(error)
@@ -137,11 +137,11 @@ export class FileDraft implements Draft {
       this.#blob = blob
       if (first) {
         for (const piece of this.#pieces) {
-          if (!(await blob.write(piece))) return this.#refuse()
+          if (!(await blob.write(piece))) return this.#refuse('room')
         }
         this.#pieces = []
       }
-      if (!(await blob.write(chunk))) return this.#refuse()
+      if (!(await blob.write(chunk))) return this.#refuse('room')
       this.#size += chunk.length
       return true
     } catch (error) {
@@ -194,8 +194,8 @@ export class FileDraft implements Draft {
     }
   }
 
-  #refuse(): false {
-    if (!this.#refused) this.#host.onRefusal()
+  #refuse(why: 'room' | 'size'): false {
+    if (!this.#refused) this.#host.onRefusal(why)
     this.#refused = true
     return false
   }

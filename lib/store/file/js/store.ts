@@ -10,6 +10,7 @@ import type {
   StoreChange,
   StoreContext,
   StoredEntry,
+  StoreFacts,
   TagJournal,
   WholeValue,
 } from '../../store.js'
@@ -19,9 +20,10 @@ import type { Change, FileStore, FileStoreStats } from '../file-store.js'
 import { imageBytes } from '../format/image.js'
 import { encodeMetadata } from '../format/metadata.js'
 import { KIND } from '../format/record.js'
-import { type FileConfig, type FileStorePatch, fileChanges, patchFileConfig } from '../options.js'
+import { type FileConfig, type FileStorePatch, fileChanges, fileFacts, patchFileConfig } from '../options.js'
 import { allotment, UNIT } from '../space.js'
 import { setAllOf } from '../together.js'
+import { VolumeWatch } from '../volume.js'
 import { type Append, bare, type Outcome } from './append.js'
 import type { ReaderHost } from './blob-reader.js'
 import { BlobWriter } from './blob-writer.js'
@@ -74,6 +76,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   #config: FileConfig
   readonly #seams: FileSeams
   readonly #tally: Tally = newTally()
+  readonly #volume: VolumeWatch
   readonly #pending = new Map<string, Pending>()
   readonly #drafts = new Map<string, Set<FileDraft>>()
   /** Deletes that could not be written: to be written when they are asked for again. */
@@ -98,6 +101,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     this.#config = config
     this.#early = config.durability === 'none'
     this.#seams = seams
+    this.#volume = new VolumeWatch(seams, config.dir, () => this.#config.minFree)
     this.lane = new ReadLane(config.readConcurrency)
     this.journal = journalOf(
       () => this.#opened?.tags,
@@ -127,6 +131,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     }
     this.#context = context
     this.#opened = await openDirectoryStore(this.#config, this.#seams, this.#tally, context)
+    await this.#volume.look()
     for (const entry of this.#opened.lost) this.#track(this.#bury(entry))
   }
 
@@ -149,7 +154,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     const { ledger, config } = this.core
     const room = config.maxBytes - ledger.pinned - 2 * config.segmentBytes
     if (size !== undefined && (size > this.maxItemBytes || size > room)) {
-      this.onRefusal()
+      this.onRefusal(size > this.maxItemBytes ? 'size' : 'room')
       return undefined
     }
     const id = this.#idOf(key)
@@ -219,8 +224,8 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     const core = this.#opened?.core
     const { maxBytes } = core?.ledger ?? this.#config
     const open = core !== undefined && !this.#closed
-    const { evictions, expirations, refusals, corrupt, diskErrors, reclaimed, givenBytes, writtenBytes } =
-      this.#tally
+    const { evictions, expirations, refusals, roomRefusals, corrupt, diskErrors, reclaimed } = this.#tally
+    const { givenBytes, writtenBytes } = this.#tally
     return {
       entries: open ? core.index.size : 0,
       bytes: core?.ledger.total ?? 0,
@@ -230,7 +235,10 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       evictions,
       expirations,
       policyFaults: 0,
+      policy: this.#config.policy,
       refusals,
+      roomRefusals,
+      ...(open ? this.#volume.stats() : {}),
       segments: open ? core.segments.size : 0,
       blobs: open ? core.segments.blobs : 0,
       indexBytes: open ? core.index.bytes : 0,
@@ -243,6 +251,10 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
       recovery: this.#opened?.summary,
       ...(this.#config.codec.compressor === undefined ? {} : { compression: this.#config.codec.stats() }),
     }
+  }
+
+  facts(): StoreFacts {
+    return fileFacts(this.#config, false)
   }
 
   configure(patch: FileStorePatch): StoreChange {
@@ -340,7 +352,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     await this.#open.reclaimer.admit()
     if (draft.fenced || this.closed) return false
     const outcome = await this.#change(prepared.id, this.#putOf(prepared))
-    if (outcome === 'no-room') this.onRefusal()
+    if (outcome === 'no-room') this.onRefusal('room')
     return outcome === 'done'
   }
 
@@ -350,8 +362,9 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     if (there?.delete(draft) && there.size === 0) this.#drafts.delete(identity)
   }
 
-  onRefusal(): void {
+  onRefusal(why: 'room' | 'size'): void {
     this.#tally.refusals += 1
+    if (why === 'room') this.#tally.roomRefusals += 1
   }
 
   onDamage(key: string, id: KeyId, sequence: number): void {

@@ -35,10 +35,13 @@ const [LO, HI, SEQUENCE, SEQUENCE_HIGH, SEGMENT, OFFSET, LENGTH, EXPIRES, BLOB, 
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
 ] as const
 const EMPTY = 0
+/** A shard with fewer words is not made smaller. */
+const LEAST_CELLS = 64 * STRIDE
 
 /**
  * One part of the index: cells of STRIDE words, dense, and an open-addressed table of their numbers (plus one), probed
- * linearly. Both grow by small steps, so that slack stays below what ENTRY_BYTES allows.
+ * linearly. Both grow by small steps, so that slack stays below what ENTRY_BYTES allows, and are made smaller when a
+ * fifth of them is empty.
  */
 class Shard {
   cells = new Uint32Array(0)
@@ -79,6 +82,16 @@ class Shard {
       cells.copyWithin(cell * STRIDE, last * STRIDE, (last + 1) * STRIDE)
     }
     this.used = last
+    // Not at once: entries that come and go would cost a copy each.
+    if (this.cells.length > LEAST_CELLS && last * STRIDE * 5 < this.cells.length * 4) this.#shrink()
+  }
+
+  #shrink(): void {
+    this.cells = this.cells.slice(0, roomFor(this.used))
+    const size = Math.max(8, Math.ceil((this.used + 1) * 1.25 * 1.125))
+    if (size >= this.table.length) return
+    this.table = new Uint32Array(size)
+    for (let cell = 0; cell < this.used; cell += 1) this.#enter(cell)
   }
 
   #enter(cell: number): void {
@@ -116,7 +129,7 @@ class Shard {
   }
 
   #growCells(): void {
-    const cells = new Uint32Array((this.used + Math.max(4, Math.ceil(this.used / 16))) * STRIDE)
+    const cells = new Uint32Array(roomFor(this.used))
     cells.set(this.cells)
     this.cells = cells
   }
@@ -125,6 +138,11 @@ class Shard {
     this.table = new Uint32Array(Math.max(8, Math.ceil(this.table.length * 1.25)))
     for (let cell = 0; cell < this.used; cell += 1) this.#enter(cell)
   }
+}
+
+/** Words of the cells of a shard that has so many. */
+function roomFor(used: number): number {
+  return (used + Math.max(4, Math.ceil(used / 16))) * STRIDE
 }
 
 function home(lo: number, size: number): number {

@@ -25,7 +25,7 @@ export interface NativeDraftHost {
   leave(bytes: number): void
   /** The draft takes so many bytes more of the disk, or fewer. */
   pinDraft(bytes: number): void
-  onRefusal(): void
+  onRefusal(why: 'room' | 'size'): void
   onCommit(key: string, early: boolean): void
   /** The draft is over. */
   onEnd(draft: NativeFileDraft): void
@@ -93,13 +93,13 @@ export class NativeFileDraft implements Draft {
   write(chunk: Uint8Array): Promise<boolean> | boolean {
     if (this.#state !== 'open' || this.#host.closed || this.#full) return false
     const { maxItemBytes, packLimit } = this.#host
-    if (this.#size + chunk.length > maxItemBytes) return this.#refuse()
+    if (this.#size + chunk.length > maxItemBytes) return this.#refuse('size')
     if (!this.#large && this.#size + chunk.length <= packLimit) {
       this.#size += chunk.length
       if (chunk.length > 0) this.#pieces.push(Buffer.from(chunk))
       return true
     }
-    if (!this.#host.enter(chunk.length)) return this.#refuse()
+    if (!this.#host.enter(chunk.length)) return this.#refuse('room')
     this.#entered += chunk.length
     if (!this.#large) this.#beginLarge()
     const room = this.#stage === undefined ? 0 : this.#stage.length - this.#staged
@@ -120,7 +120,7 @@ export class NativeFileDraft implements Draft {
     if (this.#host.enter(bytes.length)) {
       this.#entered = bytes.length
       this.#size = bytes.length
-    } else this.#refuse()
+    } else this.#refuse('room')
     return this.#commit(metadata, () => plainChunks(bytes, chunkBytes))
   }
 
@@ -186,7 +186,7 @@ export class NativeFileDraft implements Draft {
   #begin(metadata: Metadata): Uint8Array | undefined {
     const bytes = metadata.size === this.#size && !this.#full ? encodeMetadata(metadata) : undefined
     if (bytes === undefined || this.#host.closed) {
-      if (bytes === undefined && metadata.size === this.#size) this.#refuse()
+      if (bytes === undefined && metadata.size === this.#size) this.#refuse('size')
       this.#end(true)
       return undefined
     }
@@ -244,7 +244,7 @@ export class NativeFileDraft implements Draft {
         const whole = chunk.subarray(at, at + rest - (rest % chunkBytes))
         this.#size += whole.length
         at += whole.length
-        if (!(await this.#send(plainChunks(whole, chunkBytes), undefined))) return this.#refuse(false)
+        if (!(await this.#send(plainChunks(whole, chunkBytes), undefined))) return this.#refuse()
         continue
       }
       this.#stage ??= this.#newStage(0)
@@ -252,7 +252,7 @@ export class NativeFileDraft implements Draft {
       const piece = Math.min(rest, stage.length - this.#staged)
       this.#take(chunk.subarray(at, at + piece))
       at += piece
-      if (this.#staged === stage.length && !(await this.#flush())) return this.#refuse(false)
+      if (this.#staged === stage.length && !(await this.#flush())) return this.#refuse()
     }
     return true
   }
@@ -325,9 +325,9 @@ export class NativeFileDraft implements Draft {
     this.#charge = charge
   }
 
-  /** @param count false when the addon has counted it */
-  #refuse(count = true): false {
-    if (count && !this.#refused) this.#host.onRefusal()
+  /** @param why not given when the addon has counted it */
+  #refuse(why?: 'room' | 'size'): false {
+    if (why !== undefined && !this.#refused) this.#host.onRefusal(why)
     this.#refused = true
     return false
   }

@@ -15,7 +15,12 @@ const REFUSALS = 7
 export const MEMORY_REFUSALS = 8
 
 /** @param uncounted refusals that the addon does not know of */
-export function statsOf(numbers: Float64Array, policyFaults: number, uncounted: number): StoreStats {
+export function statsOf(
+  numbers: Float64Array,
+  policy: string,
+  policyFaults: number,
+  uncounted: number,
+): StoreStats {
   return {
     entries: numbers[ENTRIES]!,
     bytes: numbers[BYTES]!,
@@ -26,5 +31,6 @@ export function statsOf(numbers: Float64Array, policyFaults: number, uncounted: 
     expirations: numbers[EXPIRATIONS]!,
     policyFaults,
     refusals: numbers[REFUSALS]! + uncounted,
+    policy,
   }
 }

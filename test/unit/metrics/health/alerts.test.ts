@@ -3,9 +3,12 @@ import { createCacheWith } from '../../../../lib/cache/create.js'
 import type { CacheEvents } from '../../../../lib/cache/events.js'
 import { type Cache, metricsHistory } from '../../../../lib/index.js'
 import { Alerts } from '../../../../lib/metrics/health/alerts.js'
+import { systemEnv } from '../../../../lib/store/file/env.js'
+import { jsFileStore } from '../../../../lib/store/file/js.js'
 import { FakeClock } from '../../../helpers/clock.js'
+import { fileConfig } from '../../../helpers/file-rig.js'
 import { turns } from '../../../helpers/gate.js'
-import { distantRig, rig } from '../../../helpers/rig.js'
+import { distantRig, rig, rigOver } from '../../../helpers/rig.js'
 
 const LIMITS = { amber: 2, red: 5 }
 const PATIENCE = { raiseAfter: 3, clearAfter: 2 }
@@ -183,6 +186,48 @@ describe('of a cache', () => {
     expect(() => cache.stats()).toThrow('mine')
   })
 
+  test('a disk that others fill, and one that has no room for what is written; a tier that is full is none of it', async () => {
+    const clock = new FakeClock()
+    const store = await diskOf(clock)
+    const { cache } = await rigOver(store.store, { alerts: { clearAfter: 1 } }, clock)
+    const all = heard(cache)
+    // Where the disk is the only tier, what it refuses is a call that fails.
+    const events = (): string[] => all.filter((event) => event.includes('disk-'))
+    const windows = async (count: number, refused = 0): Promise<void> => {
+      for (let window = 0; window < count; window += 1) {
+        for (let i = 0; i < refused; i += 1)
+          await cache.set('large', Buffer.alloc(400_000)).catch(() => undefined)
+        clock.advance(WINDOW)
+        await turns()
+      }
+    }
+    await windows(5)
+    expect(events()).toEqual([])
+    // Of 4 MiB there is room for three.
+    store.free = 3 * 2 ** 20
+    await windows(4)
+    expect(events()).toEqual(['raised amber disk-room'])
+    expect(cache.health().reasons[0]).toMatchObject({ level: 'degraded', threshold: 0.05 })
+    expect(cache.health().reasons[0]!.message).toMatch(
+      /^a disk has no room for 1\d\.\d % of what its tier may/,
+    )
+    store.free = 2 ** 20
+    await windows(4)
+    store.free = 2 ** 40
+    await windows(2)
+    expect(events().slice(1)).toEqual(['raised red disk-room', 'cleared red disk-room'])
+    store.full = true
+    await windows(3, 2)
+    const refusals = (): string[] => events().filter((event) => event.endsWith('refusals'))
+    expect(refusals()).toEqual(['raised amber disk-refusals'])
+    expect(cache.health().reasons.find(({ id }) => id === 'disk-refusals')?.message).toMatch(
+      /^2 values were refused in one window/,
+    )
+    store.full = false
+    await windows(1, 1)
+    expect(refusals().slice(1)).toEqual(['cleared amber disk-refusals'])
+  })
+
   test('options that are wrong are told', async () => {
     const { createCache } = await import('../../../../lib/index.js')
     for (const wrong of [{ amber: 2, red: 1 }, { amber: 0, red: 1 }, { amber: 1 }, 3, null]) {
@@ -195,6 +240,14 @@ describe('of a cache', () => {
 })
 
 const failing = (): Promise<never> => Promise.reject(new Error('down'))
+
+/** A tier on a disk, of which the system says what it is told to; while it is `full`, nothing is free. */
+async function diskOf(clock: FakeClock) {
+  const disk = { free: 2 ** 40, full: false }
+  const space = async () => ({ total: 2 ** 41, free: disk.full ? 0 : disk.free })
+  const store = jsFileStore(fileConfig({ minFree: 1 }), { env: { ...systemEnv, space }, clock })
+  return Object.assign(disk, { store })
+}
 
 /** A detector that is calm. */
 function pressureOf(): object {

@@ -44,7 +44,7 @@ test('thirty days and more are kept in bounded memory, the finer the younger', (
     at += at < 30.5 * DAY ? 600 * SECOND : 10 * SECOND
     history.add(at, counted((9 * at) / 10_000, at / 10_000))
   }
-  expect(history.memoryBytes).toBeLessThanOrEqual(370 * 1024)
+  expect(history.memoryBytes).toBeLessThanOrEqual(520 * 1024)
   for (const { every, rows } of RESOLUTIONS) {
     const kept = history.rows(at, every * rows)
     expect(kept).toHaveLength(rows)

@@ -260,7 +260,7 @@ describe.each(enginesOfPath())('the $name engine', ({ make, name }: Engine) => {
     const { entries, indexBytes } = store.stats()
     expect(entries).toBeGreaterThan(30_000)
     expect(entries).toBeLessThan(90_000)
-    expect(indexBytes).toBeLessThanOrEqual(name === 'native' ? 4 * MiB : 8 * MiB)
+    expect(indexBytes).toBeLessThanOrEqual(name === 'native' ? 4 * MiB : 5 * MiB)
     await change(store, { maxIndexBytes: 16 * MiB })
     for (let from = 200_000; from < 240_000; from += 1000) {
       await Promise.all(
