@@ -200,7 +200,8 @@ describe.each(['room', 'evicting'] as const)(
 
         expect(blocksOf(dir)).toBeLessThanOrEqual(bounds.maxBytes)
         const report = await verifyDirectory(dir)
-        expect(report).toMatchObject({ damages: [], unsound: 0, strange: [] })
+        const told = `round ${round}, written by ${writer.name}: ${JSON.stringify(report)}`
+        expect(report, told).toMatchObject({ damages: [], unsound: 0, strange: [] })
         const store = await opened(opener.make({ ...bounds, dir }), Date.now())
         const { recovery, bytes } = store.stats()
         expect(recovery).toMatchObject({ damagedBytes: 0, doubt: false })
