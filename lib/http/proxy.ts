@@ -99,6 +99,7 @@ export async function createProxyWith(
   )
   const upstream = createUpstream(config.origin, config.dispatcher, clock)
   let closing: Promise<void> | undefined
+  /** While it is about to listen. */
   let starting: Promise<string> | undefined
   // Marks must differ between threads, too.
   const own = randomBytes(6).toString('hex')
@@ -179,7 +180,7 @@ export async function createProxyWith(
 
   async function stop(): Promise<void> {
     // What is about to listen cannot be closed yet. Who called `listen` is told how it ended.
-    await starting?.catch(() => undefined)
+    if (starting !== undefined) await starting.catch(() => undefined)
     if (following !== undefined) await following.close()
     if (server.listening) await stopServer(server, config, clock)
     await admin?.close()
@@ -204,8 +205,13 @@ export async function createProxyWith(
     },
     async listen() {
       assertOpen()
-      starting = start()
-      return starting
+      const started = start()
+      starting = started
+      const forget = (): void => {
+        if (starting === started) starting = undefined
+      }
+      started.then(forget, forget)
+      return started
     },
     close() {
       closing ??= stop()

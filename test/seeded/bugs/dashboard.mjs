@@ -57,8 +57,8 @@ export const BUGS = [
   {
     name: 'pages of other origins may ask',
     file: 'lib/http/admin/guard.ts',
-    replace: 'if (origin === undefined || ',
-    by: 'if (origin !== null || ',
+    replace: 'if (isOwn && !isEmbedded) return',
+    by: 'if (!isEmbedded) return',
     check,
   },
   // -- What is kept and sent.

@@ -299,9 +299,8 @@ export class Reclaimer {
     if (!oldest) {
       if (!copied || !(await this.#outlive(found.markers))) return false
       if (!(await this.#forget(found.live.filter((live) => !kept.has(live))))) return false
-    } else {
-      for (const live of found.live) await this.#evict(live)
     }
+    const evicted = oldest ? found.live.filter((live) => this.#leave(live)) : []
     if (victim.live > 0) {
       // Records that cannot be read: nobody can say of what.
       if (!oldest) return false
@@ -315,6 +314,8 @@ export class Reclaimer {
     }
     if (!oldest && segments.oldestSealed() === victim) return true
     await this.#remove(victim)
+    // Behind the segment that names them: a death between the two leaves files that nobody names, and no entry without its own.
+    for (const one of evicted) await this.#removeBlob(one)
     tally.reclaimed += 1
     return true
   }
@@ -460,7 +461,7 @@ export class Reclaimer {
       apply: () => undefined,
     }
     const outcome = await this.#writer().append([append], { copy: true })
-    if (outcome === 'done') await this.#evict(one)
+    if (outcome === 'done' && this.#leave(one)) await this.#removeBlob(one)
     return outcome !== 'no-room' && !isCurrent()
   }
 
@@ -507,15 +508,19 @@ export class Reclaimer {
     return went
   }
 
-  async #evict({ entry, key, keyHash, blobSequence, expired }: Leaving): Promise<void> {
+  /** Takes it out of the index; says whether it was there. Its blob is still to be removed. */
+  #leave({ entry, key, expired }: Leaving): boolean {
     const { index, tally } = this.#core
-    if (!index.removeAt(entry)) return
+    if (!index.removeAt(entry)) return false
     if (expired) tally.expirations += 1
     else tally.evictions += 1
-    if (blobSequence !== undefined) {
-      await this.#blobs.remove({ hash: keyHash }, blobSequence, blobAllotment(entry.blobUnits))
-    }
     this.#core.onEvict(key, expired ? 'expired' : 'size')
+    return true
+  }
+
+  async #removeBlob({ entry, keyHash, blobSequence }: Leaving): Promise<void> {
+    if (blobSequence === undefined) return
+    await this.#blobs.remove({ hash: keyHash }, blobSequence, blobAllotment(entry.blobUnits))
   }
 
   async #remove(segment: Segment): Promise<void> {
