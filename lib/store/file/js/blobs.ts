@@ -35,7 +35,7 @@ export class Blobs {
   #names: number
   /** Names of those that have no record yet. */
   readonly #drafts = new Set<string>()
-  readonly #tasks = new Set<Promise<void>>()
+  readonly #tasks = new Set<Promise<unknown>>()
   /** Paths that are being removed: their bytes are given back once. */
   readonly #going = new Set<string>()
   /** Whether any were published. */
@@ -127,8 +127,27 @@ export class Blobs {
 
   /** Removes the blob of an entry that has left the index. Does nothing for a packed value. */
   drop(entry: IndexEntry): void {
-    if (entry.blobUnits === 0) return
-    const task = this.#drop(entry).finally(() => this.#tasks.delete(task))
+    this.leaving(entry)()
+  }
+
+  /**
+   * The same in two steps. What its file is called is read now, while there is a record that says so; the file goes when what this gives is called, once
+   * it is in the log that the entry is none any more: a process that dies in between leaves no entry without its file. Called again it does nothing.
+   */
+  leaving(entry: IndexEntry): () => void {
+    if (entry.blobUnits === 0) return () => undefined
+    const owner = this.#owner(entry)
+    this.#track(owner)
+    let isAsked = false
+    return () => {
+      if (isAsked) return
+      isAsked = true
+      this.#track(owner.then((known) => this.#drop(entry, known)))
+    }
+  }
+
+  #track(work: Promise<unknown>): void {
+    const task = work.finally(() => this.#tasks.delete(task))
     this.#tasks.add(task)
   }
 
@@ -150,22 +169,26 @@ export class Blobs {
     }
   }
 
-  async #drop(entry: IndexEntry): Promise<void> {
-    const { tally } = this.#core
+  /** Never rejects. `closed`: nobody can say any more. */
+  async #owner(entry: IndexEntry): Promise<BlobOwner | 'unknown' | 'closed'> {
     try {
-      const found = await this.nameOf(entry)
-      if (found !== undefined) {
-        const path = this.path({ hash: found.keyHash }, found.blobSequence)
-        return await this.#unlink(path, blobAllotment(entry.blobUnits))
-      }
+      return (await this.nameOf(entry)) ?? 'unknown'
     } catch (error) {
-      if (codeOf(error) === 'ERR_DREY_CLOSED') {
-        tally.orphans += 1
-        return
-      }
-      tally.diskErrors += 1
+      if (codeOf(error) === 'ERR_DREY_CLOSED') return 'closed'
+      this.#core.tally.diskErrors += 1
+      return 'unknown'
     }
-    await this.#dropByIdentity(entry)
+  }
+
+  async #drop(entry: IndexEntry, owner: BlobOwner | 'unknown' | 'closed'): Promise<void> {
+    if (owner === 'closed') this.#core.tally.orphans += 1
+    else if (owner === 'unknown') await this.#dropByIdentity(entry)
+    else {
+      await this.#unlink(
+        this.path({ hash: owner.keyHash }, owner.blobSequence),
+        blobAllotment(entry.blobUnits),
+      )
+    }
   }
 
   async #readHead(

@@ -457,7 +457,7 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
   async #delete(id: KeyId): Promise<boolean> {
     const identity = identityOf(id)
     const removed = this.core.index.remove(id.lo, id.hi)
-    if (removed !== undefined) this.blobs.drop(removed)
+    const dropBlob = removed === undefined ? undefined : this.blobs.leaving(removed)
     const pending = this.#pending.get(identity)
     const had = removed !== undefined || (pending?.puts ?? 0) > 0
     if (!had && pending === undefined && !this.#unwritten.has(identity)) return false
@@ -467,11 +467,13 @@ export class JsFileStore implements FileStore, DraftHost, ReaderHost {
     now.deletedAt = this.#order
     now.puts = 0
     try {
-      const append: Append = { parts: deletion(id.hash), lo: id.lo, apply: () => undefined }
+      const append: Append = { parts: deletion(id.hash), lo: id.lo, apply: () => dropBlob?.() }
       // Until it is known to be in the log, it is to be written again when it is asked for again.
       this.#unwritten.add(identity)
       const written = (outcome: Outcome | 'failed'): void => {
         if (outcome === 'done') this.#unwritten.delete(identity)
+        // It could not be written: the entry is none, and its room is wanted.
+        else dropBlob?.()
         settle()
       }
       const outcome = await this.#append([append], written)
